@@ -1,0 +1,1 @@
+//! The build side: recipes become signed, published role trees.

@@ -1,0 +1,1 @@
+//! The host side: slots, boot entries, upgrades.

@@ -1,0 +1,1 @@
+//! QEMU as a black box.
