@@ -1,1 +1,3 @@
 //! The host side: slots, boot entries, upgrades.
+
+pub mod fetch;
