@@ -1,0 +1,36 @@
+//! What may be typed: types only. Meaning is given to them in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Builds, signs and publishes role trees as static files.
+#[derive(Debug, Parser)]
+#[command(name = "rolebuild", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Answer with one JSON object on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say which files differ between two builds, and how.
+    Diff(Diff),
+}
+
+/// The arguments of `diff`.
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// A build: <role>@<version>, its folder, or a manifest.
+    pub first: PathBuf,
+    /// The build to compare it with.
+    pub second: PathBuf,
+    /// Where builds are kept, one folder <role>@<version> each.
+    #[arg(long, value_name = "DIR", default_value = "builds")]
+    pub builds: PathBuf,
+}
