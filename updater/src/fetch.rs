@@ -14,7 +14,8 @@ pub trait Fetch {
     ///
     /// # Errors
     /// Any [`FetchError`]; a stream that ends early fails with an [`io::Error`] when read.
-    fn open(&self, path: &str, range: Option<std::ops::Range<u64>>) -> Result<Box<dyn Read + '_>, FetchError>;
+    fn open(&self, path: &str, range: Option<std::ops::Range<u64>>)
+    -> Result<Box<dyn Read + '_>, FetchError>;
 }
 
 /// Why an object could not be had. Each names the object by its full address.
