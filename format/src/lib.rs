@@ -7,9 +7,11 @@
 pub mod boot;
 pub mod digest;
 pub mod exit;
+pub mod limits;
 pub mod manifest;
 pub mod name;
 pub mod pack;
 pub mod path;
 pub mod slot;
 pub mod transition;
+pub mod units;
