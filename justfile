@@ -1,0 +1,31 @@
+# The one list of commands; CI calls these. `just` alone lists them.
+
+musl := "x86_64-unknown-linux-musl"
+gnu := "x86_64-unknown-linux-gnu"
+# The target of the host binary: musl where its standard library is installed, else static glibc.
+target := `rustc --print target-libdir --target x86_64-unknown-linux-musl | xargs -I{} sh -c 'test -d {} && echo x86_64-unknown-linux-musl || echo x86_64-unknown-linux-gnu'`
+export RUSTFLAGS_HOST := if target == gnu { "-C target-feature=+crt-static" } else { "" }
+
+_list:
+    @just --list
+
+# The host binary, static, in target/host/edeploy-ab
+host:
+    @RUSTFLAGS="$RUSTFLAGS_HOST" cargo build --quiet -p edeploy-ab --profile host --target {{target}}
+    @mkdir -p target/host && cp target/{{target}}/host/edeploy-ab target/host/edeploy-ab
+    @! ldd target/host/edeploy-ab 2>/dev/null | grep -q '=>' || { echo "target/host/edeploy-ab is not static" >&2; exit 1; }
+
+# The build side's program, in target/release/rolebuild
+rolebuild:
+    @cargo build --quiet --release -p rolebuild
+
+# Unit and integration tests, without virtual machines
+test: host
+    cargo test --workspace --exclude vm-tests
+
+# Formatting, lints, dependencies and documentation
+check:
+    cargo fmt --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo deny --offline check bans licenses sources
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

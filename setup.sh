@@ -1,0 +1,50 @@
+#!/bin/sh
+# Installs what a fresh Debian 12 lacks, then runs `just` on what was asked:
+#   ./setup.sh           only installs
+#   ./setup.sh demo      the whole loop in QEMU, told as it goes
+#   ./setup.sh test      all tests, those in virtual machines included
+# Needs git, a C compiler and Rust (rustup); asks sudo for the Debian packages unless run as root.
+set -eu
+cd "$(dirname "$0")"
+
+packages="cpio debootstrap dosfstools e2fsprogs fdisk gdisk libglib2.0-dev libostree-dev mmdebstrap mtools musl-tools
+  openssl ostree ovmf pkg-config python3-venv qemu-system-x86 qemu-utils rsync systemd-boot-efi uidmap zstd"
+
+say() { printf 'setup: %s\n' "$*"; }
+
+command -v cargo >/dev/null || {
+  say "cargo is missing; install Rust with rustup (https://rustup.rs), then run this again" >&2
+  exit 1
+}
+
+missing=
+for package in $packages; do
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  say "installing Debian packages:$missing"
+  as_root=
+  [ "$(id -u)" = 0 ] || as_root=sudo
+  $as_root apt-get update -q
+  # shellcheck disable=SC2086
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+export PATH
+for tool in just cargo-deny; do
+  command -v "$tool" >/dev/null && continue
+  say "installing $tool with cargo"
+  # A debug build of a tool that only starts others: a third of the time to compile.
+  cargo install --quiet --locked --debug "$tool"
+done
+if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx x86_64-unknown-linux-musl; then
+  # Without it the host binary is linked statically against glibc: larger, otherwise the same.
+  rustup target add x86_64-unknown-linux-musl || say "no musl target: the host binary will use glibc"
+fi
+
+case "${1-}" in
+  "") say "all is there; now: just demo, or just test vm-test" ;;
+  test) just test vm-test ;;
+  *) just "$@" ;;
+esac

@@ -1,0 +1,321 @@
+//! What may be typed: the command line as types. Nothing is done here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use edeploy_format::name::{Role, Version};
+use edeploy_format::slot::Slot;
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+/// One invocation.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cli {
+    /// What to do.
+    pub command: Command,
+    /// What holds for every command.
+    pub common: Common,
+}
+
+/// Options of every command.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Common {
+    /// Answer with one JSON object on standard output.
+    pub json: bool,
+    /// The disk or image to work on instead of the one the machine runs from.
+    pub disk: Option<PathBuf>,
+    /// With `disk`: the slot that counts as the running one.
+    pub booted: Option<Slot>,
+    /// The repository, instead of the one the slot remembers.
+    pub repo: Option<String>,
+    /// Certificates to trust for https, in PEM.
+    pub ca: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The published versions of the role.
+    List,
+    /// Slots, boot entries, the last upgrade and what came of it.
+    Status,
+    /// Bring the inactive slot to a version, and boot it.
+    Upgrade(Upgrade),
+    /// What an upgrade would do; changes nothing.
+    TestUpgrade {
+        /// The version.
+        version: Version,
+    },
+    /// Compare the running slot with its signed manifest.
+    Verify,
+    /// Boot the other slot again.
+    Rollback {
+        /// Leave the reboot to the caller.
+        no_reboot: bool,
+    },
+    /// Declare the running slot good.
+    Bless,
+    /// First install on an empty disk.
+    Install(Box<Install>),
+    /// The running version.
+    Version,
+    /// The running role.
+    Role,
+    /// The machine's profile.
+    Profile,
+    /// Early boot: state, persistent paths. Called by edeploy-boot.service.
+    Boot,
+    /// Health checks of this boot. Called by edeploy-health.service.
+    Health,
+    /// The help of a command, or of all.
+    Help(Option<String>),
+    /// The version of this program.
+    ProgramVersion,
+}
+
+/// Options of `upgrade`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The version to go to.
+    pub version: Version,
+    /// Take it although this machine fell back from it before.
+    pub retry: bool,
+    /// Leave the reboot to the caller.
+    pub no_reboot: bool,
+}
+
+/// Options of `install`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Install {
+    /// The role.
+    pub role: Role,
+    /// The version.
+    pub version: Version,
+    /// The first trusted root metadata.
+    pub root: PathBuf,
+    /// Install although the disk holds something.
+    pub wipe: bool,
+    /// Text to remember as the machine's profile.
+    pub profile: String,
+    /// Host name to start with, instead of the role's.
+    pub hostname: Option<String>,
+}
+
+/// Why a command line is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// An option or value is wrong.
+    #[error(transparent)]
+    Option(#[from] lexopt::Error),
+    /// No such command.
+    #[error("no such command: {0:?}")]
+    Command(String),
+    /// A command lacks something.
+    #[error("{command} needs {what}")]
+    Missing {
+        /// The command.
+        command: &'static str,
+        /// What it lacks.
+        what: &'static str,
+    },
+    /// An option that this command does not take, or only together with another.
+    #[error("{command} takes no {what}")]
+    Superfluous {
+        /// The command.
+        command: String,
+        /// What is too much.
+        what: String,
+    },
+}
+
+/// All that was typed, before it is known which command takes it.
+#[derive(Default)]
+struct Typed {
+    words: Vec<OsString>,
+    flags: Vec<&'static str>,
+    common: Common,
+    role: Option<Role>,
+    version: Option<Version>,
+    root: Option<PathBuf>,
+    profile: Option<String>,
+    hostname: Option<String>,
+}
+
+const FLAGS: [&str; 4] = ["no-reboot", "retry", "wipe", "help"];
+
+impl Cli {
+    /// Parses what was typed, without the program's name.
+    ///
+    /// # Errors
+    /// [`CliError`] names the word that is wrong.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, CliError> {
+        let mut typed = Typed::default();
+        let mut parser = lexopt::Parser::from_args(args);
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Value(word) => typed.words.push(word),
+                Short('h') => typed.flags.push("help"),
+                Short('V') => typed.words.insert(0, "--version".into()),
+                Long("json") => typed.common.json = true,
+                Long("disk") => typed.common.disk = Some(parser.value()?.into()),
+                Long("booted") => typed.common.booted = Some(parser.value()?.parse()?),
+                Long("repo") => typed.common.repo = Some(parser.value()?.string()?),
+                Long("ca") => typed.common.ca = Some(parser.value()?.into()),
+                Long("role") => typed.role = Some(parser.value()?.parse()?),
+                Long("version") if typed.words.is_empty() => typed.words.push("--version".into()),
+                Long("version") => typed.version = Some(parser.value()?.parse()?),
+                Long("root") => typed.root = Some(parser.value()?.into()),
+                Long("profile") => typed.profile = Some(parser.value()?.string()?),
+                Long("hostname") => typed.hostname = Some(parser.value()?.string()?),
+                Long(other) => match FLAGS.iter().find(|flag| **flag == other) {
+                    Some(flag) => typed.flags.push(flag),
+                    None => return Err(arg.unexpected().into()),
+                },
+                Short(_) => return Err(arg.unexpected().into()),
+            }
+        }
+        typed.cli()
+    }
+}
+
+impl Typed {
+    fn cli(mut self) -> Result<Cli, CliError> {
+        let mut words = std::mem::take(&mut self.words).into_iter().map(|w| w.string());
+        let name = words.next().transpose()?.unwrap_or_else(|| "help".to_owned());
+        let operand = words.next().transpose()?;
+        if let Some(word) = words.next().transpose()? {
+            return Err(CliError::Superfluous { command: name, what: format!("{word:?}") });
+        }
+        if self.flag("help") {
+            return Ok(Cli { command: Command::Help(Some(name)), common: self.common });
+        }
+        let command = self.command(&name, operand)?;
+        let left = [
+            self.flags.first().map(|flag| format!("--{flag}")),
+            self.role.map(|_| "--role".to_owned()),
+            self.version.map(|_| "--version".to_owned()),
+            self.root.map(|_| "--root".to_owned()),
+            self.profile.map(|_| "--profile".to_owned()),
+            self.hostname.map(|_| "--hostname".to_owned()),
+        ];
+        if let Some(what) = left.into_iter().flatten().next() {
+            return Err(CliError::Superfluous { command: name, what });
+        }
+        Ok(Cli { command, common: self.common })
+    }
+
+    /// Takes a flag: what is not taken by the command was too much.
+    fn flag(&mut self, name: &str) -> bool {
+        let before = self.flags.len();
+        self.flags.retain(|flag| *flag != name);
+        self.flags.len() < before
+    }
+
+    fn command(&mut self, name: &str, operand: Option<String>) -> Result<Command, CliError> {
+        let command = match name {
+            "upgrade" | "test-upgrade" | "help" => return self.command_with_operand(name, operand),
+            "list" => Command::List,
+            "status" => Command::Status,
+            "verify" => Command::Verify,
+            "rollback" => Command::Rollback { no_reboot: self.flag("no-reboot") },
+            "bless" => Command::Bless,
+            "install" => Command::Install(Box::new(self.install()?)),
+            "version" => Command::Version,
+            "role" => Command::Role,
+            "profile" => Command::Profile,
+            "boot" => Command::Boot,
+            "health" => Command::Health,
+            "--version" => Command::ProgramVersion,
+            other => return Err(CliError::Command(other.to_owned())),
+        };
+        match operand {
+            None => Ok(command),
+            Some(word) => Err(CliError::Superfluous { command: name.to_owned(), what: format!("{word:?}") }),
+        }
+    }
+
+    fn command_with_operand(&mut self, name: &str, operand: Option<String>) -> Result<Command, CliError> {
+        let version = |command, operand: Option<String>| {
+            let text = operand.ok_or(CliError::Missing { command, what: "a version" })?;
+            text.parse::<Version>().map_err(|e| CliError::Option(lexopt::Error::Custom(Box::new(e))))
+        };
+        Ok(match name {
+            "upgrade" => Command::Upgrade(Upgrade {
+                version: version("upgrade", operand)?,
+                retry: self.flag("retry"),
+                no_reboot: self.flag("no-reboot"),
+            }),
+            "test-upgrade" => Command::TestUpgrade { version: version("test-upgrade", operand)? },
+            _ => Command::Help(operand),
+        })
+    }
+
+    fn install(&mut self) -> Result<Install, CliError> {
+        let missing = |what| CliError::Missing { command: "install", what };
+        if self.common.disk.is_none() {
+            return Err(missing("--disk DEVICE_OR_FILE"));
+        }
+        if self.common.repo.is_none() {
+            return Err(missing("--repo URL"));
+        }
+        Ok(Install {
+            role: self.role.take().ok_or(missing("--role ROLE"))?,
+            version: self.version.take().ok_or(missing("--version VERSION"))?,
+            root: self.root.take().ok_or(missing("--root FILE, the root metadata to trust first"))?,
+            wipe: self.flag("wipe"),
+            profile: self.profile.take().unwrap_or_default(),
+            hostname: self.hostname.take(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, CliError> {
+        Cli::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn message(line: &str) -> String {
+        parse(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_typed_is_what_is_meant() {
+        let cli = parse("upgrade D12-1.0.1 --json --no-reboot").unwrap();
+        assert!(cli.common.json);
+        let version = "D12-1.0.1".parse().unwrap();
+        assert_eq!(cli.command, Command::Upgrade(Upgrade { version, retry: false, no_reboot: true }));
+        assert_eq!(parse("").unwrap().command, Command::Help(None));
+        assert_eq!(parse("upgrade --help").unwrap().command, Command::Help(Some("upgrade".to_owned())));
+        assert_eq!(parse("--version").unwrap().command, Command::ProgramVersion);
+    }
+
+    #[test]
+    fn an_image_can_stand_in_for_the_machine() {
+        let cli = parse("--disk d.img --booted b status").unwrap();
+        assert_eq!(cli.common.booted, Some(Slot::B));
+        assert_eq!(cli.common.disk, Some("d.img".into()));
+    }
+
+    #[test]
+    fn install_names_what_it_lacks() {
+        assert_eq!(message("install"), "install needs --disk DEVICE_OR_FILE");
+        assert_eq!(message("install --disk d --repo u --version 1"), "install needs --role ROLE");
+        let full = "install --disk d --repo u --role web --version 1 --root root.json --wipe";
+        let Command::Install(install) = parse(full).unwrap().command else { panic!("not install") };
+        assert!(install.wipe);
+        assert_eq!(install.version.as_str(), "1");
+    }
+
+    #[test]
+    fn what_is_too_much_is_named() {
+        assert_eq!(message("list --wipe"), "list takes no --wipe");
+        assert_eq!(message("status now"), "status takes no \"now\"");
+        assert_eq!(message("upgrade"), "upgrade needs a version");
+        assert_eq!(message("upgrade a b c"), "upgrade takes no \"b\"");
+        assert_eq!(message("frobnicate"), "no such command: \"frobnicate\"");
+        assert!(message("list --frobnicate").contains("--frobnicate"));
+        assert!(message("upgrade ../1").contains("is not a version"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The help texts: the one place that says in words what each command does.
+
+/// The help of all commands, as a man page is made from it.
+pub const GENERAL: &str = "\
+edeploy-ab keeps a server's root file system in two slots: one runs, the other
+takes the next version whole, and the machine falls back by itself.
+
+Usage: edeploy-ab COMMAND [OPTIONS]
+
+Looking:
+  list                  the published versions of this machine's role
+  status                slots, boot entries, the last upgrade and what came of it
+  test-upgrade VERSION  what an upgrade would do and cost; changes nothing
+  verify                compare the running slot with its signed manifest
+  version, role, profile  what this machine runs, one line each
+
+Doing:
+  upgrade VERSION       bring the inactive slot to VERSION and boot it on trial
+  rollback              boot the other slot again
+  bless                 declare the running slot good, ending its trial
+  install               first install on an empty disk or image file
+
+Options of every command:
+  --json                answer with one JSON object on standard output
+  --disk FILE           work on this disk or image, not on the running machine
+  --booted a|b          with --disk: the slot that counts as the running one
+  --repo URL            the repository, instead of the one the slot remembers
+  --ca FILE             certificates to trust for https, in PEM
+  -h, --help            this help; after a command, the help of that command
+  -V, --version         the version of this program
+
+Exit codes:
+  0 done   1 failed   2 usage   3 refused in this state   4 no such role, version
+  or transition   5 not to be trusted   6 network   7 no space   8 hook failed
+  9 differences found   10 machine or disk unsuitable   100 reboot requested
+";
+
+/// The help of one command; `None` if there is no such command.
+#[must_use]
+pub fn of(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "list" => {
+            "Usage: edeploy-ab list\n\n\
+            Lists the published versions of this machine's role, oldest first: version,\n\
+            serial, architecture, build time, and whether it runs here, is in the other\n\
+            slot, or was fallen back from. Fetches and checks the signed metadata.\n"
+        }
+        "status" => {
+            "Usage: edeploy-ab status\n\n\
+            Says what runs, what each slot holds, which boot entries there are and which\n\
+            one the loader would choose next, whether a trial is under way, what the last\n\
+            upgrade did, and from what to what and why the machine fell back, if it did.\n\
+            Reads the machine only, never the network.\n"
+        }
+        "upgrade" => {
+            "Usage: edeploy-ab upgrade VERSION [--no-reboot] [--retry]\n\n\
+            Brings the inactive slot to VERSION: fetches what neither slot has, reads every\n\
+            byte back, runs the hooks, and writes a boot entry with three tries. If `post`\n\
+            asks for it (exit code 100), reboots. The new slot must pass its health checks\n\
+            or the machine boots the old one again.\n\n\
+            --no-reboot   exit with 100 instead of rebooting\n\
+            --retry       take a version although this machine fell back from it before\n"
+        }
+        "test-upgrade" => {
+            "Usage: edeploy-ab test-upgrade VERSION\n\n\
+            Says what `upgrade VERSION` would do: files added, changed, removed and kept by\n\
+            exclude, bytes to download and to write, room needed on slot and ESP, hooks that\n\
+            would run. Changes nothing.\n"
+        }
+        "verify" => {
+            "Usage: edeploy-ab verify\n\n\
+            Reads every file of the running slot and compares it with the signed manifest,\n\
+            leaving out what the transition excluded. Lists each difference. Exits with 0\n\
+            if there is none, with 9 if there are some.\n"
+        }
+        "rollback" => {
+            "Usage: edeploy-ab rollback [--no-reboot]\n\n\
+            Makes the other slot the one that boots, and reboots. Needs no network. /var is\n\
+            shared by both slots and stays as it is.\n\n\
+            --no-reboot   exit with 100 instead of rebooting\n"
+        }
+        "bless" => {
+            "Usage: edeploy-ab bless\n\n\
+            Declares the running slot good: its boot entry loses its try counter. Called by\n\
+            edeploy-bless.service once the health checks have passed.\n"
+        }
+        "install" => {
+            "Usage: edeploy-ab install --disk DEVICE_OR_FILE --role ROLE --version VERSION\n\
+            \x20                         --repo URL --root ROOT.JSON [OPTIONS]\n\n\
+            Partitions the disk (ESP, slot a, slot b, state), makes the file systems, writes\n\
+            and verifies slot a, and makes it bootable. A file must exist with its full size\n\
+            (truncate -s 10G disk.img).\n\n\
+            --root FILE       the root metadata to trust first; get it by a safe way\n\
+            --wipe            install although the disk holds something; all of it is lost\n\
+            --profile TEXT    remembered, and told to hooks\n\
+            --hostname NAME   host name to start with\n"
+        }
+        "version" | "role" | "profile" => {
+            "Usage: edeploy-ab version|role|profile\n\n\
+            Prints the version, the role or the profile of the running slot on one line.\n"
+        }
+        "boot" => {
+            "Usage: edeploy-ab boot\n\n\
+            Early boot, called by edeploy-boot.service: mounts the state partition at /var,\n\
+            binds the persistent paths, sets the host name, records the boot.\n"
+        }
+        "health" => {
+            "Usage: edeploy-ab health\n\n\
+            Runs the health checks, called by edeploy-health.service: each program in\n\
+            /usr/lib/edeploy/health.d/required must exit with 0, those in wanted should.\n"
+        }
+        _ => return None,
+    })
+}
