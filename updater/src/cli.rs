@@ -179,7 +179,7 @@ impl Cli {
 
 impl Typed {
     fn cli(mut self) -> Result<Cli, CliError> {
-        let mut words = std::mem::take(&mut self.words).into_iter().map(|w| w.string());
+        let mut words = std::mem::take(&mut self.words).into_iter().map(ValueExt::string);
         let name = words.next().transpose()?.unwrap_or_else(|| "help".to_owned());
         let operand = words.next().transpose()?;
         if let Some(word) = words.next().transpose()? {

@@ -1,3 +1,6 @@
 //! The host side: slots, boot entries, upgrades.
 
+pub mod cli;
+pub mod disk;
 pub mod fetch;
+pub mod help;

@@ -1,0 +1,3 @@
+//! Disks: the partition table of an installed machine.
+
+pub mod gpt;
