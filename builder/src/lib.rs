@@ -8,3 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod diff;
 pub mod failure;
+pub mod pack;
+pub mod parallel;
+pub mod scan;
+pub mod tree;

@@ -1,0 +1,212 @@
+//! From a tree and its manifest to the pack: all contents in compressed frames, and the index of the frames.
+//!
+//! Contents stand in the order of the manifest, each once. Small ones share a frame until it is [`SHARED`] long: a
+//! host that needs one of them fetches little more; larger ones are cut into frames of their own. Every content is
+//! checked against the manifest as it is read, so a pack never disagrees with it. Frames are compressed in parallel,
+//! and the same bytes come out each time.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use edeploy_format::digest::{Digest, Hasher};
+use edeploy_format::exit::Exit;
+use edeploy_format::manifest::{ManifestError, Reader};
+use edeploy_format::pack::{FRAME_LIMIT, Frame, Piece, index_head};
+use edeploy_format::path::TreePath;
+
+use crate::failure::Fault;
+use crate::parallel;
+
+/// Small contents share a frame until it is this long.
+const SHARED: u64 = 512 << 10;
+/// The zstd level: above it, time grows faster than bytes shrink.
+const LEVEL: i32 = 9;
+
+/// How large a pack became.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packed {
+    /// Bytes of the pack.
+    pub compressed: u64,
+    /// Bytes of the contents, each counted once.
+    pub contents: u64,
+    /// Number of frames.
+    pub frames: u64,
+}
+
+/// Why a pack cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The manifest cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A file cannot be read.
+    #[error("reading {path} of the tree")]
+    Read {
+        /// Its path in the tree.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is not what the manifest says.
+    #[error("{0} changed while it was packed")]
+    Changed(TreePath),
+    /// zstd failed.
+    #[error("compressing a frame")]
+    Compress(#[source] io::Error),
+    /// Pack or index cannot be written.
+    #[error("writing the pack")]
+    Write(#[source] io::Error),
+}
+
+impl Fault for PackError {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+}
+
+/// A piece, the file that holds it, and the length of its whole content.
+#[derive(Debug)]
+struct Source {
+    path: TreePath,
+    piece: Piece,
+    size: u64,
+}
+
+/// A frame to be made.
+type Plan = Vec<Source>;
+
+/// A frame that was made.
+struct Made {
+    contents: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
+/// Writes pack and index of the tree below `root`; `packed` is told of the bytes of each frame.
+///
+/// # Errors
+/// [`PackError`].
+pub fn write(
+    root: &Path,
+    manifest: &mut Reader<impl BufRead>,
+    pack: &mut impl Write,
+    index: &mut impl Write,
+    mut packed: impl FnMut(u64),
+) -> Result<Packed, PackError> {
+    index.write_all(index_head().as_bytes()).map_err(PackError::Write)?;
+    let (mut sum, mut check) = (Packed::default(), Check::default());
+    let mut flush = |plans: &mut Vec<Plan>| -> Result<(), PackError> {
+        let made = parallel::map(plans, |plan| make(root, plan));
+        for (plan, made) in plans.drain(..).zip(made) {
+            let made = made?;
+            check.frame(&plan, &made.contents)?;
+            let frame = frame(plan, &made, sum.compressed);
+            pack.write_all(&made.compressed).map_err(PackError::Write)?;
+            index.write_all(frame.to_string().as_bytes()).map_err(PackError::Write)?;
+            sum.compressed += u64::from(frame.compressed);
+            sum.contents += u64::from(frame.length);
+            sum.frames += 1;
+            packed(u64::from(frame.length));
+        }
+        Ok(())
+    };
+    let mut plans = Vec::new();
+    plan(manifest, |frame| {
+        plans.push(frame);
+        if plans.len() == 4 * parallel::threads() { flush(&mut plans) } else { Ok(()) }
+    })?;
+    flush(&mut plans)?;
+    pack.flush().and_then(|()| index.flush()).map_err(PackError::Write)?;
+    Ok(sum)
+}
+
+/// Hands out the frames of a manifest in order.
+fn plan(
+    manifest: &mut Reader<impl BufRead>,
+    mut ready: impl FnMut(Plan) -> Result<(), PackError>,
+) -> Result<(), PackError> {
+    let mut seen = HashSet::new();
+    let (mut shared, mut shared_length) = (Plan::new(), 0);
+    while let Some(record) = manifest.next_record()? {
+        let Some((size, digest)) = record.content() else { continue };
+        if size == 0 || !seen.insert(digest) {
+            continue;
+        }
+        if shared_length + size > SHARED && !shared.is_empty() {
+            ready(std::mem::take(&mut shared))?;
+            shared_length = 0;
+        }
+        for piece in pieces(digest, size) {
+            let source = Source { path: record.path.clone(), piece, size };
+            if size > SHARED {
+                ready(vec![source])?;
+            } else {
+                shared.push(source);
+                shared_length += size;
+            }
+        }
+    }
+    if shared.is_empty() { Ok(()) } else { ready(shared) }
+}
+
+/// A content cut so that each piece fits a frame.
+fn pieces(content: Digest, size: u64) -> impl Iterator<Item = Piece> {
+    let limit = u64::from(FRAME_LIMIT);
+    (0..size.div_ceil(limit)).map(move |n| {
+        let offset = n * limit;
+        let length = u32::try_from(limit.min(size - offset)).expect("at most FRAME_LIMIT");
+        Piece { content, offset, length }
+    })
+}
+
+fn make(root: &Path, plan: &Plan) -> Result<Made, PackError> {
+    let mut contents = Vec::new();
+    for Source { path, piece, .. } in plan {
+        let unread = |source| PackError::Read { path: path.to_string(), source };
+        let mut file = File::open(root.join(path.as_str())).map_err(unread)?;
+        file.seek(SeekFrom::Start(piece.offset)).map_err(unread)?;
+        let n = file.take(u64::from(piece.length)).read_to_end(&mut contents).map_err(unread)?;
+        if n as u64 != u64::from(piece.length) {
+            return Err(PackError::Changed(path.clone()));
+        }
+    }
+    let compressed = zstd::bulk::compress(&contents, LEVEL).map_err(PackError::Compress)?;
+    Ok(Made { contents, compressed })
+}
+
+fn frame(plan: Plan, made: &Made, offset: u64) -> Frame {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("at most COMPRESSED_LIMIT");
+    Frame {
+        offset,
+        compressed: length(&made.compressed),
+        length: length(&made.contents),
+        digest: Digest::of(&made.compressed),
+        pieces: plan.into_iter().map(|source| source.piece).collect(),
+    }
+}
+
+/// Hashes contents across frames and compares them with the manifest.
+#[derive(Default)]
+struct Check(Hasher);
+
+impl Check {
+    fn frame(&mut self, plan: &Plan, contents: &[u8]) -> Result<(), PackError> {
+        let mut rest = contents;
+        for Source { path, piece, size } in plan {
+            let (bytes, tail) = rest.split_at(piece.length as usize);
+            rest = tail;
+            self.0.update(bytes);
+            if piece.offset + u64::from(piece.length) == *size
+                && std::mem::take(&mut self.0).finish() != piece.content
+            {
+                return Err(PackError::Changed(path.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

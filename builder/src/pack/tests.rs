@@ -1,0 +1,92 @@
+//! Packs of trees made here, unpacked again.
+
+use std::fs;
+
+use edeploy_format::manifest::Head;
+use edeploy_format::pack::IndexReader;
+
+use super::*;
+use crate::scan;
+
+/// Packs the tree below `root` as a role version; gives pack, index and the sums.
+fn packed(root: &Path) -> (Vec<u8>, Vec<u8>, Packed) {
+    let survey = scan::survey(root).unwrap();
+    let head: Head = format!(
+        "edeploy-manifest 1\nrole web\nversion 1\nserial 1\narchitecture amd64\nbuilt 1\nkernel k\ninitrd i\n\
+         loader l\noptions =\nslot-size 1\nostree -\nupdater 0.1.0\nentries {}\nbytes {}\n",
+        survey.entries, survey.bytes
+    )
+    .parse()
+    .unwrap();
+    let (manifest, _) = scan::write_manifest(root, &head, Vec::new(), |_| ()).unwrap();
+    let (mut pack, mut index) = (Vec::new(), Vec::new());
+    let mut reader = Reader::new(&manifest[..]).unwrap();
+    let sum = write(root, &mut reader, &mut pack, &mut index, |_| ()).unwrap();
+    (pack, index, sum)
+}
+
+/// What the pack holds: the contents in order, put together from their pieces.
+fn unpacked(pack: &[u8], index: &[u8]) -> Vec<Vec<u8>> {
+    let mut contents: Vec<Vec<u8>> = Vec::new();
+    for frame in IndexReader::new(index).unwrap() {
+        let frame = frame.unwrap();
+        let compressed = &pack[frame.offset as usize..][..frame.compressed as usize];
+        assert_eq!(Digest::of(compressed), frame.digest);
+        let bytes = zstd::bulk::decompress(compressed, FRAME_LIMIT as usize).unwrap();
+        assert_eq!(bytes.len(), frame.length as usize);
+        let mut rest = &bytes[..];
+        for piece in frame.pieces {
+            if piece.offset == 0 {
+                contents.push(Vec::new());
+            }
+            let content = contents.last_mut().unwrap();
+            assert_eq!(content.len() as u64, piece.offset);
+            content.extend(&rest[..piece.length as usize]);
+            rest = &rest[piece.length as usize..];
+        }
+    }
+    contents
+}
+
+#[test]
+fn every_content_comes_back_once_and_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let large: Vec<u8> = (0..2 * FRAME_LIMIT + 5).map(|n| (n % 251) as u8).collect();
+    let medium = vec![7; SHARED as usize + 1];
+    let full = vec![8; SHARED as usize];
+    for (name, content) in [("a", &b"one"[..]), ("b", &large), ("c", b"one"), ("d", b""), ("e", b"two")] {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    fs::write(folder.path().join("f"), &medium).unwrap();
+    fs::write(folder.path().join("g"), &full).unwrap();
+    let (pack, index, sum) = packed(folder.path());
+    let expected: [&[u8]; 5] = [b"one", &large, b"two", &medium, &full];
+    assert_eq!(unpacked(&pack, &index), expected);
+    let contents = expected.iter().map(|c| c.len() as u64).sum();
+    assert_eq!(sum, Packed { compressed: pack.len() as u64, contents, frames: 7 });
+}
+
+#[test]
+fn the_same_tree_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..300_u32 {
+        fs::write(folder.path().join(n.to_string()), vec![n as u8; 9000 + n as usize]).unwrap();
+    }
+    assert_eq!(packed(folder.path()), packed(folder.path()));
+}
+
+#[test]
+fn a_file_that_changes_under_the_build_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "before").unwrap();
+    let head = "edeploy-manifest 1\nrole web\nversion 1\nserial 1\narchitecture amd64\nbuilt 1\nkernel k\ninitrd i\n\
+                loader l\noptions =\nslot-size 1\nostree -\nupdater 0.1.0\nentries 1\nbytes 6\n";
+    let (manifest, _) =
+        scan::write_manifest(folder.path(), &head.parse().unwrap(), Vec::new(), |_| ()).unwrap();
+    for after in ["behind", "short"] {
+        fs::write(folder.path().join("a"), after).unwrap();
+        let mut reader = Reader::new(&manifest[..]).unwrap();
+        let error = write(folder.path(), &mut reader, &mut Vec::new(), &mut Vec::new(), |_| ()).unwrap_err();
+        assert!(matches!(error, PackError::Changed(ref path) if path.as_str() == "a"), "{error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Trees made here, and the manifests they give.
+
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+use edeploy_format::manifest::Reader;
+
+fn head(survey: Survey) -> Head {
+    let path = |text: &str| TreePath::new(text).unwrap();
+    Head {
+        role: "web".parse().unwrap(),
+        version: "1".parse().unwrap(),
+        serial: 1,
+        architecture: "amd64".parse().unwrap(),
+        built: 1,
+        kernel: path("k"),
+        initrd: path("i"),
+        loader: path("l"),
+        options: String::new(),
+        slot_size: 1,
+        persistent: vec![],
+        ostree: None,
+        updater: "0.1.0".to_owned(),
+        entries: survey.entries,
+        bytes: survey.bytes,
+    }
+}
+
+fn records(root: &Path) -> Vec<Record> {
+    let (bytes, digest) = write_manifest(root, &head(survey(root).unwrap()), Vec::new(), |_| ()).unwrap();
+    assert_eq!(Digest::of(&bytes), digest);
+    Reader::new(&bytes[..]).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn all_that_is_restored_stands_in_the_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir(root.join("a")).unwrap();
+    fs::write(root.join("a/file"), "content").unwrap();
+    fs::write(root.join("a.c"), "content").unwrap();
+    fs::hard_link(root.join("a/file"), root.join("z")).unwrap();
+    symlink("over there", root.join("link")).unwrap();
+    fs::set_permissions(root.join("a/file"), fs::Permissions::from_mode(0o4751)).unwrap();
+    File::open(root.join("a/file")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    rustix::fs::lsetxattr(root.join("a/file"), "user.x", b"\0\xff", rustix::fs::XattrFlags::CREATE).unwrap();
+
+    let found = records(root);
+    let names: Vec<_> = found.iter().map(|r| r.path.as_str()).collect();
+    assert_eq!(names, ["a", "a/file", "a.c", "link", "z"]);
+    let (size, digest) = (7, Digest::of(b"content"));
+    assert_eq!(found[1].kind, Kind::File { size, digest });
+    assert_eq!((found[1].mode, found[1].mtime), (0o4751, 0));
+    assert_eq!(found[1].xattrs, [Xattr { name: "user.x".to_owned(), value: b"\0\xff".to_vec() }]);
+    assert_eq!(found[3].kind, Kind::Symlink { target: "over there".to_owned() });
+    assert_eq!(found[4].kind, Kind::HardLink { size, digest, first: found[1].path.clone() });
+    assert_eq!(survey(root).unwrap(), Survey { entries: 5, bytes: 14 });
+}
+
+#[test]
+fn more_files_than_a_batch_are_all_hashed() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..BATCH + 3 {
+        fs::write(folder.path().join(format!("{n:04}")), format!("{n}")).unwrap();
+    }
+    let found = records(folder.path());
+    assert_eq!(found.len(), BATCH + 3);
+    for (n, record) in found.iter().enumerate() {
+        let text = format!("{n}");
+        assert_eq!(record.content(), Some((text.len() as u64, Digest::of(text.as_bytes()))));
+    }
+}
+
+#[test]
+fn a_device_node_socket_or_fifo_is_refused_with_its_path() {
+    let make = |name: &str, kind, device| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("dir")).unwrap();
+        let mode = rustix::fs::Mode::from(0o600);
+        let path = folder.path().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, device).expect("device nodes need root");
+        survey(folder.path()).unwrap_err()
+    };
+    use rustix::fs::FileType;
+    let null = rustix::fs::makedev(1, 3);
+    for (kind, device, word) in [
+        (FileType::Fifo, 0, "FIFO"),
+        (FileType::Socket, 0, "socket"),
+        (FileType::CharacterDevice, null, "character device"),
+        (FileType::BlockDevice, null, "block device"),
+    ] {
+        let error = make("dir/thing", kind, device);
+        assert!(error.to_string().starts_with(&format!("dir/thing is a {word}")), "{error}");
+        assert_eq!(error.exit(), Exit::Input);
+    }
+}
+
+#[test]
+fn names_and_targets_that_are_not_utf8_are_refused_with_the_path() {
+    let bad = std::ffi::OsStr::from_bytes(b"\xff");
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("dir")).unwrap();
+    symlink(bad, folder.path().join("dir/link")).unwrap();
+    let error = survey(folder.path()).unwrap_err();
+    assert_eq!(error.to_string(), r#""dir/link" in its target is not UTF-8"#);
+    fs::remove_file(folder.path().join("dir/link")).unwrap();
+    fs::write(folder.path().join("dir").join(bad), "").unwrap();
+    let error = survey(folder.path()).unwrap_err();
+    assert_eq!(error.to_string(), r#""dir/\xFF" as a name is not UTF-8"#);
+    assert_eq!(error.exit(), Exit::Input);
+}

@@ -1,0 +1,139 @@
+//! The walk: every path of a tree once, in walking order, with what it is.
+
+use std::ffi::OsString;
+use std::fs::{self, FileType, Metadata};
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use edeploy_format::exit::Exit;
+use edeploy_format::path::{BadPath, TreePath};
+
+use crate::failure::Fault;
+
+/// What a path of a role tree can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A folder.
+    Folder,
+    /// A regular file.
+    File,
+    /// A symbolic link and its target.
+    Symlink(String),
+}
+
+/// One path met on the walk.
+#[derive(Debug)]
+pub struct Entry {
+    /// The path in the tree.
+    pub path: TreePath,
+    /// The path on this machine.
+    pub on_disk: PathBuf,
+    /// Its metadata, links not followed.
+    pub metadata: Metadata,
+    /// What it is.
+    pub form: Form,
+}
+
+/// Why a walk ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// A device node, socket or FIFO.
+    #[error("{path} is a {kind}: a role tree holds folders, files and symbolic links only")]
+    Special {
+        /// The path in the tree.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A name or a link's target that is not UTF-8.
+    #[error("{path:?} {what} is not UTF-8")]
+    NotUtf8 {
+        /// The path in the tree.
+        path: PathBuf,
+        /// The name or the target.
+        what: &'static str,
+    },
+    /// A name that no manifest can hold.
+    #[error(transparent)]
+    Path(#[from] BadPath),
+    /// The file system refused.
+    #[error("walking the tree at {0}")]
+    Io(PathBuf, #[source] io::Error),
+}
+
+impl Fault for Refused {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Special { .. } | Self::NotUtf8 { .. } | Self::Path(_) => Exit::Input,
+            Self::Io(..) => Exit::Failed,
+        }
+    }
+}
+
+/// Meets every path below `root`; folders come before their members, names sorted by bytes.
+///
+/// # Errors
+/// Those of `meet`, and [`Refused`].
+pub fn walk<E: From<Refused>>(root: &Path, meet: &mut impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
+    folder(root, None, meet)
+}
+
+fn folder<E: From<Refused>>(
+    on_disk: &Path,
+    path: Option<&TreePath>,
+    meet: &mut impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    for name in names(on_disk).map_err(|e| Refused::Io(on_disk.to_owned(), e))? {
+        let entry = entry(on_disk.join(&name), path, name)?;
+        let inner = (entry.form == Form::Folder).then(|| (entry.on_disk.clone(), entry.path.clone()));
+        meet(entry)?;
+        if let Some((on_disk, path)) = inner {
+            folder(&on_disk, Some(&path), meet)?;
+        }
+    }
+    Ok(())
+}
+
+fn names(on_disk: &Path) -> io::Result<Vec<OsString>> {
+    let names: io::Result<Vec<_>> = fs::read_dir(on_disk)?.map(|e| e.map(|e| e.file_name())).collect();
+    names.map(|mut names| {
+        names.sort_unstable();
+        names
+    })
+}
+
+fn entry(on_disk: PathBuf, parent: Option<&TreePath>, name: OsString) -> Result<Entry, Refused> {
+    let lossy = |name: &Path| parent.map_or(PathBuf::new(), |p| p.as_str().into()).join(name);
+    let name = name
+        .into_string()
+        .map_err(|name| Refused::NotUtf8 { path: lossy(Path::new(&name)), what: "as a name" })?;
+    let path = match parent {
+        Some(parent) => parent.join(&name)?,
+        None => TreePath::new(name)?,
+    };
+    let metadata = on_disk.symlink_metadata().map_err(|e| Refused::Io(on_disk.clone(), e))?;
+    let form = form(&on_disk, &path, metadata.file_type())?;
+    Ok(Entry { path, on_disk, metadata, form })
+}
+
+fn form(on_disk: &Path, path: &TreePath, kind: FileType) -> Result<Form, Refused> {
+    if kind.is_dir() {
+        return Ok(Form::Folder);
+    }
+    if kind.is_file() {
+        return Ok(Form::File);
+    }
+    if kind.is_symlink() {
+        let target = fs::read_link(on_disk).map_err(|e| Refused::Io(on_disk.to_owned(), e))?;
+        let not_utf8 = |_| Refused::NotUtf8 { path: path.as_str().into(), what: "in its target" };
+        return target.into_os_string().into_string().map(Form::Symlink).map_err(not_utf8);
+    }
+    let kinds = [
+        (kind.is_block_device(), "block device"),
+        (kind.is_char_device(), "character device"),
+        (kind.is_fifo(), "FIFO"),
+    ];
+    let kind = kinds.iter().find(|(is, _)| *is).map_or("socket", |(_, word)| word);
+    Err(Refused::Special { path: path.to_string(), kind })
+}
