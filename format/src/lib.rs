@@ -6,6 +6,7 @@
 
 pub mod boot;
 pub mod digest;
+pub mod exclude;
 pub mod exit;
 pub mod limits;
 pub mod manifest;

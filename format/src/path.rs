@@ -88,7 +88,7 @@ impl TreePath {
 
 impl Ord for TreePath {
     fn cmp(&self, other: &Self) -> Ordering {
-        walking_order(&self.0, &other.0)
+        walking_order(self.0.as_bytes(), other.0.as_bytes())
     }
 }
 
@@ -98,10 +98,12 @@ impl PartialOrd for TreePath {
     }
 }
 
-/// Compares by bytes, with the slash before every other byte.
-fn walking_order(a: &str, b: &str) -> Ordering {
-    let rank = |b: u8| if b == b'/' { 0 } else { b };
-    a.bytes().map(rank).cmp(b.bytes().map(rank))
+/// The order of [`TreePath`], for names on a disk that need not be UTF-8: compares by bytes, with
+/// the slash before every other byte.
+#[must_use]
+pub fn walking_order(a: &[u8], b: &[u8]) -> Ordering {
+    let rank = |b: &u8| if *b == b'/' { 0 } else { *b };
+    a.iter().map(rank).cmp(b.iter().map(rank))
 }
 
 impl fmt::Display for TreePath {
