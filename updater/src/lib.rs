@@ -2,5 +2,6 @@
 
 pub mod cli;
 pub mod disk;
+pub mod efi;
 pub mod fetch;
 pub mod help;

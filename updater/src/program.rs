@@ -1,0 +1,267 @@
+//! Runs one program with a time limit: hooks, health checks, tools.
+//!
+//! It gets a process group of its own and no standard input. What it prints is shown line by line as
+//! it comes, and the end of it is kept. When the time is over the group gets TERM and, [`GRACE`] later,
+//! KILL; when the program ends by itself, what it left behind in its group is killed as well.
+//! A process that leaves the group is not followed.
+
+use std::io::{self, PipeReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+/// How long a program has between TERM and KILL.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How much of the end of the output is kept.
+pub const KEPT: usize = 8 << 10;
+/// A line longer than this is shown and kept in parts.
+const LINE: usize = 1 << 10;
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With this exit code.
+    Code(i32),
+    /// Killed by this signal, not by us.
+    Signal(i32),
+    /// It was still there when its time was over.
+    OutOfTime,
+}
+
+/// How it ended, and the last it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub end: End,
+    /// The last lines of its output, at most [`KEPT`] bytes, control characters replaced.
+    pub output: String,
+}
+
+impl Ending {
+    /// The last line that is not empty.
+    #[must_use]
+    pub fn last_words(&self) -> Option<&str> {
+        self.output.lines().rev().find(|line| !line.trim().is_empty())
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Self::OutOfTime => f.write_str("no end within its time limit"),
+        }
+    }
+}
+
+/// Runs `command` for at most `limit`; each line of its output is handed to `show`.
+///
+/// # Errors
+/// When it cannot be started or followed; how it ended is no error here.
+pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) -> io::Result<Ending> {
+    let (output, input) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&output, true)?;
+    command.stdin(Stdio::null()).stdout(input.try_clone()?).stderr(input).process_group(0);
+    let child = command.spawn()?;
+    drop(command);
+    let mut lines = Lines { show, partial: Vec::new(), kept: String::new() };
+    let mut running = Running { child, output, deadline: Some(Instant::now() + limit), out_of_time: false };
+    let status = running.until_end(&mut lines)?;
+    lines.end();
+    let end = match status.code() {
+        _ if running.out_of_time => End::OutOfTime,
+        Some(code) => End::Code(code),
+        None => End::Signal(status.signal().unwrap_or(0)),
+    };
+    Ok(Ending { end, output: lines.kept })
+}
+
+struct Running {
+    child: Child,
+    output: PipeReader,
+    /// When the next signal is due; `None` after KILL.
+    deadline: Option<Instant>,
+    out_of_time: bool,
+}
+
+impl Running {
+    fn until_end(&mut self, lines: &mut Lines<'_>) -> io::Result<ExitStatus> {
+        let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
+        let mut open = true;
+        loop {
+            let mut fds = vec![PollFd::new(&process, PollFlags::IN)];
+            if open {
+                fds.push(PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN));
+            }
+            let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let timeout = left.map(|d| Timespec::try_from(d).expect("limits are far below 2^63 seconds"));
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+            let ended = fds[0].revents().contains(PollFlags::IN);
+            drop(fds);
+            open = open && self.drain(lines)?;
+            if ended {
+                // The leader is a zombie until `wait`: its group cannot be anyone else's yet.
+                self.signal(Signal::KILL);
+                self.drain(lines)?;
+                return self.child.wait();
+            }
+            self.look_at_the_clock();
+        }
+    }
+
+    fn look_at_the_clock(&mut self) {
+        if self.deadline.is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        if self.out_of_time {
+            self.signal(Signal::KILL);
+            self.deadline = None;
+        } else {
+            self.signal(Signal::TERM);
+            self.out_of_time = true;
+            self.deadline = Some(Instant::now() + GRACE);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // The group may be gone already, which is what was wanted.
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    /// Takes what is there; false at the end of the stream.
+    fn drain(&mut self, lines: &mut Lines<'_>) -> io::Result<bool> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.output.read(&mut buffer) {
+                Ok(0) => return Ok(false),
+                Ok(n) => lines.take(&buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// Cuts output into lines, shows them, keeps the last of them.
+struct Lines<'a> {
+    show: &'a mut dyn FnMut(&str),
+    partial: Vec<u8>,
+    kept: String,
+}
+
+impl Lines<'_> {
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if *byte == b'\n' {
+                self.line();
+                continue;
+            }
+            self.partial.push(*byte);
+            if self.partial.len() == LINE {
+                self.line();
+            }
+        }
+    }
+
+    fn line(&mut self) {
+        // Escape sequences of a program have no business on our terminal or in the journal.
+        let text = String::from_utf8_lossy(&self.partial).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
+        self.partial.clear();
+        (self.show)(&text);
+        self.kept.push_str(&text);
+        self.kept.push('\n');
+        while self.kept.len() > KEPT {
+            let first = self.kept.find('\n').map_or(self.kept.len(), |at| at + 1);
+            self.kept.drain(..first);
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.partial.is_empty() {
+            self.line();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    fn end_of(script: &str, limit: Duration) -> Ending {
+        run(shell(script), limit, &mut |_| ()).unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn output_comes_line_by_line_and_is_kept_with_the_exit_code() {
+        let mut shown = Vec::new();
+        let ending =
+            run(shell("echo one; echo two >&2; printf three; exit 7"), LONG, &mut |l| shown.push(l.to_owned()));
+        let ending = ending.unwrap();
+        assert_eq!(shown, ["one", "two", "three"]);
+        assert_eq!(ending, Ending { end: End::Code(7), output: "one\ntwo\nthree\n".to_owned() });
+        assert_eq!(ending.last_words(), Some("three"));
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_output_is_kept() {
+        let ending = end_of("i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done", LONG);
+        assert!(ending.output.len() <= KEPT);
+        assert!(ending.output.starts_with("line 2"), "{}", &ending.output[..20]);
+        assert!(ending.output.ends_with("line 2999\n"));
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_and_control_characters_do_not_pass() {
+        let ending = end_of("head -c 3000 /dev/zero | tr '\\0' x; printf '\\n\\033[31mred\\377'", LONG);
+        let lengths: Vec<_> = ending.output.lines().map(str::len).collect();
+        assert_eq!(lengths[..3], [1024, 1024, 952]);
+        assert_eq!(ending.last_words(), Some("\u{fffd}[31mred\u{fffd}"));
+    }
+
+    #[test]
+    fn the_time_limit_ends_the_whole_group() {
+        let began = Instant::now();
+        let ending = end_of("sleep 600 & echo started; sleep 600", Duration::from_millis(200));
+        assert_eq!(ending, Ending { end: End::OutOfTime, output: "started\n".to_owned() });
+        assert!(began.elapsed() < GRACE);
+    }
+
+    #[test]
+    fn a_program_that_ignores_term_is_killed() {
+        let ending = end_of("trap '' TERM; while :; do sleep 600; done", Duration::from_millis(200));
+        assert_eq!(ending.end, End::OutOfTime);
+    }
+
+    #[test]
+    fn a_child_left_behind_does_not_hold_us_and_is_killed() {
+        let began = Instant::now();
+        let ending = end_of("sleep 600 & echo $!", LONG);
+        assert_eq!(ending.end, End::Code(0));
+        assert!(began.elapsed() < GRACE);
+        let left = std::fs::read_to_string(format!("/proc/{}/stat", ending.output.trim()));
+        assert!(left.is_err() || left.unwrap().contains(") Z "), "it is still there");
+    }
+
+    #[test]
+    fn a_signal_is_told_from_an_exit_code() {
+        assert_eq!(end_of("kill -SEGV $$", LONG).end, End::Signal(11));
+        assert!(run(Command::new("/nonexistent"), LONG, &mut |_| ()).is_err());
+    }
+}
