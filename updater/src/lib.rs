@@ -5,3 +5,5 @@ pub mod disk;
 pub mod efi;
 pub mod fetch;
 pub mod help;
+pub mod hooks;
+pub mod program;

@@ -174,7 +174,8 @@ impl Lines<'_> {
 
     fn line(&mut self) {
         // Escape sequences of a program have no business on our terminal or in the journal.
-        let text = String::from_utf8_lossy(&self.partial).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
+        let text =
+            String::from_utf8_lossy(&self.partial).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
         self.partial.clear();
         (self.show)(&text);
         self.kept.push_str(&text);
@@ -211,8 +212,9 @@ mod tests {
     #[test]
     fn output_comes_line_by_line_and_is_kept_with_the_exit_code() {
         let mut shown = Vec::new();
-        let ending =
-            run(shell("echo one; echo two >&2; printf three; exit 7"), LONG, &mut |l| shown.push(l.to_owned()));
+        let ending = run(shell("echo one; echo two >&2; printf three; exit 7"), LONG, &mut |l| {
+            shown.push(l.to_owned());
+        });
         let ending = ending.unwrap();
         assert_eq!(shown, ["one", "two", "three"]);
         assert_eq!(ending, Ending { end: End::Code(7), output: "one\ntwo\nthree\n".to_owned() });
@@ -255,8 +257,12 @@ mod tests {
         let ending = end_of("sleep 600 & echo $!", LONG);
         assert_eq!(ending.end, End::Code(0));
         assert!(began.elapsed() < GRACE);
-        let left = std::fs::read_to_string(format!("/proc/{}/stat", ending.output.trim()));
-        assert!(left.is_err() || left.unwrap().contains(") Z "), "it is still there");
+        let left = Pid::from_raw(ending.output.trim().parse().unwrap()).unwrap();
+        if let Ok(process) = pidfd_open(left, PidfdFlags::empty()) {
+            let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+            let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&minute));
+            assert_eq!(ended, Ok(1), "it is still there");
+        }
     }
 
     #[test]
