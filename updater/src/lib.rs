@@ -6,4 +6,5 @@ pub mod efi;
 pub mod fetch;
 pub mod help;
 pub mod hooks;
+pub mod journal;
 pub mod program;
