@@ -1,6 +1,13 @@
 //! Where published objects come from: the seam between what is fetched and how.
 
 use std::io::{self, Read};
+use std::path::Path;
+
+mod folder;
+mod http;
+
+pub use folder::FolderFetch;
+pub use http::{HttpFetch, SYSTEM_CERTIFICATES};
 
 /// A source of published objects, named by their path below the site's root.
 pub trait Fetch {
@@ -52,4 +59,38 @@ pub enum FetchError {
         #[source]
         source: io::Error,
     },
+}
+
+/// The source at `repo`: an address with `http://` or `https://`, else a folder (`file://` or a path).
+///
+/// # Errors
+/// As [`HttpFetch::new`].
+pub fn open_repo(repo: &str, ca: Option<&Path>) -> Result<Box<dyn Fetch>, FetchError> {
+    if repo.starts_with("http://") || repo.starts_with("https://") {
+        return Ok(Box::new(HttpFetch::new(repo, ca)?));
+    }
+    Ok(Box::new(FolderFetch::new(repo.strip_prefix("file://").unwrap_or(repo).into())))
+}
+
+/// A stream of exactly so many bytes: more are not read, fewer are an error.
+struct Exactly<R> {
+    from: R,
+    left: u64,
+}
+
+impl<R: Read> Exactly<R> {
+    fn new(from: R, length: u64) -> Self {
+        Self { from, left: length }
+    }
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = (&mut self.from).take(self.left).read(buffer)?;
+        if n == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left -= n as u64;
+        Ok(n)
+    }
 }
