@@ -15,4 +15,5 @@ pub mod pack;
 pub mod path;
 pub mod slot;
 pub mod transition;
+pub mod tuf;
 pub mod units;
