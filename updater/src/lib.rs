@@ -8,3 +8,4 @@ pub mod help;
 pub mod hooks;
 pub mod journal;
 pub mod program;
+pub mod progress;
