@@ -1,0 +1,126 @@
+//! The external programs of the host: mke2fs and e2fsck, and nothing else.
+//!
+//! The features of a file system are spelled out, so that it does not depend on the mke2fs.conf of
+//! the machine that happens to make it, and the kernel of an older role can still mount it. Tables
+//! are written at once, not by a kernel thread later: an unchanged slot stays unchanged.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+/// Sound for every kernel since 4.x; without `orphan_file` and `metadata_csum_seed`, which are newer.
+const FEATURES: &str = "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
+    large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
+/// Where Debian keeps them; the PATH of whoever called us may lack it.
+const PATH: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
+/// The end of a program's messages that an error keeps.
+const MESSAGES: usize = 4096;
+
+/// What a new ext4 file system is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ext4 {
+    /// Its label, at most 16 bytes.
+    pub label: String,
+    /// Its UUID in lower case, which also seeds the hash of folders.
+    pub uuid: String,
+    /// Inodes, which cannot be added later; one for each 16 KiB when `None`.
+    pub inodes: Option<u64>,
+}
+
+/// A call of an external program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tool<'a> {
+    /// Makes an empty file system; what the device held is lost.
+    MakeExt4(&'a Ext4),
+    /// Looks for errors and changes nothing.
+    Check,
+    /// Replays the journal and mends what can be mended without a question.
+    Repair,
+}
+
+/// Why an external program did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// It cannot be started.
+    #[error("running `{command}` (package e2fsprogs)")]
+    Start {
+        /// The command line.
+        command: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It failed.
+    #[error("`{command}`: {status}: {messages}")]
+    Failed {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// The end of what it wrote.
+        messages: String,
+    },
+}
+
+impl Tool<'_> {
+    /// Runs it on `device`, which must not be mounted.
+    ///
+    /// # Errors
+    /// [`ToolError`]; for [`Tool::Check`] and [`Tool::Repair`] also when errors were found and remain.
+    pub fn run(&self, device: &Path) -> Result<(), ToolError> {
+        let mut command = self.command();
+        command
+            .arg(device)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("LC_ALL", "C")
+            .env("MKE2FS_CONFIG", "/dev/null");
+        let line = line(&command);
+        let output = command.output().map_err(|source| ToolError::Start { command: line.clone(), source })?;
+        if output.status.code().is_some_and(|code| self.is_success(code)) {
+            return Ok(());
+        }
+        let messages = [output.stdout, output.stderr].concat();
+        let messages = String::from_utf8_lossy(&messages[messages.len().saturating_sub(MESSAGES)..]);
+        let messages = messages.trim().replace('\n', "; ");
+        Err(ToolError::Failed { command: line, status: output.status, messages })
+    }
+
+    fn command(&self) -> Command {
+        match self {
+            Self::MakeExt4(ext4) => {
+                let mut command = Command::new("mke2fs");
+                command.args(["-F", "-q", "-b", "4096", "-I", "256", "-m", "0", "-e", "remount-ro"]);
+                match ext4.inodes {
+                    Some(inodes) => command.arg("-N").arg(inodes.to_string()),
+                    None => command.args(["-i", "16384"]),
+                };
+                let extended = "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0";
+                command.args(["-O", FEATURES, "-L", &ext4.label, "-U", &ext4.uuid]);
+                command.arg("-E").arg(format!("{extended},hash_seed={}", ext4.uuid));
+                command
+            }
+            Self::Check => e2fsck("-n"),
+            Self::Repair => e2fsck("-p"),
+        }
+    }
+
+    fn is_success(&self, code: i32) -> bool {
+        match self {
+            Self::MakeExt4(_) | Self::Check => code == 0,
+            // 1: errors were mended.
+            Self::Repair => matches!(code, 0 | 1),
+        }
+    }
+}
+
+fn e2fsck(how: &str) -> Command {
+    let mut command = Command::new("e2fsck");
+    command.args(["-f", how]);
+    command
+}
+
+fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
