@@ -66,10 +66,21 @@ pub enum Command {
     Boot,
     /// Health checks of this boot. Called by edeploy-health.service.
     Health,
+    /// The end of a trial that never came to its health checks. Called by units on trials.
+    Trial(TrialEnd),
     /// The help of a command, or of all.
     Help(Option<String>),
     /// The version of this program.
     ProgramVersion,
+}
+
+/// How a trial can end before its health checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrialEnd {
+    /// Its time limit: waits for it.
+    Limit,
+    /// Emergency or rescue mode.
+    Emergency,
 }
 
 /// Options of `upgrade`.
@@ -212,7 +223,7 @@ impl Typed {
 
     fn command(&mut self, name: &str, operand: Option<String>) -> Result<Command, CliError> {
         let command = match name {
-            "upgrade" | "test-upgrade" | "help" => return self.command_with_operand(name, operand),
+            "upgrade" | "test-upgrade" | "trial" | "help" => return self.command_with_operand(name, operand),
             "list" => Command::List,
             "status" => Command::Status,
             "verify" => Command::Verify,
@@ -245,6 +256,11 @@ impl Typed {
                 no_reboot: self.flag("no-reboot"),
             }),
             "test-upgrade" => Command::TestUpgrade { version: version("test-upgrade", operand)? },
+            "trial" => Command::Trial(match operand.as_deref() {
+                Some("limit") => TrialEnd::Limit,
+                Some("emergency") => TrialEnd::Emergency,
+                _ => return Err(CliError::Missing { command: "trial", what: "`limit` or `emergency`" }),
+            }),
             _ => Command::Help(operand),
         })
     }

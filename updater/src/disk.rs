@@ -6,4 +6,3 @@ pub mod gpt;
 mod ioctl;
 pub mod loopdev;
 pub mod mount;
-pub mod place;

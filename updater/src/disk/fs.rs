@@ -36,6 +36,8 @@ pub enum Tool<'a> {
     Check,
     /// Replays the journal and mends what can be mended without a question.
     Repair,
+    /// The same, but looks further than the journal only where the file system asks for it: for every boot.
+    Recover,
 }
 
 /// Why an external program did not do its work.
@@ -66,7 +68,7 @@ impl Tool<'_> {
     /// Runs it on `device`, which must not be mounted.
     ///
     /// # Errors
-    /// [`ToolError`]; for [`Tool::Check`] and [`Tool::Repair`] also when errors were found and remain.
+    /// [`ToolError`]; for all but [`Tool::MakeExt4`] also when errors were found and remain.
     pub fn run(&self, device: &Path) -> Result<(), ToolError> {
         let mut command = self.command();
         command
@@ -100,8 +102,9 @@ impl Tool<'_> {
                 command.arg("-E").arg(format!("{extended},hash_seed={}", ext4.uuid));
                 command
             }
-            Self::Check => e2fsck("-n"),
-            Self::Repair => e2fsck("-p"),
+            Self::Check => e2fsck(&["-f", "-n"]),
+            Self::Repair => e2fsck(&["-f", "-p"]),
+            Self::Recover => e2fsck(&["-p"]),
         }
     }
 
@@ -109,14 +112,14 @@ impl Tool<'_> {
         match self {
             Self::MakeExt4(_) | Self::Check => code == 0,
             // 1: errors were mended.
-            Self::Repair => matches!(code, 0 | 1),
+            Self::Repair | Self::Recover => matches!(code, 0 | 1),
         }
     }
 }
 
-fn e2fsck(how: &str) -> Command {
+fn e2fsck(how: &[&str]) -> Command {
     let mut command = Command::new("e2fsck");
-    command.args(["-f", how]);
+    command.args(how);
     command
 }
 
