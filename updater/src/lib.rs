@@ -10,3 +10,4 @@ pub mod hooks;
 pub mod journal;
 pub mod program;
 pub mod progress;
+pub mod trust;

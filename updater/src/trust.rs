@@ -1,0 +1,225 @@
+//! What is published and may be believed: the TUF client of a host.
+//!
+//! Starts from the metadata the machine kept (on its state partition and in its running slot, the
+//! newer of both) and goes through the workflow of the specification; nothing is kept before every
+//! check has passed. What came by an older day stays usable without the network, for going back.
+
+mod object;
+mod store;
+
+pub use object::{ObjectError, Scratch, into_memory, unpacked};
+pub use store::{STATE_FOLDER, Store, StoreError};
+
+use edeploy_format::name::{Object, Role, Version};
+use edeploy_format::tuf::{
+    self, Expiry, Identity, ROOTS_LIMIT, Signed, Target, Timestamp, TrustedRole, TrustedRoot, TrustedTargets,
+    TufError, delegated,
+};
+
+use crate::fetch::{Fetch, FetchError};
+
+/// Why there is nothing to believe.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// What the machine kept cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No copy of the first root.
+    #[error("there is no root.json to start from, neither in the running slot nor on the state partition")]
+    NoRoot,
+    /// The site cannot be read.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A document fails a check.
+    #[error(transparent)]
+    Tuf(#[from] TufError),
+    /// A target's description is not ours.
+    #[error("{target}: {fault}")]
+    Target {
+        /// The target.
+        target: String,
+        /// What is wrong with it.
+        fault: tuf::Fault,
+    },
+    /// The version is not published.
+    #[error("there is no version {version} of role {role}; `edeploy-ab list` shows those there are")]
+    NoVersion {
+        /// The role.
+        role: Role,
+        /// What was asked for.
+        version: Version,
+    },
+    /// An object of a version is not published.
+    #[error("{0} is not listed in the signed metadata")]
+    NoObject(String),
+}
+
+/// One published version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its name.
+    pub version: Version,
+    /// What its manifest says of itself.
+    pub identity: Identity,
+}
+
+/// Metadata that passed every check.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    targets: TrustedTargets,
+    role: TrustedRole,
+}
+
+impl Trusted {
+    /// What is published of `role` now. Keeps nothing: [`Store::save`] does.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    pub fn refresh(
+        fetch: &dyn Fetch,
+        stores: &[Store],
+        role: &Role,
+        expiry: Expiry,
+    ) -> Result<Self, TrustError> {
+        let root = newest_root(fetch, anchor(stores)?)?;
+        let seen = root.seen(&copies(stores, "timestamp")?, &copies(stores, "snapshot")?);
+        let bytes = fetch.get("metadata/timestamp.json", Timestamp::LIMIT)?;
+        let timestamp = root.timestamp(&bytes, &seen, expiry)?;
+        let had = |listing: &tuf::Listing, name: &str| -> Result<Vec<u8>, TrustError> {
+            let kept = copies(stores, name)?.into_iter().find(|bytes| listing.is(bytes));
+            let fetched = || fetch.get(&format!("metadata/{}", listing.file), listing.limit);
+            Ok(kept.map_or_else(fetched, Ok)?)
+        };
+        let bytes = had(&timestamp.snapshot_listing(), "snapshot")?;
+        let snapshot = timestamp.snapshot(&bytes, &seen)?;
+        let bytes = had(&snapshot.targets_listing()?, "targets")?;
+        let targets = snapshot.targets(&bytes)?;
+        let bytes = had(&targets.role_listing(role)?, &delegated(role))?;
+        let role = targets.role(role, &bytes)?;
+        Ok(Self { targets, role })
+    }
+
+    /// What was believed when `store` was written: without the network, whatever the date.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    pub fn kept(store: &Store, role: &Role) -> Result<Self, TrustError> {
+        let stores = std::slice::from_ref(store);
+        let read = |name: &str| {
+            let copy = copies(stores, name)?.pop();
+            copy.ok_or_else(|| StoreError::Missing { name: format!("{name}.json") })
+        };
+        let root = anchor(stores)?;
+        let seen = tuf::Seen::default();
+        let timestamp = root.timestamp(&read("timestamp")?, &seen, Expiry::Ignored)?;
+        let snapshot = timestamp.snapshot(&read("snapshot")?, &seen)?;
+        let targets = snapshot.targets(&read("targets")?)?;
+        let role = targets.role(role, &read(&delegated(role))?)?;
+        Ok(Self { targets, role })
+    }
+
+    /// All documents, by the names under which they are kept.
+    #[must_use]
+    pub fn files(&self) -> [(String, &[u8]); 5] {
+        [
+            ("root.json".to_owned(), self.targets.root().bytes()),
+            (format!("{}.json", delegated(self.role.role())), self.role.document().bytes()),
+            ("targets.json".to_owned(), self.targets.targets().bytes()),
+            ("snapshot.json".to_owned(), self.targets.snapshot().bytes()),
+            ("timestamp.json".to_owned(), self.targets.timestamp().bytes()),
+        ]
+    }
+
+    /// The role.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        self.role.role()
+    }
+
+    /// The least serial that may be installed.
+    #[must_use]
+    pub fn min_serial(&self) -> u64 {
+        self.role.document().min_serial()
+    }
+
+    /// All published versions, by serial.
+    ///
+    /// # Errors
+    /// [`TrustError::Target`] when a manifest's description is not ours.
+    pub fn versions(&self) -> Result<Vec<Published>, TrustError> {
+        let names = self.role.targets().filter_map(|(name, _)| {
+            let version = name.strip_suffix("@manifest")?.split_once('@')?.1;
+            version.parse().ok()
+        });
+        let versions = names.map(|version: Version| self.find(&version));
+        let mut versions = versions.collect::<Result<Vec<_>, _>>()?;
+        versions.sort_by_key(|published| published.identity.serial);
+        Ok(versions)
+    }
+
+    /// One version.
+    ///
+    /// # Errors
+    /// [`TrustError::NoVersion`] if it is not published.
+    pub fn find(&self, version: &Version) -> Result<Published, TrustError> {
+        let name = Object::Manifest.target(self.role(), version);
+        let no_version = || TrustError::NoVersion { role: self.role().clone(), version: version.clone() };
+        let target = self.role.target(&name).ok_or_else(no_version)?;
+        let identity = target.custom(&name).map_err(|fault| TrustError::Target { target: name, fault })?;
+        Ok(Published { version: version.clone(), identity })
+    }
+
+    /// An object of a version: its name and what must be true of its bytes.
+    ///
+    /// # Errors
+    /// [`TrustError::NoObject`].
+    pub fn object(&self, object: Object, version: &Version) -> Result<(String, &Target), TrustError> {
+        let name = object.target(self.role(), version);
+        match self.role.target(&name) {
+            Some(target) => Ok((name, target)),
+            None => Err(TrustError::NoObject(name)),
+        }
+    }
+}
+
+/// The newest root that the machine kept.
+fn anchor(stores: &[Store]) -> Result<TrustedRoot, TrustError> {
+    let roots = copies(stores, "root")?.iter().map(|bytes| TrustedRoot::anchor(bytes)).collect::<Vec<_>>();
+    let mut fault = None;
+    let mut best: Option<TrustedRoot> = None;
+    for root in roots {
+        match root {
+            Ok(root)
+                if best.as_ref().is_none_or(|b| b.root().common.version < root.root().common.version) =>
+            {
+                best = Some(root);
+            }
+            Ok(_) => {}
+            Err(e) => fault = Some(e),
+        }
+    }
+    match (best, fault) {
+        (Some(root), _) => Ok(root),
+        (None, Some(fault)) => Err(fault.into()),
+        (None, None) => Err(TrustError::NoRoot),
+    }
+}
+
+/// Follows the chain of roots to its end.
+fn newest_root(fetch: &dyn Fetch, mut root: TrustedRoot) -> Result<TrustedRoot, TrustError> {
+    for _ in 0..ROOTS_LIMIT {
+        let listing = root.next_listing();
+        match fetch.get(&format!("metadata/{}", listing.file), listing.limit) {
+            Ok(bytes) => root = root.next(&bytes)?,
+            Err(FetchError::NotFound { .. }) => break,
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(root)
+}
+
+/// The copies of `<name>.json` in all stores that have one.
+fn copies(stores: &[Store], name: &str) -> Result<Vec<Vec<u8>>, StoreError> {
+    let read = stores.iter().map(|store| store.read(&format!("{name}.json")));
+    read.filter_map(Result::transpose).collect()
+}

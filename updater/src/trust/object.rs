@@ -1,0 +1,164 @@
+//! Published objects, checked against their signed description before anything of them is used.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use edeploy_format::digest::Hasher;
+use edeploy_format::tuf::{Contents, Sha256Hasher, Target};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use crate::fetch::{Fetch, FetchError};
+
+/// Why an object cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// It cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The connection broke for good.
+    #[error("reading {name}")]
+    Read {
+        /// The object.
+        name: String,
+        /// How.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not what was signed.
+    #[error("{name} is not what was signed: {what}")]
+    Differs {
+        /// The object.
+        name: String,
+        /// How it differs.
+        what: &'static str,
+    },
+    /// It is longer than this program takes.
+    #[error("{name} is signed with {length} bytes, at most {limit} are taken")]
+    TooLong {
+        /// The object.
+        name: String,
+        /// What was signed.
+        length: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// No room for it, or no scratch file.
+    #[error("writing {name} to a scratch file in {}", .folder.display())]
+    Scratch {
+        /// The object.
+        name: String,
+        /// Where.
+        folder: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The object `name` in memory; for those that are small by nature.
+///
+/// # Errors
+/// [`ObjectError`]; none of its bytes are returned unless all are right.
+pub fn into_memory(
+    fetch: &dyn Fetch,
+    name: &str,
+    target: &Target,
+    limit: u64,
+) -> Result<Vec<u8>, ObjectError> {
+    if target.length > limit {
+        return Err(ObjectError::TooLong { name: name.to_owned(), length: target.length, limit });
+    }
+    let mut bytes = Vec::new();
+    copy_checked(fetch, name, target, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// A folder whose file system takes scratch files: files without a name, gone with this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Scratch<'a>(pub &'a Path);
+
+impl Scratch<'_> {
+    fn file(self, name: &str) -> Result<File, ObjectError> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = openat(CWD, self.0, flags, Mode::RUSR | Mode::WUSR);
+        file.map(File::from).map_err(|e| self.failed(name, e.into()))
+    }
+
+    fn failed(self, name: &str, source: io::Error) -> ObjectError {
+        ObjectError::Scratch { name: name.to_owned(), folder: self.0.to_owned(), source }
+    }
+}
+
+/// What is in the compressed object `name`, in a scratch file that stands at its beginning.
+///
+/// The compressed bytes are whole and checked before the first of them is decompressed.
+///
+/// # Errors
+/// [`ObjectError`].
+pub fn unpacked(
+    fetch: &dyn Fetch,
+    name: &str,
+    target: &Target,
+    contents: Contents,
+    scratch: Scratch<'_>,
+) -> Result<File, ObjectError> {
+    let failed = |source| scratch.failed(name, source);
+    let mut packed = scratch.file(name)?;
+    copy_checked(fetch, name, target, &mut packed)?;
+    packed.rewind().map_err(failed)?;
+    let mut file = scratch.file(name)?;
+    let mut hasher = Hasher::new();
+    let mut plain = zstd::Decoder::new(packed).map_err(failed)?.take(contents.size + 1);
+    let mut buffer = vec![0; 64 << 10];
+    let mut length = 0;
+    loop {
+        let n = plain.read(&mut buffer).map_err(failed)?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&buffer[..n]);
+        file.write_all(&buffer[..n]).map_err(failed)?;
+        length += n as u64;
+    }
+    let differs = |what| ObjectError::Differs { name: name.to_owned(), what };
+    if length != contents.size {
+        return Err(differs("its content has another length"));
+    }
+    if hasher.finish() != contents.blake3 {
+        return Err(differs("its content has another digest"));
+    }
+    file.rewind().map_err(failed)?;
+    Ok(file)
+}
+
+/// Copies the object to `to`, and fails unless length and SHA-256 are as signed.
+fn copy_checked(
+    fetch: &dyn Fetch,
+    name: &str,
+    target: &Target,
+    to: &mut impl Write,
+) -> Result<(), ObjectError> {
+    let read = |source| ObjectError::Read { name: name.to_owned(), source };
+    let differs = |what| ObjectError::Differs { name: name.to_owned(), what };
+    let mut from = fetch.open(&format!("targets/{}", target.file(name)), None)?.take(target.length + 1);
+    let mut hasher = Sha256Hasher::default();
+    let mut buffer = vec![0; 64 << 10];
+    let mut length = 0;
+    loop {
+        let n = from.read(&mut buffer).map_err(read)?;
+        if n == 0 {
+            break;
+        }
+        length += n as u64;
+        hasher.update(&buffer[..n]);
+        to.write_all(&buffer[..n]).map_err(read)?;
+    }
+    if length != target.length {
+        return Err(differs(if length < target.length { "it ends early" } else { "it is longer" }));
+    }
+    if hasher.finish() != target.hashes.sha256 {
+        return Err(differs("its SHA-256 is another"));
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! What a host believes of a site, and what it does not.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(unreachable_pub, reason = "shared by several tests")]
+
+#[path = "support/site.rs"]
+mod site;
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use edeploy_ab::fetch::FolderFetch;
+use edeploy_ab::trust::{ObjectError, Scratch, Store, TrustError, Trusted, into_memory, unpacked};
+use edeploy_format::name::{Object, Role, Version};
+use edeploy_format::tuf::{Contents, Expiry, Fault, Time};
+use site::{NOW, Site};
+
+struct Host {
+    folder: tempfile::TempDir,
+    stores: [Store; 2],
+}
+
+impl Host {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stores = ["state", "slot"].map(|name| Store::new(folder.path().join(name)));
+        fs::create_dir_all(folder.path().join("slot")).unwrap();
+        fs::write(folder.path().join("slot/root.json"), site::root()).unwrap();
+        Self { folder, stores }
+    }
+
+    fn site(&self) -> std::path::PathBuf {
+        self.folder.path().join("site")
+    }
+
+    fn refresh_at(&self, now: u64) -> Result<Trusted, TrustError> {
+        let fetch = FolderFetch::new(self.site());
+        Trusted::refresh(&fetch, &self.stores, &role(), Expiry::At(Time::new(now)))
+    }
+
+    fn refresh(&self) -> Result<Trusted, TrustError> {
+        self.refresh_at(NOW + 60)
+    }
+}
+
+fn role() -> Role {
+    "web".parse().unwrap()
+}
+
+fn version(text: &str) -> Version {
+    text.parse().unwrap()
+}
+
+fn site() -> Site {
+    let mut site = Site::new("web");
+    site.manifest("D12-10", 10, b"ten");
+    site.manifest("D12-9", 9, b"nine");
+    site
+}
+
+fn fault(result: Result<Trusted, TrustError>) -> Fault {
+    match result.unwrap_err() {
+        TrustError::Tuf(error) => error.fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn versions_come_in_the_order_of_their_serials() {
+    let host = Host::new();
+    site().publish(&host.site());
+    let trusted = host.refresh().unwrap();
+    let names: Vec<String> = trusted.versions().unwrap().iter().map(|p| p.version.to_string()).collect();
+    assert_eq!(names, ["D12-9", "D12-10"]);
+    let missing = trusted.find(&version("D12-11")).unwrap_err();
+    assert!(missing.to_string().starts_with("there is no version D12-11 of role web"), "{missing}");
+}
+
+#[test]
+fn what_was_kept_is_believed_again_without_the_site_and_at_any_date() {
+    let host = Host::new();
+    site().publish(&host.site());
+    host.stores[0].save(&host.refresh().unwrap()).unwrap();
+    fs::remove_dir_all(host.site()).unwrap();
+    let kept = Trusted::kept(&host.stores[0], &role()).unwrap();
+    assert_eq!(kept.versions().unwrap().len(), 2);
+    assert!(matches!(Trusted::kept(&host.stores[1], &role()), Err(TrustError::Store(_))));
+}
+
+#[test]
+fn an_older_site_is_refused_after_a_newer_was_seen_in_either_store() {
+    for store in 0..2 {
+        let host = Host::new();
+        let mut new = site();
+        new.version = 2;
+        new.publish(&host.site());
+        host.stores[store].save(&host.refresh().unwrap()).unwrap();
+        site().publish(&host.site());
+        assert!(matches!(fault(host.refresh()), Fault::Rollback { .. }), "store {store}");
+    }
+}
+
+#[test]
+fn nothing_is_kept_of_a_site_that_fails_a_check() {
+    let host = Host::new();
+    site().publish(&host.site());
+    fs::write(host.site().join("metadata/1.role-web.json"), b"{}").unwrap();
+    assert!(host.refresh().is_err());
+    assert!(!host.folder.path().join("state").exists());
+}
+
+#[test]
+fn a_frozen_site_is_refused_with_both_times_named() {
+    let host = Host::new();
+    site().publish(&host.site());
+    let error = fault(host.refresh_at(NOW + 8 * 86_400)).to_string();
+    let (expired, now) = (Time::new(NOW).plus_days(7), Time::new(NOW).plus_days(8));
+    assert!(error.contains(&expired.to_string()) && error.contains(&now.to_string()), "{error}");
+    assert!(error.contains("rolebuild refresh"), "{error}");
+}
+
+#[test]
+fn without_a_first_root_nothing_is_believed() {
+    let host = Host::new();
+    site().publish(&host.site());
+    fs::remove_file(host.folder.path().join("slot/root.json")).unwrap();
+    assert!(matches!(host.refresh(), Err(TrustError::NoRoot)));
+}
+
+fn published(host: &Host) -> (FolderFetch, Trusted) {
+    let mut site = site();
+    site.add(Object::Transition, "D12-9", b"rules".to_vec(), None::<&()>);
+    site.publish(&host.site());
+    (FolderFetch::new(host.site()), host.refresh().unwrap())
+}
+
+fn manifest(trusted: &Trusted, fetch: &FolderFetch, scratch: &Path) -> Result<String, ObjectError> {
+    let (name, target) = trusted.object(Object::Manifest, &version("D12-9")).unwrap();
+    let contents: Contents = target.custom(&name).unwrap();
+    let mut text = String::new();
+    unpacked(fetch, &name, target, contents, Scratch(scratch))?.read_to_string(&mut text).unwrap();
+    Ok(text)
+}
+
+#[test]
+fn objects_are_used_only_whole_and_right() {
+    let host = Host::new();
+    let (fetch, trusted) = published(&host);
+    let scratch = host.folder.path();
+    assert_eq!(manifest(&trusted, &fetch, scratch).unwrap(), "nine");
+    let (name, target) = trusted.object(Object::Transition, &version("D12-9")).unwrap();
+    assert_eq!(into_memory(&fetch, &name, target, 100).unwrap(), b"rules");
+    assert!(matches!(into_memory(&fetch, &name, target, 4), Err(ObjectError::TooLong { length: 5, .. })));
+    let path = host.site().join("targets").join(target.file(&name));
+    for wrong in [&b"rule"[..], b"rules!", b"RULES"] {
+        fs::write(&path, wrong).unwrap();
+        assert!(matches!(into_memory(&fetch, &name, target, 100), Err(ObjectError::Differs { .. })));
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_compressed_manifest_is_found_before_it_is_opened() {
+    let host = Host::new();
+    let (fetch, trusted) = published(&host);
+    let (name, target) = trusted.object(Object::Manifest, &version("D12-9")).unwrap();
+    let path = host.site().join("targets").join(target.file(&name));
+    let good = fs::read(&path).unwrap();
+    for bit in 0..good.len() * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, bad).unwrap();
+        let error = manifest(&trusted, &fetch, host.folder.path()).unwrap_err();
+        assert!(matches!(error, ObjectError::Differs { what: "its SHA-256 is another", .. }), "{error:?}");
+    }
+}
