@@ -6,3 +6,4 @@ pub mod gpt;
 mod ioctl;
 pub mod loopdev;
 pub mod mount;
+pub mod place;
