@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod help;
 pub mod hooks;
 pub mod journal;
+pub mod lock;
 pub mod program;
 pub mod progress;
 pub mod trust;
