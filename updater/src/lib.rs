@@ -4,6 +4,7 @@ pub mod boot;
 pub mod cli;
 pub mod disk;
 pub mod efi;
+pub mod esp;
 pub mod fetch;
 pub mod help;
 pub mod hooks;

@@ -51,9 +51,9 @@ pub enum Ends {
 
 /// What the next boot does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice<'a> {
+pub struct Choice {
     /// The file whose entry is taken.
-    pub file: &'a str,
+    pub file: String,
     /// Its name afterwards: another one if a try was spent.
     pub becomes: String,
     /// A try was spent, so `LoaderBootCountPath` is set.
@@ -65,8 +65,8 @@ pub struct Choice<'a> {
 /// What the next boot takes; `None` if the loader finds no entry and stays in its menu.
 ///
 /// `file` says what lies at a path of the ESP (no slash at its beginning).
-pub fn choose<'a>(entries: &[Found<'a>], efi: &Efi, file: impl Fn(&str) -> BootFile) -> Option<Choice<'a>> {
-    let mut known: Vec<Read<'a>> = entries.iter().filter_map(Read::new).collect();
+pub fn choose(entries: &[Found<'_>], efi: &Efi, file: impl Fn(&str) -> BootFile) -> Option<Choice> {
+    let mut known: Vec<Read<'_>> = entries.iter().filter_map(Read::new).collect();
     known.retain(|entry| file(&entry.kernel) != BootFile::Missing);
     known.sort_by(Read::compare);
     let matching = |pattern: &Option<String>| {
@@ -82,7 +82,8 @@ pub fn choose<'a>(entries: &[Found<'a>], efi: &Efi, file: impl Fn(&str) -> BootF
     } else {
         Ends::Starts
     };
-    Some(Choice { file: chosen.file, becomes: chosen.next_name(), counted: chosen.tries.is_some(), ends })
+    let (file, becomes) = (chosen.file.to_owned(), chosen.next_name());
+    Some(Choice { file, becomes, counted: chosen.tries.is_some(), ends })
 }
 
 /// An entry as the loader keeps it.

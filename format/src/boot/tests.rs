@@ -52,7 +52,7 @@ impl Esp {
             p if p == format!("edeploy/{INITRD}") => self.initrd,
             _ => BootFile::Missing,
         })?;
-        let (file, becomes, ends) = (choice.file.to_owned(), choice.becomes, choice.ends);
+        let (file, becomes, ends) = (choice.file, choice.becomes, choice.ends);
         assert_eq!(choice.counted, file.contains('+'), "{file}");
         self.efi.oneshot = None;
         self.entries.iter_mut().find(|(name, _)| *name == file).unwrap().0.clone_from(&becomes);
