@@ -1,8 +1,15 @@
 //! What may be typed: types only. Meaning is given to them in `commands`.
 
+mod site;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use site::{
+    Days, Fsck, Init, KeyFolders, Keygen, List, Prune, Publish, Refresh, Repo, RootCommand, RootCommands,
+    Rotate, Serve,
+};
 
 /// Builds, signs and publishes role trees as static files.
 #[derive(Debug, Parser)]
@@ -21,6 +28,18 @@ pub struct Cli {
 pub enum Command {
     /// Say which files differ between two builds, and how.
     Diff(Diff),
+    /// Make private keys.
+    Keygen(Keygen),
+    /// Make an empty repository, and the keys it needs where they are missing.
+    Init(Init),
+    /// Change who may sign.
+    Root(RootCommand),
+    /// Publish a build.
+    Publish(Publish),
+    /// Renew the short-lived timestamp; run it from a timer, more often than it expires.
+    Refresh(Refresh),
+    /// What is published, and for how long it is good.
+    List(List),
 }
 
 /// The arguments of `diff`.

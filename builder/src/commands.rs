@@ -1,12 +1,22 @@
 //! What each command does: one module per command, each with a `run` that takes its arguments.
 
 pub mod diff;
+pub mod init;
+pub mod keygen;
+pub mod list;
+pub mod publish;
+pub mod refresh;
+pub mod rotate;
+
+use std::fmt::Display;
 
 use edeploy_format::exit::Exit;
+use serde::Serialize;
 
 use crate::answer;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Days, RootCommands};
 use crate::failure::Failure;
+use crate::site::Lifetimes;
 
 /// Runs what was typed, and says how it ended.
 ///
@@ -19,5 +29,26 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
             answer::print(cli.json, &differences);
             Ok(differences.exit())
         }
+        Command::Keygen(args) => done(cli, &keygen::run(args)?),
+        Command::Init(args) => done(cli, &init::run(args)?),
+        Command::Root(args) => match &args.command {
+            RootCommands::Rotate(args) => done(cli, &rotate::run(args)?),
+        },
+        Command::Publish(args) => done(cli, &publish::run(args)?),
+        Command::Refresh(args) => done(cli, &refresh::run(args)?),
+        Command::List(args) => done(cli, &list::run(args)?),
     }
+}
+
+/// Prints the answer of a command that did what it was to do.
+fn done<T: Serialize + Display>(cli: &Cli, value: &T) -> Result<Exit, Failure> {
+    answer::print(cli.json, value);
+    Ok(Exit::Done)
+}
+
+/// What was typed about dates.
+fn lifetimes(days: &Days) -> Lifetimes {
+    let Days { root_days: root, targets_days: targets, snapshot_days: snapshot, timestamp_days: timestamp } =
+        *days;
+    Lifetimes { root, targets, snapshot, timestamp }
 }

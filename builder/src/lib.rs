@@ -5,10 +5,16 @@
 
 pub mod answer;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod diff;
+pub mod durable;
 pub mod failure;
+pub mod keys;
 pub mod pack;
 pub mod parallel;
+pub mod publish;
 pub mod scan;
+pub mod site;
+pub mod transition;
 pub mod tree;

@@ -22,7 +22,9 @@ mod target;
 mod time;
 
 pub use canonical::NotCanonical;
-pub use client::{Expiry, TrustedRole, TrustedRoot, TrustedSnapshot, TrustedTargets, TrustedTimestamp};
+pub use client::{
+    Expiry, Listed, TrustedRole, TrustedRoot, TrustedSnapshot, TrustedTargets, TrustedTimestamp,
+};
 pub use envelope::{Envelope, Listing, Verified, sign};
 pub use error::{Fault, TufError};
 pub use hash::{BadSha256, Sha256, Sha256Hasher};

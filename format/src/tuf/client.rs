@@ -4,10 +4,10 @@ use super::envelope::{Listing, Verified};
 use super::error::{Fault, TufError};
 use super::metadata::{Root, Signed, Snapshot, Timestamp};
 use super::seen::{Kept, Seen, newest, not_older, rollback};
-use super::target::{Target, Targets};
+use super::target::{Identity, Target, Targets};
 use super::time::Time;
 use super::{delegated, matches};
-use crate::name::Role;
+use crate::name::{Role, Version};
 
 /// Whether dates count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,6 +285,15 @@ impl TrustedTargets {
     }
 }
 
+/// A version that is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub version: Version,
+    /// What its manifest says about itself.
+    pub identity: Identity,
+}
+
 /// The metadata of one server role is believed.
 #[derive(Clone, Debug)]
 pub struct TrustedRole {
@@ -309,6 +318,24 @@ impl TrustedRole {
     pub fn targets(&self) -> impl Iterator<Item = (&str, &Target)> {
         let all = self.targets.targets.iter().map(|(name, target)| (name.as_str(), target));
         all.filter(|(name, _)| matches(&self.role, name))
+    }
+
+    /// The versions whose manifests the role lists, by serial. Names and custom fields that are not of
+    /// this project's form are no versions.
+    #[must_use]
+    pub fn versions(&self) -> Vec<Listed> {
+        let version = |name: &str| -> Option<Version> {
+            let rest = name.strip_prefix(self.role.as_str())?.strip_prefix('@')?;
+            rest.strip_suffix("@manifest")?.parse().ok()
+        };
+        let mut versions: Vec<Listed> = self
+            .targets()
+            .filter_map(|(name, target)| {
+                Some(Listed { version: version(name)?, identity: target.custom(name).ok()? })
+            })
+            .collect();
+        versions.sort_by(|a, b| (a.identity.serial, &a.version).cmp(&(b.identity.serial, &b.version)));
+        versions
     }
 
     /// The document.

@@ -19,6 +19,27 @@ fn an_honest_repository_is_believed_down_to_its_targets() {
 }
 
 #[test]
+fn versions_are_ordered_by_serial_and_strangers_are_left_out() {
+    let mut site = Site::new();
+    let mut add = |name: &str, custom: serde_json::Value| {
+        site.role.targets.insert(name.to_owned(), Target::new(1, Sha256::of(b"x"), Some(&custom)));
+    };
+    let with = |serial: u64| {
+        let mut fields = custom();
+        fields["serial"] = serial.into();
+        fields
+    };
+    add("web@D12-0.9.0@manifest", with(9));
+    add("web@D12-2.0.0@manifest", with(2));
+    add("web@D12-2.0.0@pack", with(2));
+    add("web@any@manifest", with(1));
+    add("web@bare@manifest", serde_json::json!({}));
+    let (_, role) = site.publish().walk(None, NOW).unwrap();
+    let versions: Vec<String> = role.versions().iter().map(|v| v.version.to_string()).collect();
+    assert_eq!(versions, ["D12-2.0.0", "D12-1.0.0", "D12-0.9.0"]);
+}
+
+#[test]
 fn what_must_be_fetched_next_is_named_with_its_bound() {
     let site = Site::new().advanced(4);
     let files = site.publish();

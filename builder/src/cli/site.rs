@@ -1,0 +1,201 @@
+//! The arguments of the commands that make, change, check and serve a site.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use edeploy_format::name::{Role, Version};
+
+/// Where the site is.
+#[derive(Args, Debug)]
+pub struct Repo {
+    /// The folder of the published site.
+    #[arg(long, value_name = "DIR", default_value = "repo")]
+    pub repo: PathBuf,
+}
+
+/// Where the private keys are.
+#[derive(Args, Debug)]
+pub struct KeyFolders {
+    /// A folder of private keys; new ones go into the first. May be given several times.
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    pub keys: Vec<PathBuf>,
+}
+
+/// For how long what is signed is good.
+#[derive(Args, Debug)]
+pub struct Days {
+    /// Days until a new root expires.
+    #[arg(long, value_name = "DAYS", default_value_t = 365)]
+    pub root_days: u32,
+    /// Days until new metadata of targets and roles expires.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub targets_days: u32,
+    /// Days until a new snapshot expires.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub snapshot_days: u32,
+    /// Days until a new timestamp expires: how long a host can be kept from hearing of new versions.
+    #[arg(long, value_name = "DAYS", default_value_t = 7)]
+    pub timestamp_days: u32,
+}
+
+/// The arguments of `keygen`.
+#[derive(Args, Debug)]
+pub struct Keygen {
+    /// Names of the new keys: root, targets, snapshot, timestamp, role-<name>.
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+}
+
+/// The arguments of `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+    /// How many root keys there are.
+    #[arg(long, value_name = "M", default_value_t = 1)]
+    pub root_keys: usize,
+    /// How many of them must sign a root.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub root_threshold: u64,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
+/// The arguments of `root`.
+#[derive(Args, Debug)]
+pub struct RootCommand {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RootCommands,
+}
+
+/// What can be done to the root.
+#[derive(Debug, Subcommand)]
+pub enum RootCommands {
+    /// Sign a new root: with a new date, and with new keys for what --replace names.
+    Rotate(Rotate),
+}
+
+/// The arguments of `root rotate`.
+#[derive(Args, Debug)]
+pub struct Rotate {
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+    /// Whose key is replaced by a new one: root, targets, snapshot, timestamp or role-<name>. May be given several
+    /// times. After a theft of targets, snapshot or timestamp, replace all three: hosts then forget what the thief
+    /// showed them.
+    #[arg(long, value_name = "NAME")]
+    pub replace: Vec<String>,
+    /// How many root keys there are from now on.
+    #[arg(long, value_name = "M")]
+    pub root_keys: Option<usize>,
+    /// How many of them must sign from now on.
+    #[arg(long, value_name = "N")]
+    pub root_threshold: Option<u64>,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
+/// The arguments of `refresh`.
+#[derive(Args, Debug)]
+pub struct Refresh {
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+    /// Sign the snapshot, targets and all roles again too, not the timestamp alone.
+    #[arg(long)]
+    pub all: bool,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
+/// The arguments of `publish`.
+#[derive(Args, Debug)]
+pub struct Publish {
+    /// The role.
+    pub role: Role,
+    /// The version.
+    pub version: Version,
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+    /// Where builds are kept, one folder <role>@<version> each.
+    #[arg(long, value_name = "DIR", default_value = "builds")]
+    pub builds: PathBuf,
+    /// The tree of transitions: <from>/<role>/<to>/{exclude,add_only,check,pre,post}.
+    #[arg(long, value_name = "DIR", default_value = "metadata")]
+    pub metadata: PathBuf,
+    /// From now on no host may install a version of this role with a lower serial.
+    #[arg(long, value_name = "SERIAL")]
+    pub min_serial: Option<u64>,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
+/// The arguments of `list`.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Only this role.
+    pub role: Option<Role>,
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+}
+
+/// The arguments of `prune`.
+#[derive(Args, Debug)]
+pub struct Prune {
+    /// How many versions of each role stay: those with the highest serials.
+    #[arg(long, value_name = "N")]
+    pub keep: std::num::NonZeroUsize,
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
+/// The arguments of `fsck`.
+#[derive(Args, Debug)]
+pub struct Fsck {
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+}
+
+/// The arguments of `serve`.
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+}

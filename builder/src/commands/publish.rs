@@ -1,0 +1,55 @@
+//! `rolebuild publish ROLE VERSION`: a build becomes a published version.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use edeploy_format::name::{Role, Version};
+use serde::Serialize;
+
+use crate::cli;
+use crate::clock;
+use crate::commands::lifetimes;
+use crate::failure::Failure;
+use crate::keys::Keys;
+use crate::publish::{Build, Published, publish};
+use crate::site::Site;
+
+/// What was published.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    role: Role,
+    version: Version,
+    #[serde(flatten)]
+    published: Published,
+    new_key: Option<PathBuf>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, version, published, new_key } = self;
+        let Published { serial, manifest, bytes, already, .. } = published;
+        let what = if *already { "is published already" } else { "is published" };
+        write!(f, "{role} {version} {what}: serial {serial}, {bytes} bytes, manifest {manifest}")?;
+        new_key.iter().try_for_each(|file| write!(f, "\nnew key {}", file.display()))
+    }
+}
+
+/// Publishes the build.
+///
+/// # Errors
+/// When the build is missing or wrong, or another is published under its version.
+pub fn run(args: &cli::Publish) -> Result<Answer, Failure> {
+    let (role, version) = (args.role.clone(), args.version.clone());
+    let build = Build {
+        folder: args.builds.join(format!("{role}@{version}")),
+        transitions: args.metadata.clone(),
+        min_serial: args.min_serial,
+        role: role.clone(),
+        version: version.clone(),
+    };
+    let mut keys = Keys::load(&args.keys.keys)?;
+    let mut site = Site::open(&args.repo.repo)?;
+    let published = publish(&mut site, &build, &mut keys, lifetimes(&args.days), clock::now(), |_| {})?;
+    let new_key = published.made.as_ref().and_then(|id| keys.path(id)).map(PathBuf::from);
+    Ok(Answer { role, version, published, new_key })
+}

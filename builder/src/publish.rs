@@ -1,0 +1,177 @@
+//! A build becomes a published version: objects first, then the metadata that names them.
+//!
+//! What a build must be is checked before anything is named: manifest and index parse, the pack is the frames of
+//! its index, the version is the one asked for, its serial is above all others. Publishing the same build
+//! twice changes nothing; another build under a published version is refused.
+
+mod error;
+mod stage;
+
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use edeploy_format::digest::Digest;
+use edeploy_format::manifest::{Head, Reader};
+use edeploy_format::name::{Role, Version};
+use edeploy_format::tuf::{
+    Common, Contents, KeyId, Policy, RoleKeys, Target, Targets, Time, TrustedRole, delegated,
+};
+use serde::Serialize;
+
+use crate::keys::Keys;
+use crate::site::{Draft, Lifetimes, Site, SiteError, delegate};
+use crate::transition;
+pub use error::PublishError;
+use stage::{Hashing, Staged, open, stage};
+
+/// A build to be published.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// The role.
+    pub role: Role,
+    /// The version.
+    pub version: Version,
+    /// The folder with `manifest`, `pack-index`, `pack` and `sbom`.
+    pub folder: PathBuf,
+    /// The tree of transitions.
+    pub transitions: PathBuf,
+    /// The role's new least serial, if it changes.
+    pub min_serial: Option<u64>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Published {
+    /// Its serial.
+    pub serial: u64,
+    /// The digest of its manifest.
+    #[serde(serialize_with = "as_text")]
+    pub manifest: Digest,
+    /// Bytes of all its objects.
+    pub bytes: u64,
+    /// Whether it was published before, with the same content.
+    pub already: bool,
+    /// The key that was made for the role, when it is new.
+    pub made: Option<KeyId>,
+}
+
+fn as_text<S: serde::Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(digest)
+}
+
+/// Publishes `build` on `site`; `copied` is told of the bytes of the pack as they are copied.
+///
+/// # Errors
+/// [`PublishError`]; clients see the state before then.
+pub fn publish(
+    site: &mut Site,
+    build: &Build,
+    keys: &mut Keys,
+    lifetimes: Lifetimes,
+    now: Time,
+    copied: impl FnMut(u64),
+) -> Result<Published, PublishError> {
+    let (head, manifest) = examine(build)?;
+    let before = site.state().roles.get(&build.role);
+    check_serial(build, &head, before)?;
+    let transition = transition::read(&build.transitions, &head)?;
+    let transition = serde_json::to_vec(&transition).expect("a transition has plain keys");
+    let objects = stage(site, build, &head, &manifest, &transition, copied)?;
+    let bytes = objects.iter().map(|object| object.target.length).sum();
+    let mut published =
+        Published { serial: head.serial, manifest: manifest.blake3, bytes, already: false, made: None };
+    if is_published(build, before, &objects)? && build.min_serial.is_none_or(|n| Some(n) == least(before)) {
+        return Ok(Published { already: true, ..published });
+    }
+
+    let mut draft = Draft::default();
+    let mut document = match before {
+        Some(role) => (**role.document()).clone(),
+        None => {
+            let mut targets = (**site.state().chain.targets()).clone();
+            let id = keys.kept_or_made(&delegated(&build.role)).map_err(SiteError::from)?;
+            delegate(&mut targets, &build.role, RoleKeys::new([id.clone()], 1), keys);
+            draft.targets = Some(targets);
+            published.made = Some(id);
+            Targets::empty(Common::new::<Targets>(1, now))
+        }
+    };
+    if let Some(min_serial) = build.min_serial {
+        let extra = document.policy.take().map(|policy| policy.extra).unwrap_or_default();
+        document.policy = Some(Policy { min_serial, extra });
+    }
+    for Staged { name, target, ready } in objects {
+        ready.put(&target.file(&name))?;
+        document.targets.insert(name, target);
+    }
+    draft.roles.insert(build.role.clone(), document);
+    site.commit(draft, keys, lifetimes, now)?;
+    Ok(published)
+}
+
+fn least(role: Option<&TrustedRole>) -> Option<u64> {
+    role.map(|role| role.document().min_serial())
+}
+
+/// Reads the build once: every part must be whole, and what it says it is.
+fn examine(build: &Build) -> Result<(Head, Contents), PublishError> {
+    let path = build.folder.join("manifest");
+    if !path.is_file() {
+        let (role, version, folder) = (build.role.clone(), build.version.clone(), build.folder.clone());
+        return Err(PublishError::NoBuild { role, version, folder });
+    }
+    let wrong = |source| PublishError::Manifest { path: path.clone(), source };
+    let mut hashing = Hashing::new(BufReader::new(open(&path)?));
+    let mut manifest = Reader::new(BufReader::new(&mut hashing)).map_err(wrong)?;
+    while manifest.next_record().map_err(wrong)?.is_some() {}
+    let head = manifest.head().clone();
+    drop(manifest);
+    if (&head.role, &head.version) != (&build.role, &build.version) {
+        let folder = build.folder.clone();
+        return Err(PublishError::Other { folder, role: head.role, version: head.version });
+    }
+    Ok((head, hashing.contents()))
+}
+
+fn check_serial(build: &Build, head: &Head, role: Option<&TrustedRole>) -> Result<(), PublishError> {
+    let versions = role.map(TrustedRole::versions).unwrap_or_default();
+    let published = versions.iter().any(|listed| listed.version == build.version);
+    let highest = versions.last().map_or(0, |listed| listed.identity.serial);
+    let (serial, least) = (head.serial, least(role).unwrap_or(0));
+    if !published && serial <= highest {
+        let (role, version) = (build.role.clone(), build.version.clone());
+        return Err(PublishError::Serial { role, version, serial, highest });
+    }
+    match build.min_serial {
+        Some(asked) if asked < least || asked > serial => {
+            Err(PublishError::MinSerial { asked, least, most: serial })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether the version is published with this very content.
+fn is_published(build: &Build, role: Option<&TrustedRole>, objects: &[Staged]) -> Result<bool, PublishError> {
+    let published = |name: &str| role.and_then(|role| role.target(name));
+    if objects.iter().all(|object| published(&object.name).is_none()) {
+        return Ok(false);
+    }
+    for Staged { name, target, .. } in objects {
+        let same = published(name).is_some_and(|p| is_same(p, target));
+        if !same {
+            let (role, version) = (build.role.clone(), build.version.clone());
+            let object = name.rsplit('@').next().unwrap_or(name).to_owned();
+            return Err(PublishError::Differs { role, version, object });
+        }
+    }
+    Ok(true)
+}
+
+/// Compressed objects may differ in their bytes, as zstd changes between its versions, and be the same.
+fn is_same(published: &Target, staged: &Target) -> bool {
+    if staged.custom.is_empty() {
+        published.hashes.sha256 == staged.hashes.sha256
+    } else {
+        published.custom == staged.custom
+    }
+}

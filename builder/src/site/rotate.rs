@@ -1,0 +1,153 @@
+//! New keys, and a new root that names them.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use edeploy_format::name::Role;
+use edeploy_format::tuf::{Delegation, KeyId, RoleKeys, Root, Targets, Time, delegated};
+
+use super::init::root_label;
+use super::{Draft, Lifetimes, RootKeys, Site, SiteError};
+use crate::keys::Keys;
+
+/// Whose key is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replace {
+    /// All root keys.
+    Root,
+    /// The key of `targets.json`.
+    Targets,
+    /// The key of the snapshot.
+    Snapshot,
+    /// The key of the timestamp.
+    Timestamp,
+    /// The key of a server role.
+    Role(Role),
+}
+
+impl FromStr for Replace {
+    type Err = SiteError;
+
+    fn from_str(text: &str) -> Result<Self, SiteError> {
+        match text {
+            "root" => Ok(Self::Root),
+            "targets" => Ok(Self::Targets),
+            "snapshot" => Ok(Self::Snapshot),
+            "timestamp" => Ok(Self::Timestamp),
+            other => {
+                let role = other.strip_prefix("role-").and_then(|role| role.parse().ok());
+                role.map(Self::Role).ok_or_else(|| SiteError::NoSuchKey(other.to_owned()))
+            }
+        }
+    }
+}
+
+/// What became of a rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The version of the new root.
+    pub version: u64,
+    /// Keys that were made.
+    pub made: Vec<KeyId>,
+}
+
+/// New keys on their way into a root.
+struct Fresh<'a> {
+    keys: &'a mut Keys,
+    made: Vec<KeyId>,
+}
+
+impl Fresh<'_> {
+    fn key(&mut self, label: &str) -> Result<KeyId, SiteError> {
+        let id = self.keys.fresh(label)?;
+        self.made.push(id.clone());
+        Ok(id)
+    }
+
+    fn one(&mut self, label: &str) -> Result<RoleKeys, SiteError> {
+        Ok(RoleKeys::new([self.key(label)?], 1))
+    }
+
+    /// The root keys: those of before as far as they stay, then new ones.
+    fn root(&mut self, before: &RoleKeys, replace: bool, wanted: RootKeys) -> Result<RoleKeys, SiteError> {
+        let kept = before.keyids.iter().take(if replace { 0 } else { wanted.keys });
+        let mut ids: Vec<KeyId> = kept.cloned().collect();
+        while ids.len() < wanted.keys {
+            ids.push(self.key(&root_label(ids.len() + 1))?);
+        }
+        Ok(RoleKeys::new(ids, wanted.threshold))
+    }
+}
+
+impl Site {
+    /// Publishes a new root: with new keys for what `replace` names, with `root_keys` as the number of root keys
+    /// and the threshold, and with a new date in any case.
+    ///
+    /// # Errors
+    /// [`SiteError`]: a threshold that cannot be, a role that is not published, or keys that must sign and are not
+    /// at hand.
+    pub fn rotate(
+        &mut self,
+        replace: &BTreeSet<Replace>,
+        root_keys: RootKeys,
+        keys: &mut Keys,
+        lifetimes: Lifetimes,
+        now: Time,
+    ) -> Result<Rotated, SiteError> {
+        let old: &Root = self.state.chain.root();
+        root_keys.check()?;
+        // Before any key is made: without these nothing can be signed.
+        keys.signers("root", &old.roles.root)?;
+
+        let mut root = old.clone();
+        let mut fresh = Fresh { keys, made: Vec::new() };
+        root.roles.root = fresh.root(&old.roles.root, replace.contains(&Replace::Root), root_keys)?;
+        let mut draft = Draft::default();
+        for what in replace {
+            match what {
+                Replace::Root => {}
+                Replace::Targets => {
+                    root.roles.targets = fresh.one("targets")?;
+                    draft.targets.get_or_insert_with(|| (**self.state.chain.targets()).clone());
+                }
+                Replace::Snapshot => {
+                    root.roles.snapshot = fresh.one("snapshot")?;
+                    draft.snapshot = true;
+                }
+                Replace::Timestamp => root.roles.timestamp = fresh.one("timestamp")?,
+                Replace::Role(role) => {
+                    let published = (**self.state.role(role)?.document()).clone();
+                    draft.roles.insert(role.clone(), published);
+                    let targets = draft.targets.get_or_insert_with(|| (**self.state.chain.targets()).clone());
+                    delegate(targets, role, fresh.one(&delegated(role))?, fresh.keys);
+                }
+            }
+        }
+        let made = fresh.made;
+        root.keys = root
+            .roles
+            .all()
+            .into_iter()
+            .flat_map(|role| &role.keyids)
+            .filter_map(|id| Some((id.clone(), keys.public(id).or_else(|| old.keys.get(id).cloned())?)))
+            .collect();
+        draft.root = Some(root);
+        self.commit(draft, keys, lifetimes, now)?;
+        Ok(Rotated { version: self.state.chain.root().common.version, made })
+    }
+}
+
+/// Lets `keys` alone speak for `role`, in place of those that did.
+pub(crate) fn delegate(targets: &mut Targets, role: &Role, role_keys: RoleKeys, keys: &Keys) {
+    let delegations = targets.delegations.get_or_insert_default();
+    let public = role_keys.keyids.iter().filter_map(|id| Some((id.clone(), keys.public(id)?)));
+    delegations.keys.extend(public);
+    let name = delegated(role);
+    let delegation = Delegation::of(role, role_keys);
+    match delegations.roles.iter_mut().find(|other| other.name == name) {
+        Some(other) => *other = delegation,
+        None => delegations.roles.push(delegation),
+    }
+    let used: BTreeSet<&KeyId> = delegations.roles.iter().flat_map(|d| &d.keys.keyids).collect();
+    delegations.keys.retain(|id, _| used.contains(id));
+}

@@ -1,0 +1,9 @@
+//! A site from `init` on: what is published, who may sign it, and what it refuses.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
+
+mod commands;
+mod fixture;
+mod publish;
+mod rotate;
+mod transition;
