@@ -19,6 +19,7 @@ use std::path::Path;
 pub use running::Running;
 pub use trial::Trial;
 
+use crate::failure::chain;
 use crate::journal::{Event, Journal};
 
 /// Markers of this boot: gone with the next.
@@ -98,16 +99,4 @@ fn record(root: &Path, running: &Running, volatile: Option<String>, say: &mut dy
     if let Err(e) = Journal::of(root).append(event) {
         say(&chain(&e));
     }
-}
-
-/// An error and all its sources on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

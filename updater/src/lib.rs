@@ -5,6 +5,7 @@ pub mod cli;
 pub mod disk;
 pub mod efi;
 pub mod esp;
+pub mod failure;
 pub mod fetch;
 pub mod help;
 pub mod hooks;

@@ -69,14 +69,14 @@ fn report(root: &Path, reasons: &[String], wanted: Vec<String>, armed: bool, say
     }
     let running = match Running::of(root) {
         Ok(running) => running.deployment,
-        Err(e) => return say(&format!("health is not recorded: {}", super::chain(&e))),
+        Err(e) => return say(&format!("health is not recorded: {}", crate::failure::chain(&e))),
     };
     let event = match reasons {
         [] => Event::Healthy { running, wanted },
         _ => Event::Unhealthy { running, reason: reasons.join("; "), reboot: armed },
     };
     if let Err(e) = Journal::of(root).append(event) {
-        say(&super::chain(&e));
+        say(&crate::failure::chain(&e));
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use edeploy_format::boot::{EntryName, TRIES};
 
+use super::generator;
 use super::running::Running;
-use super::{chain, generator};
 use crate::efi::{Efi, Variable};
+use crate::failure::chain;
 use crate::journal::{Event, Journal};
 use crate::program::{self, End};
 
