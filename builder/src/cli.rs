@@ -5,6 +5,7 @@ mod site;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use edeploy_format::name::Version;
 
 pub use site::{
     Days, Fsck, Init, KeyFolders, Keygen, List, Prune, Publish, Refresh, Repo, RootCommand, RootCommands,
@@ -26,6 +27,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Build one version of a role from its recipe.
+    Build(Build),
     /// Say which files differ between two builds, and how.
     Diff(Diff),
     /// Make private keys.
@@ -40,6 +43,34 @@ pub enum Command {
     Refresh(Refresh),
     /// What is published, and for how long it is good.
     List(List),
+}
+
+/// The arguments of `build`.
+#[derive(Args, Debug)]
+pub struct Build {
+    /// The recipe: its folder, or the file recipe.toml in it.
+    pub recipe: PathBuf,
+    /// The version to build, for example D12-1.0.0.
+    #[arg(long)]
+    pub version: Version,
+    /// Where builds are kept, one folder <role>@<version> each.
+    #[arg(long, value_name = "DIR", default_value = "builds")]
+    pub builds: PathBuf,
+    /// The published site, whose ostree/ takes the tree.
+    #[arg(long, value_name = "DIR", default_value = "repo")]
+    pub repo: PathBuf,
+    /// The host binary to lay into the tree; by default edeploy-ab beside rolebuild.
+    #[arg(long, value_name = "FILE")]
+    pub updater: Option<PathBuf>,
+    /// Take the tree from this folder instead of installing packages.
+    #[arg(long, value_name = "DIR", conflicts_with = "from_tar")]
+    pub from_dir: Option<PathBuf>,
+    /// Take the tree from this tar archive instead of installing packages.
+    #[arg(long, value_name = "FILE")]
+    pub from_tar: Option<PathBuf>,
+    /// The serial of the version; by default one more than the highest of the role.
+    #[arg(long)]
+    pub serial: Option<u64>,
 }
 
 /// The arguments of `diff`.

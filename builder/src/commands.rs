@@ -1,5 +1,6 @@
 //! What each command does: one module per command, each with a `run` that takes its arguments.
 
+pub mod build;
 pub mod diff;
 pub mod init;
 pub mod keygen;
@@ -17,17 +18,22 @@ use crate::answer;
 use crate::cli::{Cli, Command, Days, RootCommands};
 use crate::failure::Failure;
 use crate::site::Lifetimes;
+use build::Ended;
 
-/// Runs what was typed, and says how it ended.
+/// Runs what was typed, and gives the exit code of the program.
 ///
 /// # Errors
 /// [`Failure`]: nothing was answered then.
-pub fn run(cli: &Cli) -> Result<Exit, Failure> {
-    match &cli.command {
+pub fn run(cli: &Cli) -> Result<u8, Failure> {
+    let exit = match &cli.command {
+        Command::Build(args) => match build::run(args)? {
+            Ended::Here(built) => done(cli, &*built),
+            Ended::Elsewhere(code) => return Ok(code),
+        },
         Command::Diff(args) => {
             let differences = diff::run(args)?;
             answer::print(cli.json, &differences);
-            Ok(differences.exit())
+            differences.exit()
         }
         Command::Keygen(args) => done(cli, &keygen::run(args)?),
         Command::Init(args) => done(cli, &init::run(args)?),
@@ -37,13 +43,14 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Publish(args) => done(cli, &publish::run(args)?),
         Command::Refresh(args) => done(cli, &refresh::run(args)?),
         Command::List(args) => done(cli, &list::run(args)?),
-    }
+    };
+    Ok(exit as u8)
 }
 
 /// Prints the answer of a command that did what it was to do.
-fn done<T: Serialize + Display>(cli: &Cli, value: &T) -> Result<Exit, Failure> {
+fn done<T: Serialize + Display>(cli: &Cli, value: &T) -> Exit {
     answer::print(cli.json, value);
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 /// What was typed about dates.

@@ -4,17 +4,25 @@
 //! the other modules; a command answers with a value that is printed as text or as JSON.
 
 pub mod answer;
+pub mod build;
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod diff;
 pub mod durable;
 pub mod failure;
+pub mod finish;
+pub mod import;
 pub mod keys;
+pub mod mmdebstrap;
 pub mod pack;
 pub mod parallel;
+pub mod progress;
 pub mod publish;
+pub mod recipe;
+pub mod sandbox;
 pub mod scan;
 pub mod site;
+pub mod tool;
 pub mod transition;
 pub mod tree;

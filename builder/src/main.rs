@@ -7,7 +7,7 @@ use rolebuild::{cli::Cli, commands};
 
 fn main() -> ExitCode {
     match commands::run(&Cli::parse()) {
-        Ok(exit) => ExitCode::from(exit as u8),
+        Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("rolebuild: {failure}");
             ExitCode::from(failure.exit() as u8)

@@ -1,0 +1,239 @@
+//! One version of a role, from its recipe to manifest and pack.
+//!
+//! All work is done in a folder of its own beside the builds; the finished build appears there under its name in one
+//! rename, in place of an earlier build of the same version.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use edeploy_format::digest::Digest;
+use edeploy_format::exit::Exit;
+use edeploy_format::manifest::{Head, Reader};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::failure::{Failure, Fault};
+use crate::finish::{self, Boot};
+use crate::import;
+use crate::mmdebstrap;
+use crate::pack::{self, Packed};
+use crate::progress::Progress;
+use crate::recipe::{Layer, Recipe};
+use crate::sandbox;
+use crate::scan::{self, Survey};
+use crate::tree::Tree;
+
+/// The least updater that can install the trees made here.
+const LEAST_UPDATER: &str = "0.1.0";
+/// The least a slot has by default; also three times the tree, so that it can grow.
+const LEAST_SLOT: u64 = 4 << 30;
+
+/// Where a tree comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// From the recipe's packages.
+    Packages,
+    /// From a folder.
+    Folder(PathBuf),
+    /// From a tar archive.
+    Archive(PathBuf),
+}
+
+/// What is to be built.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// No file of the tree is younger than this, in seconds since 1970; the build time of the version.
+    pub epoch: u64,
+    /// Where the tree comes from.
+    pub source: &'a Source,
+    /// The folder of builds.
+    pub builds: &'a Path,
+    /// The host binary.
+    pub updater: &'a Path,
+    /// The serial of the version.
+    pub serial: u64,
+}
+
+/// What was built.
+#[derive(Debug, Serialize)]
+pub struct Built {
+    role: String,
+    version: String,
+    serial: u64,
+    manifest: String,
+    entries: u64,
+    bytes: u64,
+    pack_bytes: u64,
+    pack_frames: u64,
+    folder: PathBuf,
+}
+
+impl fmt::Display for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} (serial {}) in {}", self.role, self.version, self.serial, self.folder.display())?;
+        writeln!(f, "manifest {}", self.manifest)?;
+        write!(f, "{} paths, {} bytes, packed {} bytes", self.entries, self.bytes, self.pack_bytes)
+    }
+}
+
+/// A file or folder of the build cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {path}")]
+pub struct BuildError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Fault for BuildError {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BuildError {
+    let path = path.to_owned();
+    move |source| BuildError { doing, path, source }
+}
+
+/// A folder for the work of one build, which goes when it is done.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn work_folder(builds: &Path) -> Result<TempDir, BuildError> {
+    fs::create_dir_all(builds).map_err(failed("making", builds))?;
+    tempfile::Builder::new().prefix(".work-").tempdir_in(builds).map_err(failed("making a folder in", builds))
+}
+
+/// Builds a version.
+///
+/// # Errors
+/// [`Failure`] of whichever part failed; an earlier build of the version is then still there.
+pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failure> {
+    let work = work_folder(request.builds)?;
+    let tree = base(request, work.path(), progress)?;
+    finish::defaults(&tree, request.recipe)?;
+    for layer in &request.recipe.layers {
+        lay(&tree, request, layer, progress)?;
+    }
+    progress.stage("finishing the tree");
+    finish::finish(&tree, request.recipe, request.updater, request.epoch)?;
+    let boot = finish::find_boot(&tree, &request.recipe.architecture)?;
+    let survey = scan::survey(tree.root())?;
+    let out = work.path().join("out");
+    fs::create_dir(&out).map_err(failed("making", &out))?;
+    let manifest = write_manifest(&tree, &head(request, boot, survey), &out, progress)?;
+    let packed = write_pack(&tree, survey, &out, progress)?;
+    let folder = publish_locally(request, work.path(), &out)?;
+    let recipe = request.recipe;
+    Ok(Built {
+        role: recipe.role.to_string(),
+        version: recipe.version.to_string(),
+        serial: request.serial,
+        manifest: manifest.to_string(),
+        entries: survey.entries,
+        bytes: survey.bytes,
+        pack_bytes: packed.compressed,
+        pack_frames: packed.frames,
+        folder,
+    })
+}
+
+/// The tree as it comes, in the work folder.
+fn base(request: &Request<'_>, work: &Path, progress: &Progress) -> Result<Tree, Failure> {
+    let root = work.join("tree");
+    fs::create_dir(&root).map_err(failed("making", &root))?;
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).map_err(failed("making", &root))?;
+    match request.source {
+        Source::Packages => {
+            progress.stage("installing packages");
+            let archive = work.join("base.tar");
+            mmdebstrap::install(request.recipe, request.epoch, &archive)?;
+            progress.stage("unpacking the tree");
+            import::from_tar(&archive, &root)?;
+            fs::remove_file(&archive).map_err(failed("removing", &archive))?;
+        }
+        Source::Archive(archive) => {
+            progress.stage("unpacking the tree");
+            import::from_tar(archive, &root)?;
+        }
+        Source::Folder(folder) => {
+            progress.stage("copying the tree");
+            import::from_dir(folder, &root)?;
+        }
+    }
+    Ok(Tree::new(root))
+}
+
+/// Removes what a layer does not want, lays its files over the tree, then runs its scripts in it.
+fn lay(tree: &Tree, request: &Request<'_>, layer: &Layer, progress: &Progress) -> Result<(), Failure> {
+    finish::remove(tree, &layer.remove)?;
+    if let Some(files) = &layer.files {
+        finish::lay_files(tree, files)?;
+    }
+    for script in &layer.scripts {
+        progress.stage(&format!("running {}", script.display()));
+        sandbox::run_script(tree, request.recipe, request.epoch, script)?;
+    }
+    Ok(())
+}
+
+fn head(request: &Request<'_>, boot: Boot, survey: Survey) -> Head {
+    let recipe = request.recipe;
+    let default_slot = LEAST_SLOT.max(survey.bytes.saturating_mul(3).next_multiple_of(1 << 20));
+    Head {
+        role: recipe.role.clone(),
+        version: recipe.version.clone(),
+        serial: request.serial,
+        architecture: recipe.architecture.clone(),
+        built: request.epoch,
+        kernel: boot.kernel,
+        initrd: boot.initrd,
+        loader: boot.loader,
+        options: recipe.options(),
+        slot_size: recipe.slot_size.unwrap_or(default_slot),
+        persistent: recipe.persistent.iter().map(|p| p.path.clone()).collect(),
+        ostree: None,
+        updater: LEAST_UPDATER.to_owned(),
+        entries: survey.entries,
+        bytes: survey.bytes,
+    }
+}
+
+fn write_manifest(tree: &Tree, head: &Head, out: &Path, progress: &Progress) -> Result<Digest, Failure> {
+    progress.bytes("hashing the tree", head.bytes);
+    let path = out.join("manifest");
+    let file = BufWriter::new(File::create(&path).map_err(failed("writing", &path))?);
+    let (_, digest) = scan::write_manifest(tree.root(), head, file, |bytes| progress.advance(bytes))?;
+    Ok(digest)
+}
+
+fn write_pack(tree: &Tree, survey: Survey, out: &Path, progress: &Progress) -> Result<Packed, Failure> {
+    progress.bytes("packing the tree", survey.bytes);
+    let create = |name: &str| {
+        let path = out.join(name);
+        File::create(&path).map(BufWriter::new).map_err(failed("writing", &path))
+    };
+    let (mut pack, mut index) = (create("pack")?, create("pack-index")?);
+    let path = out.join("manifest");
+    let manifest = File::open(&path).map_err(failed("opening", &path))?;
+    let mut manifest = Reader::new(BufReader::new(manifest)).map_err(pack::PackError::Manifest)?;
+    let packed = pack::write(tree.root(), &mut manifest, &mut pack, &mut index, |n| progress.advance(n))?;
+    Ok(packed)
+}
+
+/// Moves the finished build to its name; an earlier one goes with the work folder.
+fn publish_locally(request: &Request<'_>, work: &Path, out: &Path) -> Result<PathBuf, BuildError> {
+    let recipe = request.recipe;
+    let folder = request.builds.join(format!("{}@{}", recipe.role, recipe.version));
+    if folder.exists() {
+        fs::rename(&folder, work.join("before")).map_err(failed("replacing", &folder))?;
+    }
+    fs::rename(out, &folder).map_err(failed("making", &folder))?;
+    Ok(folder)
+}
