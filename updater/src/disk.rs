@@ -7,3 +7,4 @@ mod ioctl;
 pub mod loopdev;
 pub mod mount;
 pub mod place;
+pub mod sectors;
