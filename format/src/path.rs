@@ -59,6 +59,12 @@ impl TreePath {
         &self.0
     }
 
+    /// The path as bytes, for system calls and comparison with names on a disk.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     /// The folder it lies in; `None` for a path right below the root.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {

@@ -13,4 +13,5 @@ pub mod journal;
 pub mod lock;
 pub mod program;
 pub mod progress;
+pub mod slot;
 pub mod trust;

@@ -1,0 +1,138 @@
+//! The inactive slot becomes the tree of a manifest.
+//!
+//! Four passes, each a stream over the manifest or the pack's index:
+//! 1. `clear`: what is not exactly right is removed; the content of files is hashed, never trusted;
+//! 2. `make`: folders and links are made, files copied from the running slot where it has them, and
+//!    what it has not is noted;
+//! 3. `contents`: the rest comes from the pack, each frame and each content checked;
+//! 4. `finish`: hard links, then folders from the inside out, with their times last.
+//!
+//! There is no journal and no temporary name: a file that a crash left half written does not hash
+//! right, so running it again completes the slot. Nothing is synced here; one `syncfs` by the caller
+//! does it. Excluded paths are written like all others, so that a first install has them; `carry`
+//! replaces them afterwards.
+
+mod clear;
+mod contents;
+mod finish;
+mod make;
+
+use std::fs::File;
+use std::io;
+
+use edeploy_format::manifest::ManifestError;
+use edeploy_format::path::TreePath;
+
+use super::frames::{FramesError, Pack};
+use super::index::{Index, manifest};
+use super::merge::MergeError;
+use super::tree::{Fault, Tree};
+use crate::progress::Progress;
+
+/// Files are copied in pieces of this length.
+const BUFFER: usize = 1 << 20;
+/// So many drifted files of the running slot are named; all are counted.
+const NAMED: u64 = 10;
+
+/// The running slot as a source of contents.
+#[derive(Clone, Copy)]
+pub struct Running<'a> {
+    /// Its tree; see [`Mount::alone`](crate::disk::mount::Mount::alone).
+    pub tree: &'a Tree,
+    /// What its manifest holds, less what it excludes.
+    pub index: &'a Index<'a>,
+}
+
+/// What a slot is filled from, and with.
+pub struct Filling<'a> {
+    /// The inactive slot, mounted for writing.
+    pub slot: &'a Tree,
+    /// The verified manifest it is to match.
+    pub manifest: &'a File,
+    /// The running slot, if there is one.
+    pub running: Option<Running<'a>>,
+    /// The pack of the same version.
+    pub pack: Pack<'a>,
+    /// Who is told how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+/// What filling a slot took, in bytes of content unless said otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// Was there already.
+    pub kept: u64,
+    /// Copied from the running slot.
+    pub copied: u64,
+    /// Written from the pack.
+    pub fetched: u64,
+    /// Bytes of the pack that came.
+    pub downloaded: u64,
+    /// Paths removed, folders counted once.
+    pub removed: u64,
+    /// How often a file of the running slot was not what its manifest says, and so no source.
+    pub drifted: u64,
+}
+
+/// Why a slot cannot be filled.
+#[derive(Debug, thiserror::Error)]
+pub enum FillError {
+    /// The manifest of the new version.
+    #[error("the manifest of the new version")]
+    Manifest(#[from] ManifestError),
+    /// The manifest of the running slot.
+    #[error("the manifest of the running slot")]
+    Running(#[source] ManifestError),
+    /// A file of the slot.
+    #[error(transparent)]
+    Slot(#[from] Fault),
+    /// The pack.
+    #[error(transparent)]
+    Frames(#[from] FramesError),
+    /// The pack lacks a content.
+    #[error("the pack does not hold the content of {0}")]
+    Missing(TreePath),
+    /// The pack's pieces make another content than the manifest's.
+    #[error("the pack's content for {0} is not what the manifest says")]
+    Content(TreePath),
+    /// Pieces of one content that do not follow one another.
+    #[error("the pack index holds the pieces of {0} out of order")]
+    Order(TreePath),
+}
+
+impl FillError {
+    /// Whether the slot is full: of bytes or of inodes.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, Self::Slot(fault) if fault.source.kind() == io::ErrorKind::StorageFull)
+    }
+}
+
+impl From<MergeError> for FillError {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Manifest(error) => Self::Manifest(error),
+            MergeError::Tree(fault) => Self::Slot(fault),
+        }
+    }
+}
+
+impl Filling<'_> {
+    /// Fills the slot. The caller syncs it afterwards.
+    ///
+    /// # Errors
+    /// [`FillError`]; the slot is then neither old nor new, and filling it again goes on.
+    pub fn run(&self) -> Result<Filled, FillError> {
+        let bytes = manifest(self.manifest)?.head().bytes;
+        let mut filled = Filled::default();
+        self.progress.stage("checking what the slot holds", bytes);
+        self.clear(&mut filled)?;
+        self.progress.done();
+        self.progress.stage("copying from the running slot", bytes.saturating_sub(filled.kept));
+        let needs = self.make(&mut filled)?;
+        self.progress.done();
+        self.fetch(&needs, &mut filled)?;
+        self.finish()?;
+        Ok(filled)
+    }
+}

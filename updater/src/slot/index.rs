@@ -1,0 +1,122 @@
+//! Where in a manifest a content is: 16 bytes a file, sorted by the digest.
+//!
+//! Only the first eight bytes of a digest are kept, and the offset of the record; a match is read
+//! from the manifest again and compared in full. The files are read by position, so that several
+//! readers share one.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt;
+
+use edeploy_format::digest::Digest;
+use edeploy_format::manifest::{Kind, ManifestError, Reader, Record, record_at};
+
+/// An open file from some byte on, without moving its position.
+pub(super) struct From<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for From<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buffer, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+/// `file` from its start, buffered.
+pub(super) fn reading(file: &File) -> impl BufRead + use<'_> {
+    BufReader::with_capacity(64 << 10, From { file, at: 0 })
+}
+
+/// Reads a manifest from its start.
+pub(super) fn manifest(file: &File) -> Result<Reader<impl BufRead + use<'_>>, ManifestError> {
+    Reader::new(reading(file))
+}
+
+/// Finds records of a manifest by content.
+pub struct Index<'m> {
+    manifest: &'m File,
+    /// First eight bytes of the digest, offset of the record.
+    entries: Vec<(u64, u64)>,
+}
+
+impl<'m> Index<'m> {
+    /// No records of `manifest` yet.
+    #[must_use]
+    pub fn empty(manifest: &'m File) -> Self {
+        Self { manifest, entries: Vec::new() }
+    }
+
+    /// All files of `manifest` that hold something and that `wanted` accepts.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn build(manifest: &'m File, mut wanted: impl FnMut(&Record) -> bool) -> Result<Self, ManifestError> {
+        let mut index = Self::empty(manifest);
+        let mut reader = self::manifest(manifest)?;
+        loop {
+            let offset = reader.offset();
+            let Some(record) = reader.next_record()? else { break };
+            if let Kind::File { size: 1.., digest } = &record.kind
+                && wanted(&record)
+            {
+                index.push(digest, offset);
+            }
+        }
+        index.sort();
+        Ok(index)
+    }
+
+    /// Adds the record at `offset`; call [`Index::sort`] before anything is looked for.
+    pub(super) fn push(&mut self, digest: &Digest, offset: u64) {
+        self.entries.push((digest.prefix(), offset));
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.entries.sort_unstable();
+        self.entries.shrink_to_fit();
+    }
+
+    /// Number of records in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it holds no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All records with that content, in the order of the manifest.
+    pub fn find(&self, digest: &Digest) -> impl Iterator<Item = Result<Record, ManifestError>> {
+        let (prefix, digest) = (digest.prefix(), *digest);
+        let first = self.entries.partition_point(|(p, _)| *p < prefix);
+        let same = self.entries[first..].iter().take_while(move |(p, _)| *p == prefix);
+        let records = same.map(|(_, offset)| self.record(*offset));
+        records.filter(move |record| match record {
+            Ok(record) => record.content().is_some_and(|(_, own)| own == digest),
+            Err(_) => true,
+        })
+    }
+
+    /// Whether a record has that content.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn has(&self, digest: &Digest) -> Result<bool, ManifestError> {
+        self.find(digest).next().transpose().map(|record| record.is_some())
+    }
+
+    /// All records, in the order of their digests.
+    pub(super) fn records(&self) -> impl Iterator<Item = Result<Record, ManifestError>> {
+        self.entries.iter().map(|(_, offset)| self.record(*offset))
+    }
+
+    fn record(&self, offset: u64) -> Result<Record, ManifestError> {
+        record_at(&mut BufReader::with_capacity(512, From { file: self.manifest, at: offset }))
+    }
+}

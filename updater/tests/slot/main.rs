@@ -1,0 +1,7 @@
+//! Slots on real ext4 file systems: filled, verified, planned, carried over. Needs root, as the product does.
+#![allow(clippy::unwrap_used, reason = "a test panics on the first surprise")]
+
+mod fill;
+mod hostile;
+mod support;
+mod verify;

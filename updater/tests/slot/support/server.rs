@@ -1,0 +1,37 @@
+use std::cell::RefCell;
+use std::io::{Cursor, Read};
+use std::ops::Range;
+
+use edeploy_ab::fetch::{Fetch, FetchError};
+
+use super::{PACK, Published};
+
+/// A pack behind a server that notes what it is asked for.
+pub(crate) struct Server {
+    pack: Vec<u8>,
+    pub(crate) requests: RefCell<Vec<Range<u64>>>,
+}
+
+impl Server {
+    pub(crate) fn of(version: &Published) -> Self {
+        Self::with(version.pack.clone())
+    }
+
+    pub(crate) fn with(pack: Vec<u8>) -> Self {
+        Self { pack, requests: RefCell::default() }
+    }
+}
+
+impl Fetch for Server {
+    fn get(&self, path: &str, _: u64) -> Result<Vec<u8>, FetchError> {
+        Err(FetchError::NotFound { url: path.to_owned() })
+    }
+
+    fn open(&self, path: &str, range: Option<Range<u64>>) -> Result<Box<dyn Read + '_>, FetchError> {
+        assert_eq!(path, PACK);
+        let range = range.expect("a pack is fetched by ranges");
+        self.requests.borrow_mut().push(range.clone());
+        let at = |n: u64| usize::try_from(n).unwrap().min(self.pack.len());
+        Ok(Box::new(Cursor::new(&self.pack[at(range.start)..at(range.end)])))
+    }
+}
