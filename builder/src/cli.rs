@@ -43,6 +43,10 @@ pub enum Command {
     Refresh(Refresh),
     /// What is published, and for how long it is good.
     List(List),
+    /// Take old versions out of the repository, and remove files that nothing names.
+    Prune(Prune),
+    /// Serve the repository over HTTP, on the loopback interface unless told otherwise.
+    Serve(Serve),
 }
 
 /// The arguments of `build`.

@@ -5,9 +5,11 @@ pub mod diff;
 pub mod init;
 pub mod keygen;
 pub mod list;
+pub mod prune;
 pub mod publish;
 pub mod refresh;
 pub mod rotate;
+pub mod serve;
 
 use std::fmt::Display;
 
@@ -43,6 +45,13 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Publish(args) => done(cli, &publish::run(args)?),
         Command::Refresh(args) => done(cli, &refresh::run(args)?),
         Command::List(args) => done(cli, &list::run(args)?),
+        Command::Prune(args) => done(cli, &prune::run(args)?),
+        Command::Serve(args) => {
+            let (answer, serving) = serve::run(args)?;
+            let exit = done(cli, &answer);
+            serving.forever();
+            exit
+        }
     };
     Ok(exit as u8)
 }

@@ -22,6 +22,7 @@ pub mod publish;
 pub mod recipe;
 pub mod sandbox;
 pub mod scan;
+pub mod serve;
 pub mod site;
 pub mod tool;
 pub mod transition;

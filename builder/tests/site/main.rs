@@ -4,6 +4,8 @@
 
 mod commands;
 mod fixture;
+mod prune;
 mod publish;
 mod rotate;
+mod serve;
 mod transition;

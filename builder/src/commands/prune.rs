@@ -1,0 +1,48 @@
+//! `rolebuild prune --keep N`: old versions, and files that nothing names.
+
+use std::fmt;
+
+use edeploy_format::name::{Role, Version};
+use serde::Serialize;
+
+use crate::cli;
+use crate::clock;
+use crate::commands::lifetimes;
+use crate::failure::Failure;
+use crate::keys::Keys;
+use crate::site::Site;
+
+/// What was taken away.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    versions: Vec<Dropped>,
+    files: usize,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Dropped {
+    role: Role,
+    version: Version,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Dropped { role, version } in &self.versions {
+            writeln!(f, "{role} {version} is not published any more")?;
+        }
+        write!(f, "{} files with {} bytes removed", self.files, self.bytes)
+    }
+}
+
+/// Prunes the site.
+///
+/// # Errors
+/// When keys that must sign are not at hand.
+pub fn run(args: &cli::Prune) -> Result<Answer, Failure> {
+    let keys = Keys::load(&args.keys.keys)?;
+    let mut site = Site::open(&args.repo.repo)?;
+    let pruned = site.prune(args.keep.get(), &keys, lifetimes(&args.days), clock::now())?;
+    let versions = pruned.versions.into_iter().map(|(role, version)| Dropped { role, version }).collect();
+    Ok(Answer { versions, files: pruned.files.len(), bytes: pruned.bytes })
+}
