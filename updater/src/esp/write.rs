@@ -117,11 +117,15 @@ impl<D: BlockDevice> Esp<D> {
         let folders = self.folders()?;
         let nodes = folders.find(folder)?.nodes.iter().filter(|node| chosen(node));
         let places: Vec<Place> = nodes.flat_map(|node| node.places.clone()).collect();
-        if !places.is_empty() {
-            let free = tidy::delete_durably(&mut self.cache, &self.volume, &places);
-            self.done(free)?;
+        if places.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let free = tidy::delete_durably(&mut self.cache, &self.volume, &places);
+        self.done(free)?;
+        match self.folders()?.find(folder)?.nodes.iter().find(|node| chosen(node)) {
+            None => Ok(()),
+            Some(node) => Err(EspError::ReadBack { what: format!("the deletion of {folder}/{}", node.name) }),
+        }
     }
 
     /// Makes a short file with this content, unless it is there already.

@@ -1,5 +1,6 @@
 //! A disk of sectors whose write cache the test owns: after a cut, any part of it may be lost.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -7,6 +8,28 @@ use std::rc::Rc;
 use edeploy_ab::esp::{BlockDevice, SECTOR, SyncId};
 
 type Sector = [u8; SECTOR];
+
+/// The switch of all disks of a machine.
+#[derive(Clone, Default)]
+pub(crate) struct Power(Rc<Cell<Option<usize>>>);
+
+impl Power {
+    /// Cuts it after `effects` more (a sector written, a barrier); with `None`, never.
+    pub(crate) fn cut_after(&self, effects: Option<usize>) {
+        self.0.set(effects);
+    }
+
+    fn tick(&self) -> io::Result<()> {
+        match self.0.get() {
+            None => Ok(()),
+            Some(0) => Err(io::Error::other("the power is cut")),
+            Some(left) => {
+                self.0.set(Some(left - 1));
+                Ok(())
+            }
+        }
+    }
+}
 
 /// A disk. Sectors that were never written are zero and take no memory; copies share sectors.
 #[derive(Clone)]
@@ -17,39 +40,20 @@ pub(crate) struct Disk {
     pending: Vec<(u64, Rc<Sector>)>,
     /// What a reader sees of them.
     cached: BTreeMap<u64, Rc<Sector>>,
-    /// Effects (a sector written, a sync) until the power is cut.
-    left: Option<usize>,
-    /// All barriers that were passed, and the one that does nothing.
-    pub(crate) synced: Vec<SyncId>,
+    power: Power,
+    /// The one barrier that does nothing.
     pub(crate) without: Option<SyncId>,
 }
 
-/// The error every effect ends with once the power is cut.
-pub(crate) fn cut() -> io::Error {
-    io::Error::other("the power is cut")
-}
-
 impl Disk {
-    pub(crate) fn new(bytes: u64) -> Self {
-        let sectors = bytes / SECTOR as u64;
-        let (durable, cached) = (BTreeMap::new(), BTreeMap::new());
-        Self { sectors, durable, cached, pending: Vec::new(), left: None, synced: Vec::new(), without: None }
-    }
-
-    /// Cuts the power after `effects` more of them.
-    pub(crate) fn cut_after(&mut self, effects: Option<usize>) {
-        self.left = effects;
-    }
-
-    /// One effect.
-    pub(crate) fn tick(&mut self) -> io::Result<()> {
-        match &mut self.left {
-            None => Ok(()),
-            Some(0) => Err(cut()),
-            Some(left) => {
-                *left -= 1;
-                Ok(())
-            }
+    pub(crate) fn new(bytes: u64, power: &Power) -> Self {
+        Self {
+            sectors: bytes / SECTOR as u64,
+            durable: BTreeMap::new(),
+            pending: Vec::new(),
+            cached: BTreeMap::new(),
+            power: power.clone(),
+            without: None,
         }
     }
 
@@ -58,10 +62,10 @@ impl Disk {
         self.pending.len()
     }
 
-    /// The disk after the power came back, with those writes that `kept` says.
-    pub(crate) fn after_cut(&self, kept: impl Fn(usize) -> bool) -> Self {
+    /// The disk after the power came back, with those writes that are `kept`.
+    pub(crate) fn after_cut(&self, power: &Power, kept: impl Fn(usize) -> bool) -> Self {
         let mut disk = self.clone();
-        (disk.pending, disk.cached, disk.left) = (Vec::new(), BTreeMap::new(), None);
+        (disk.pending, disk.cached, disk.power) = (Vec::new(), BTreeMap::new(), power.clone());
         for (n, (number, sector)) in self.pending.iter().enumerate() {
             if kept(n) {
                 disk.durable.insert(*number, Rc::clone(sector));
@@ -74,6 +78,7 @@ impl Disk {
     pub(crate) fn settle(&mut self) {
         self.pending.clear();
         self.durable.append(&mut self.cached);
+        self.durable.retain(|_, sector| **sector != [0; SECTOR]);
     }
 
     fn sector(&self, number: u64) -> Option<&Sector> {
@@ -106,7 +111,7 @@ impl BlockDevice for Disk {
         let (sectors, rest) = from.as_chunks();
         assert!(rest.is_empty() && first + sectors.len() as u64 <= self.sectors, "torn or outside");
         for (number, sector) in (first..).zip(sectors) {
-            self.tick()?;
+            self.power.tick()?;
             let sector = Rc::new(*sector);
             self.pending.push((number, Rc::clone(&sector)));
             self.cached.insert(number, sector);
@@ -115,8 +120,7 @@ impl BlockDevice for Disk {
     }
 
     fn sync(&mut self, id: SyncId) -> io::Result<()> {
-        self.tick()?;
-        self.synced.push(id);
+        self.power.tick()?;
         if self.without != Some(id) {
             self.settle();
         }

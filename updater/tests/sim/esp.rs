@@ -9,7 +9,7 @@ use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
 
 use crate::cuts::{Dice, subsets};
-use crate::disk::Disk;
+use crate::disk::{Disk, Power};
 
 const MIB: u64 = 1 << 20;
 /// The smallest FAT32 there is, with clusters of one sector.
@@ -54,7 +54,7 @@ pub(crate) fn entry(name: EntryName, kernel: Digest, initrd: Digest) -> Entry {
 
 /// An ESP with a loader, one kernel, one initrd and a plain entry of slot a.
 fn installed(bytes: u64) -> (Disk, Entry) {
-    let mut disk = Disk::new(bytes);
+    let mut disk = Disk::new(bytes, &Power::default());
     let mut esp = Esp::format(&mut disk, 0x1234_5678).unwrap();
     esp.install_loader(&content(9, 3000).1).unwrap();
     let ((kernel, bytes), (initrd, more)) = (content(1, 9000), content(2, 5000));
@@ -86,7 +86,7 @@ fn an_esp_of_any_size_is_sound_to_fsck_and_mtools() {
 
 #[test]
 fn too_small_a_volume_is_refused() {
-    let mut disk = Disk::new(32 * MIB);
+    let mut disk = Disk::new(32 * MIB, &Power::default());
     assert!(matches!(Esp::format(&mut disk, 1), Err(EspError::TooSmall { sectors: 65536 })));
     assert!(matches!(Esp::open(&mut disk), Err(EspError::NotFat32)));
 }
@@ -115,8 +115,10 @@ fn an_entry_whose_objects_are_not_there_is_not_written() {
 
 #[test]
 fn an_object_that_is_there_and_right_costs_no_write() {
-    let (mut disk, old) = installed(SMALL);
-    disk.cut_after(Some(0));
+    let (disk, old) = installed(SMALL);
+    let power = Power::default();
+    let mut disk = disk.after_cut(&power, |_| true);
+    power.cut_after(Some(0));
     let mut esp = Esp::open(&mut disk).unwrap();
     esp.put(old.kernel, 9000, &mut std::io::empty()).unwrap();
     assert_eq!(esp.object(old.kernel).unwrap(), BootFile::Whole);
@@ -207,12 +209,13 @@ fn every_cut(
     mut check: impl FnMut(Disk),
 ) {
     for effects in 0.. {
-        let mut disk = before.clone();
-        disk.cut_after(Some(effects));
+        let power = Power::default();
+        let mut disk = before.after_cut(&power, |_| true);
+        power.cut_after(Some(effects));
         let done = command(&mut disk).is_ok();
         let mut dice = Dice::new(effects as u64);
         for kept in subsets(disk.pending(), &mut dice) {
-            check(disk.after_cut(|n| kept[n]));
+            check(disk.after_cut(&Power::default(), |n| kept[n]));
         }
         if done {
             break;
@@ -279,7 +282,9 @@ fn leftovers_of_earlier_cuts_do_not_add_up() {
     for round in 0..300 {
         let name = EntryName::plain(if round % 2 == 0 { Slot::A } else { Slot::B }, 2 + round % 5);
         let (kernel, bytes) = content(10 + (round % 7) as u8, 2000);
-        disk.cut_after(Some(usize::try_from(dice.roll() % 25).unwrap()));
+        let power = Power::default();
+        disk = disk.after_cut(&power, |_| true);
+        power.cut_after(Some(usize::try_from(dice.roll() % 25).unwrap()));
         let _ = Esp::open(&mut disk).and_then(|mut esp| {
             esp.put(kernel, 2000, &mut &*bytes)?;
             esp.write_entry(name, &entry(name, kernel, old.initrd))?;
@@ -287,7 +292,7 @@ fn leftovers_of_earlier_cuts_do_not_add_up() {
             esp.prune(&[])
         });
         let kept: Vec<bool> = (0..disk.pending()).map(|_| dice.roll() >> 40 & 1 == 1).collect();
-        disk = disk.after_cut(|n| kept[n]);
+        disk = disk.after_cut(&Power::default(), |n| kept[n]);
         for listed in Esp::open(&mut disk).unwrap().entries().unwrap() {
             assert!(listed.whole().is_some(), "round {round}: {listed:?}");
         }

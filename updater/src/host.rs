@@ -1,0 +1,296 @@
+//! The seam between the policy and a machine: what a host can do, and the loop that has it done.
+//!
+//! [`run`] looks, asks [`machine::next`](crate::machine::next), applies one step, and looks again.
+//! Everything on the ESP is done here, on the host's device, so that the real machine and the
+//! simulated one share it; a [`Host`] brings what lies beside it. Steps that write a slot take the
+//! proof that it may be written.
+
+use std::io::Read;
+
+use edeploy_format::boot::{Entry, EntryName};
+use edeploy_format::digest::Digest;
+use edeploy_format::slot::Slot;
+use edeploy_format::transition::Hook;
+
+use crate::esp::{BlockDevice, Esp, EspError, SyncId};
+use crate::machine::{
+    self, Closed, Filled, Goal, Observed, Outcome, Progress, Refusal, Step, Verified, World,
+};
+
+/// What a hook that succeeded wants.
+pub use crate::hooks::Wish;
+
+/// What is put on record. A host may fail to keep a record only by failing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The slot is about to lose its entries and to be written.
+    Started(Slot),
+    /// This entry used up its tries with this version.
+    FellBack(EntryName, Digest),
+    /// This entry boots next.
+    Armed(EntryName),
+    /// This entry is the running one, and good.
+    Blessed(EntryName),
+    /// This entry boots next, as it was asked for.
+    RolledBack(EntryName),
+}
+
+/// A machine, real or simulated. The goal's tree is known to it: where it comes from, and its manifest.
+pub trait Host {
+    /// Why something could not be done; the ESP's faults and the policy's refusals are among it.
+    type Error: std::error::Error + From<EspError> + From<Refusal>;
+    /// The device the ESP is on, held so that nobody else can mount it.
+    type Device: BlockDevice;
+
+    /// What the machine is now. `sound` may be false unless the other slot is closed.
+    ///
+    /// # Errors
+    /// If the machine cannot be looked at.
+    fn world(&mut self) -> Result<World, Self::Error>;
+
+    /// The device of the ESP, for one step.
+    ///
+    /// # Errors
+    /// If somebody else has it.
+    fn esp(&mut self) -> Result<Self::Device, Self::Error>;
+
+    /// Writes a new partition table, over whatever there is.
+    ///
+    /// # Errors
+    /// If the disk may not or cannot be partitioned.
+    fn partition(&mut self) -> Result<(), Self::Error>;
+
+    /// The volume serial number of a new ESP.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    fn volume_id(&mut self) -> Result<u32, Self::Error>;
+
+    /// Makes the file system of the state partition, and what must be there before the first boot.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn make_state(&mut self) -> Result<(), Self::Error>;
+
+    /// Makes the slot's file system anew.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn make_slot(&mut self, slot: &Closed) -> Result<(), Self::Error>;
+
+    /// Brings the tree into the slot, keeping what is right already. Need not sync.
+    ///
+    /// # Errors
+    /// If any of it cannot be brought.
+    fn fill(&mut self, slot: &Closed) -> Result<(), Self::Error>;
+
+    /// Reads the slot back from the medium: is all of it what the manifest says?
+    ///
+    /// # Errors
+    /// If anything differs.
+    fn verify(&mut self, slot: &Filled) -> Result<(), Self::Error>;
+
+    /// Digest and length of the tree's kernel and initrd, by its manifest.
+    ///
+    /// # Errors
+    /// If the manifest cannot be read.
+    fn boot_objects(&mut self) -> Result<[(Digest, u64); 2], Self::Error>;
+
+    /// The content of the kernel or initrd `digest`, from the verified slot.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    fn boot_object(&mut self, slot: &Verified, digest: Digest) -> Result<Box<dyn Read>, Self::Error>;
+
+    /// The boot loader, from the verified slot.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn loader(&mut self, slot: &Verified) -> Result<Vec<u8>, Self::Error>;
+
+    /// The entry that boots the tree from this slot.
+    ///
+    /// # Errors
+    /// If something it must say is not known.
+    fn entry(&mut self, slot: &Verified, generation: u64) -> Result<Entry, Self::Error>;
+
+    /// Runs a hook for the tree that comes to `slot`, if there is one. Everything but success is an
+    /// error; only [`Hook::Post`] may wish for a reboot.
+    ///
+    /// # Errors
+    /// If it failed, hung, or could not be started.
+    fn hook(&mut self, hook: Hook, slot: Slot) -> Result<Wish, Self::Error>;
+
+    /// Carries excluded paths over from the running slot, and checks them.
+    ///
+    /// # Errors
+    /// If any cannot be carried over.
+    fn carry(&mut self, slot: &Verified) -> Result<(), Self::Error>;
+
+    /// Puts something on record, durably: it has passed [`SyncId::Journal`].
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    fn record(&mut self, record: &Record) -> Result<(), Self::Error>;
+
+    /// Clears the EFI variables that come before entries and counters, and says so.
+    ///
+    /// # Errors
+    /// If they are still there.
+    fn clear_override(&mut self) -> Result<(), Self::Error>;
+
+    /// The barriers beside those of the ESP: makes durable what each stands for.
+    ///
+    /// # Errors
+    /// If it is not known to be durable.
+    fn sync(&mut self, id: SyncId) -> Result<(), Self::Error>;
+}
+
+/// Brings `host` to its `goal`.
+///
+/// # Errors
+/// A refusal, when nothing was changed; or a fault, after which the machine boots what it booted before,
+/// and the next run starts over.
+pub fn run<H: Host>(host: &mut H, goal: &Goal) -> Result<Outcome, H::Error> {
+    if *goal != Goal::Install {
+        // An earlier run may have been killed between a write and its barrier.
+        esp(host)?.settle()?;
+    }
+    let mut progress = Progress::Nothing;
+    loop {
+        match machine::next(&observe(host, progress)?, goal) {
+            Step::Done(outcome) => return Ok(outcome),
+            Step::Refuse(refusal) => return Err(refusal.into()),
+            step => progress = apply(host, step, progress)?,
+        }
+    }
+}
+
+/// Looks at the machine, as a process that has come this `far` sees it.
+///
+/// # Errors
+/// If it, or its ESP, cannot be looked at.
+pub fn observe<H: Host>(host: &mut H, far: Progress) -> Result<Observed, H::Error> {
+    let world = host.world()?;
+    let entries = match (&world.running, far) {
+        (None, Progress::Nothing | Progress::Partitioned) => Vec::new(),
+        _ => esp(host)?.entries()?,
+    };
+    Ok(Observed { world, entries, progress: far })
+}
+
+fn esp<H: Host>(host: &mut H) -> Result<Esp<H::Device>, H::Error> {
+    Ok(Esp::open(host.esp()?)?)
+}
+
+/// Does one step; says how far the process has come then.
+fn apply<H: Host>(host: &mut H, step: Step, far: Progress) -> Result<Progress, H::Error> {
+    Ok(match step {
+        Step::Partition => {
+            host.partition()?;
+            host.sync(SyncId::Table)?;
+            Progress::Partitioned
+        }
+        Step::MakeEsp => {
+            let volume_id = host.volume_id()?;
+            Esp::format(host.esp()?, volume_id)?;
+            Progress::EspMade
+        }
+        Step::MakeState => {
+            host.make_state()?;
+            host.sync(SyncId::State)?;
+            Progress::StateMade
+        }
+        Step::ClearOverride => {
+            host.clear_override()?;
+            far
+        }
+        Step::Check(slot) => {
+            let objects = host.boot_objects()?;
+            esp(host)?.check_room(slot, &objects)?;
+            host.hook(Hook::Check, slot)?;
+            Progress::Checked
+        }
+        Step::Remember(failures) => {
+            for (name, manifest) in failures {
+                host.record(&Record::FellBack(name, manifest))?;
+            }
+            Progress::Remembered
+        }
+        Step::Close(slot) => {
+            host.record(&Record::Started(slot))?;
+            let mut esp = esp(host)?;
+            let entries = esp.entries()?.into_iter().map(|listed| listed.name);
+            esp.delete_entries(&entries.filter(|name| name.slot == slot).collect::<Vec<_>>())?;
+            Progress::Closed(machine::close(slot))
+        }
+        Step::MakeSlot(slot) => {
+            host.make_slot(&slot)?;
+            Progress::Made(slot)
+        }
+        Step::Fill(slot) => {
+            host.fill(&slot)?;
+            host.sync(SyncId::SlotFilled)?;
+            Progress::Filled(machine::fill(slot))
+        }
+        Step::Verify(slot) => {
+            host.verify(&slot)?;
+            Progress::Verified(machine::verify(slot))
+        }
+        Step::PutLoader(slot) => {
+            let loader = host.loader(&slot)?;
+            esp(host)?.install_loader(&loader)?;
+            Progress::LoaderPut(slot)
+        }
+        Step::Stage(slot) => {
+            stage(host, &slot)?;
+            Progress::Staged(slot)
+        }
+        Step::Pre(slot) => {
+            host.hook(Hook::Pre, slot.slot())?;
+            Progress::PreRan(slot)
+        }
+        Step::Carry(slot) => {
+            host.carry(&slot)?;
+            Progress::Carried(slot)
+        }
+        Step::Post(slot) => {
+            let wish = host.hook(Hook::Post, slot.slot())?;
+            host.sync(SyncId::SlotSealed)?;
+            Progress::PostRan { slot, reboot: wish == Wish::Reboot }
+        }
+        Step::Arm { slot, name, reboot } => {
+            let entry = host.entry(&slot, name.generation)?;
+            esp(host)?.write_entry(name, &entry)?;
+            host.record(&Record::Armed(name))?;
+            Progress::Armed { name, reboot }
+        }
+        Step::Rearm(name, entry) => {
+            esp(host)?.write_entry(name, &entry)?;
+            host.record(&Record::RolledBack(name))?;
+            far
+        }
+        Step::Bless(name, entry) => {
+            esp(host)?.write_entry(name, &entry)?;
+            host.record(&Record::Blessed(name))?;
+            far
+        }
+        Step::Retire(names) => {
+            esp(host)?.delete_entries(&names)?;
+            far
+        }
+        // `run` ends with these; nothing is to be done for them.
+        Step::Done(_) | Step::Refuse(_) => far,
+    })
+}
+
+/// Puts kernel and initrd onto the ESP, in the room of what no entry names any more.
+fn stage<H: Host>(host: &mut H, slot: &Verified) -> Result<(), H::Error> {
+    let objects = host.boot_objects()?;
+    esp(host)?.prune(&objects.map(|(digest, _)| digest))?;
+    for (digest, length) in objects {
+        let mut content = host.boot_object(slot, digest)?;
+        esp(host)?.put(digest, length, &mut content)?;
+    }
+    Ok(())
+}
