@@ -5,6 +5,7 @@
 //! what must be found by content is kept as 16 bytes a file ([`Index`]), so that memory stays flat
 //! for a million files. Nothing here trusts a name, an owner or a byte that the slot already holds.
 
+mod carry;
 mod drift;
 mod entry;
 mod fill;
@@ -14,13 +15,16 @@ mod index;
 mod kept;
 mod merge;
 mod own;
+mod plan;
 mod restore;
+mod selection;
 mod sparse;
 mod tree;
 mod verify;
 mod walk;
 mod xattrs;
 
+pub use carry::{Carried, CarryError, Carrying};
 pub use drift::{Difference, Drift};
 pub use entry::{Entry, Found, Shape};
 pub use fill::{FillError, Filled, Filling, Running};
@@ -28,6 +32,7 @@ pub use frames::{Download, FramesError, Pack};
 pub use index::Index;
 pub use kept::{Kept, KeptError};
 pub use merge::MergeError;
+pub use plan::{Change, Need, NoRoom, Plan, PlanError, PlannedFrom, Planning};
 pub use tree::{Fault, Tree};
 pub use verify::{Verified, Verifying};
 pub use walk::Walk;

@@ -10,13 +10,18 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, open, syncfs};
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_remount, unmount,
 };
 
 use super::ioctl::unshare_mounts;
+
+/// A process that was killed, or is about to run a program, may hold what it had open for a moment.
+const LETTING_GO: Duration = Duration::from_secs(2);
 
 /// What may be done with a device or a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,9 +130,15 @@ impl Mount {
     /// Unmounts it; when this returns, no file of it is open any more.
     ///
     /// # Errors
-    /// [`MountError::Step`], with `EBUSY` while a file in it is open.
+    /// [`MountError::Step`], with `EBUSY` if a file in it stays open.
     pub fn unmount(mut self) -> Result<(), MountError> {
-        unmount(&self.at, UnmountFlags::NOFOLLOW).map_err(|e| step("unmounting".to_owned(), &self.at, e))?;
+        let patience = Instant::now() + LETTING_GO;
+        while let Err(e) = unmount(&self.at, UnmountFlags::NOFOLLOW) {
+            if e != Errno::BUSY || Instant::now() > patience {
+                return Err(step("unmounting".to_owned(), &self.at, e));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.live = false;
         Ok(())
     }
@@ -147,6 +158,6 @@ fn make_folder(at: &Path) -> Result<(), MountError> {
     made.map_err(|source| MountError::Step { doing: "making".to_owned(), at: at.to_owned(), source })
 }
 
-fn step(doing: String, at: &Path, source: rustix::io::Errno) -> MountError {
+fn step(doing: String, at: &Path, source: Errno) -> MountError {
     MountError::Step { doing, at: at.to_owned(), source: source.into() }
 }

@@ -88,18 +88,6 @@ pub struct Download {
 }
 
 impl Pack<'_> {
-    /// What fetching all contents of `needs` will take.
-    pub(super) fn cost(&self, needs: &Index<'_>) -> Result<Download, FramesError> {
-        let mut sum = Download::default();
-        let mut runs = Runs::new(self.index)?;
-        while let Some(run) = runs.next_run(needs)? {
-            sum.requests += 1;
-            sum.frames += run.len() as u64;
-            sum.bytes += span(&run).map_or(0, |range| range.end - range.start);
-        }
-        Ok(sum)
-    }
-
     /// Fetches the frames that hold contents of `needs`, in the order of the pack; `frame` gets each
     /// with its decompressed bytes, `came` the number of bytes that have come.
     pub(super) fn fetch<E: From<FramesError>>(
@@ -124,6 +112,18 @@ impl Pack<'_> {
         }
         Ok(())
     }
+}
+
+/// What fetching all contents of `needs` from the pack of `index` will take.
+pub(super) fn cost(index: &File, needs: &Index<'_>) -> Result<Download, FramesError> {
+    let mut sum = Download::default();
+    let mut runs = Runs::new(index)?;
+    while let Some(run) = runs.next_run(needs)? {
+        sum.requests += 1;
+        sum.frames += run.len() as u64;
+        sum.bytes += span(&run).map_or(0, |range| range.end - range.start);
+    }
+    Ok(sum)
 }
 
 /// The bytes of the pack from the first to the last frame of a run.

@@ -1,4 +1,4 @@
-//! A manifest and a tree side by side: two sorted streams become one.
+//! Two sorted streams side by side: a manifest and a tree, or two manifests.
 
 use std::io::BufRead;
 
@@ -72,6 +72,61 @@ impl<'t, R: BufRead> Merge<'t, R> {
             (Some(record), Some(entry)) => Some(Pair::Both(record, entry)),
             (Some(record), None) => Some(Pair::Missing(record)),
             (None, Some(entry)) => Some(Pair::Extra(entry)),
+            (None, None) => None,
+        })
+    }
+}
+
+/// One path, and which manifest knows it.
+pub(super) enum Sides {
+    Both(Record, Record),
+    First(Record),
+    Second(Record),
+}
+
+/// A manifest beside another one, if there is one.
+pub(super) struct Versions<A, B> {
+    first: Reader<A>,
+    second: Option<Reader<B>>,
+    next: (Option<Record>, Option<Record>),
+    /// Which sides to read before the next step.
+    read: (bool, bool),
+}
+
+impl<A: BufRead, B: BufRead> Versions<A, B> {
+    pub(super) fn new(first: Reader<A>, second: Option<Reader<B>>) -> Self {
+        Self { first, second, next: (None, None), read: (true, true) }
+    }
+
+    /// How much of the first manifest was read: at the end, how long it is.
+    pub(super) fn offset(&self) -> u64 {
+        self.first.offset()
+    }
+
+    /// The next path; `None` at the end of both.
+    pub(super) fn next_sides<E>(
+        &mut self,
+        of_first: impl FnOnce(ManifestError) -> E,
+        of_second: impl FnOnce(ManifestError) -> E,
+    ) -> Result<Option<Sides>, E> {
+        if std::mem::take(&mut self.read.0) {
+            self.next.0 = self.first.next_record().map_err(of_first)?;
+        }
+        if std::mem::take(&mut self.read.1) {
+            self.next.1 = self.second.as_mut().map_or(Ok(None), Reader::next_record).map_err(of_second)?;
+        }
+        let order = match &self.next {
+            (Some(first), Some(second)) => first.path.cmp(&second.path),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, _) => std::cmp::Ordering::Greater,
+        };
+        self.read = (order.is_le(), order.is_ge());
+        let first = if order.is_le() { self.next.0.take() } else { None };
+        let second = if order.is_ge() { self.next.1.take() } else { None };
+        Ok(match (first, second) {
+            (Some(first), Some(second)) => Some(Sides::Both(first, second)),
+            (Some(first), None) => Some(Sides::First(first)),
+            (None, Some(second)) => Some(Sides::Second(second)),
             (None, None) => None,
         })
     }

@@ -1,7 +1,9 @@
 //! Slots on real ext4 file systems: filled, verified, planned, carried over. Needs root, as the product does.
 #![allow(clippy::unwrap_used, reason = "a test panics on the first surprise")]
 
+mod carry;
 mod fill;
 mod hostile;
+mod plan;
 mod support;
 mod verify;

@@ -13,6 +13,7 @@ use edeploy_format::pack::Piece;
 
 use super::{BUFFER, FillError, Filled, Filling};
 use crate::slot::entry::Shape;
+use crate::slot::frames::cost;
 use crate::slot::index::Index;
 use crate::slot::restore::Meta;
 use crate::slot::sparse;
@@ -44,7 +45,7 @@ impl Filling<'_> {
         if needs.is_empty() {
             return Ok(());
         }
-        filled.downloaded = self.pack.cost(needs)?.bytes;
+        filled.downloaded = cost(self.pack.index, needs)?.bytes;
         self.progress.stage("fetching", filled.downloaded);
         let mut contents =
             Contents { slot: self.slot, needs, partial: None, files: 0, bytes: 0, buffer: vec![0; BUFFER] };

@@ -59,6 +59,10 @@ impl Slot {
         Tree::new(self.mount.root().unwrap())
     }
 
+    pub(crate) fn sync(&self) {
+        self.mount.sync().unwrap();
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root().join(path)
     }
