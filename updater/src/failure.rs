@@ -2,8 +2,17 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use edeploy_format::exit::Exit;
+use edeploy_format::tuf::Fault;
+
+use crate::esp::EspError;
+use crate::fetch::FetchError;
+use crate::lock::LockError;
+use crate::machine::Refusal;
+use crate::slot::{FillError, FramesError, KeptError};
+use crate::trust::{ObjectError, TrustError};
 
 /// Why a command failed, with the kind of fault its exit code tells.
 #[derive(Debug)]
@@ -26,6 +35,9 @@ impl fmt::Display for Failure {
     }
 }
 
+/// All causes are told already: it has no source of its own.
+impl Error for Failure {}
+
 /// An error and all its sources on one line.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
@@ -42,4 +54,103 @@ pub fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Which exit code stands for which error, wherever `?` meets it.
+macro_rules! exits {
+    ($($error:ty => $exit:expr;)*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let exit: fn(&$error) -> Exit = $exit;
+                Self::new(exit(&error), error)
+            }
+        }
+    )*};
+}
+
+exits! {
+    crate::disk::cold::ColdError => |_| Exit::Failed;
+    crate::disk::fs::ToolError => |_| Exit::Failed;
+    crate::disk::gpt::GptError => |_| Exit::Unsuitable;
+    crate::disk::loopdev::LoopError => |_| Exit::Failed;
+    crate::disk::mount::MountError => |_| Exit::Failed;
+    crate::disk::place::PlaceError => |_| Exit::Unsuitable;
+    crate::disk::sectors::SectorsError => |_| Exit::Failed;
+    crate::efi::EfiError => |_| Exit::Failed;
+    crate::esp::EspError => |e| match e {
+        EspError::NoSpace { .. } | EspError::FolderFull { .. } => Exit::Space,
+        _ => Exit::Failed,
+    };
+    crate::fetch::FetchError => network;
+    crate::hooks::HookError => |_| Exit::Hook;
+    crate::journal::JournalError => |_| Exit::Failed;
+    crate::lock::LockError => |e| match e {
+        LockError::Held { .. } => Exit::Refused,
+        LockError::Io { .. } => Exit::Failed,
+    };
+    crate::machine::Refusal => |e| match e {
+        Refusal::NotInstalled => Exit::Unsuitable,
+        _ => Exit::Refused,
+    };
+    crate::settings::SettingsError => |_| Exit::Unsuitable;
+    crate::slot::Fault => |e| storage(&e.source);
+    crate::slot::FillError => |e| match e {
+        FillError::Frames(e) => frames(e),
+        FillError::Slot(e) => storage(&e.source),
+        FillError::Running(_) => Exit::Failed,
+        FillError::Manifest(_) | FillError::Missing(_) | FillError::Content(_) | FillError::Order(_) => {
+            Exit::Untrusted
+        }
+    };
+    crate::slot::KeptError => |e| match e {
+        KeptError::Rule { .. } | KeptError::Lint { .. } => Exit::Untrusted,
+        KeptError::Slot(e) => storage(&e.source),
+    };
+    crate::slot::CarryError => |e| if e.is_no_space() { Exit::Space } else { Exit::Failed };
+    crate::slot::PlanError => |_| Exit::Failed;
+    crate::slot::MergeError => |_| Exit::Failed;
+    crate::trust::ObjectError => |e| match e {
+        ObjectError::Fetch(e) => network(e),
+        ObjectError::Read { .. } => Exit::Network,
+        ObjectError::Differs { .. } | ObjectError::TooLong { .. } => Exit::Untrusted,
+        ObjectError::Scratch { source, .. } => storage(source),
+    };
+    crate::trust::StoreError => |_| Exit::Failed;
+    crate::trust::TrustError => |e| match e {
+        TrustError::Store(_) => Exit::Failed,
+        TrustError::Fetch(e) => network(e),
+        TrustError::NoVersion { .. } => Exit::NotFound,
+        TrustError::Tuf(e) => match e.fault {
+            Fault::NoSuchRole(_) => Exit::NotFound,
+            _ => Exit::Untrusted,
+        },
+        TrustError::NoRoot | TrustError::Target { .. } | TrustError::NoObject(_) => Exit::Untrusted,
+    };
+    edeploy_format::manifest::ManifestError => |_| Exit::Untrusted;
+    edeploy_format::transition::TransitionError => |_| Exit::Untrusted;
+}
+
+fn network(error: &FetchError) -> Exit {
+    match error {
+        FetchError::TooLong { .. } => Exit::Untrusted,
+        FetchError::NotFound { .. } | FetchError::Answer { .. } | FetchError::Io { .. } => Exit::Network,
+    }
+}
+
+fn frames(error: &FramesError) -> Exit {
+    match error {
+        FramesError::Fetch(e) => network(e),
+        FramesError::Read { .. } => Exit::Network,
+        FramesError::Index(_)
+        | FramesError::Manifest(_)
+        | FramesError::Digest { .. }
+        | FramesError::Decompress { .. } => Exit::Untrusted,
+    }
+}
+
+fn storage(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Exit::Space,
+        _ => Exit::Failed,
+    }
 }

@@ -1,5 +1,23 @@
 //! The help texts: the one place that says in words what each command does.
 
+use edeploy_format::exit::Exit;
+
+use crate::failure::Failure;
+
+/// Prints the help of a command, or of all.
+///
+/// # Errors
+/// [`Exit::Usage`] if there is no such command.
+pub fn show(command: Option<&str>) -> Result<Exit, Failure> {
+    let text = match command {
+        None | Some("help") => Some(GENERAL),
+        Some(command) => of(command),
+    };
+    let none = || Failure::new(Exit::Usage, format!("no such command: {:?}", command.unwrap_or_default()));
+    print!("{}", text.ok_or_else(none)?);
+    Ok(Exit::Done)
+}
+
 /// The help of all commands, as a man page is made from it.
 pub const GENERAL: &str = "\
 edeploy-ab keeps a server's root file system in two slots: one runs, the other

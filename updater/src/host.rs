@@ -5,6 +5,8 @@
 //! simulated one share it; a [`Host`] brings what lies beside it. Steps that write a slot take the
 //! proof that it may be written.
 
+pub mod linux;
+
 use std::io::Read;
 
 use edeploy_format::boot::{Entry, EntryName};

@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod cli;
+pub mod commands;
 pub mod disk;
 pub mod efi;
 pub mod esp;
@@ -10,10 +11,15 @@ pub mod fetch;
 pub mod help;
 pub mod hooks;
 pub mod host;
+pub mod installed;
 pub mod journal;
 pub mod lock;
 pub mod machine;
+pub mod planned;
 pub mod program;
 pub mod progress;
+pub mod random;
+pub mod settings;
 pub mod slot;
 pub mod trust;
+pub mod wanted;

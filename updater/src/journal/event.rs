@@ -136,6 +136,25 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The deployments it speaks of.
+    #[must_use]
+    pub fn deployments(&self) -> Vec<&Deployment> {
+        match self {
+            Self::Installed { to, .. } | Self::Failed { to, .. } => vec![to],
+            Self::Started { from, to }
+            | Self::Armed { from, to, .. }
+            | Self::FellBack { from, to, .. }
+            | Self::RolledBack { from, to } => vec![from, to],
+            Self::Booted { running, .. }
+            | Self::Healthy { running, .. }
+            | Self::Unhealthy { running, .. }
+            | Self::Blessed { running } => vec![running],
+            Self::Hook { .. } => Vec::new(),
+        }
+    }
+}
+
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -143,4 +162,35 @@ pub struct Line {
     pub time: u64,
     /// What happened.
     pub event: Event,
+}
+
+impl fmt::Display for Event {
+    /// One line for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installed { role, to } => write!(f, "installed {role} {to}"),
+            Self::Started { from, to } => write!(f, "upgrade from {from} to {to} began"),
+            Self::Failed { to, reason } => write!(f, "upgrade to {to} failed: {reason}"),
+            Self::Hook { hook, end, .. } => write!(f, "hook {hook}: {end}"),
+            Self::Armed { to, fetched, written, seconds, .. } => {
+                write!(f, "{to} armed in {seconds} s: {fetched} bytes fetched, {written} written")
+            }
+            Self::Booted { running, trial, volatile } => {
+                let trial = if *trial { ", on trial" } else { "" };
+                let volatile = if volatile.is_some() { ", with a volatile /var" } else { "" };
+                write!(f, "booted {running}{trial}{volatile}")
+            }
+            Self::Healthy { running, wanted } if wanted.is_empty() => write!(f, "{running} is healthy"),
+            Self::Healthy { running, wanted } => {
+                write!(f, "{running} is healthy, but for {}", wanted.join(", "))
+            }
+            Self::Unhealthy { running, reason, reboot } => {
+                let reboot = if *reboot { "; rebooting" } else { "" };
+                write!(f, "{running} is not healthy: {reason}{reboot}")
+            }
+            Self::Blessed { running } => write!(f, "{running} is good"),
+            Self::FellBack { from, to, reason } => write!(f, "fell back from {from} to {to}: {reason}"),
+            Self::RolledBack { from, to } => write!(f, "rolled back from {from} to {to}"),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What the journal answers: is a version refused, why did a trial end.
 
 use edeploy_format::digest::Digest;
+use edeploy_format::name::Version;
 
 use super::event::{Deployment, Event, Line};
 
@@ -12,6 +13,29 @@ pub fn refused<'a>(lines: &'a [Line], manifest: &Digest) -> Option<&'a Event> {
         Event::Blessed { running } if running.manifest == *manifest => None,
         _ => found,
     })
+}
+
+/// All versions fallen back from and not blessed since.
+#[must_use]
+pub fn all_refused(lines: &[Line]) -> Vec<Digest> {
+    lines.iter().fold(Vec::new(), |mut found, line| {
+        match &line.event {
+            Event::FellBack { from, .. } if !found.contains(&from.manifest) => found.push(from.manifest),
+            Event::Blessed { running } => found.retain(|digest| *digest != running.manifest),
+            _ => {}
+        }
+        found
+    })
+}
+
+/// The version whose manifest this is, if the machine ever had it.
+#[must_use]
+pub fn version_of(lines: &[Line], manifest: &Digest) -> Option<Version> {
+    let known = |deployment: &Deployment| match &deployment.version {
+        Some(version) if deployment.manifest == *manifest => Some(version.clone()),
+        _ => None,
+    };
+    lines.iter().rev().find_map(|line| line.event.deployments().into_iter().find_map(known))
 }
 
 /// The fall-back from exactly this deployment, if it was recorded.

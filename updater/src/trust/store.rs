@@ -15,6 +15,8 @@ const LIMIT: u64 = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// A root handed in on the command line: then there is no folder.
+    anchor: Option<Vec<u8>>,
 }
 
 /// Why kept metadata could not be read or written.
@@ -43,7 +45,17 @@ impl Store {
     /// The metadata in `folder`, which need not exist.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, anchor: None }
+    }
+
+    /// The folder of a lone root, whatever the file is called: where a first install starts from.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if it cannot be read.
+    pub fn anchor(root: &Path) -> Result<Self, StoreError> {
+        let read = |source| StoreError::Io { doing: "reading", path: root.to_owned(), source };
+        let anchor = fs::read(root).map_err(read)?;
+        Ok(Self { folder: PathBuf::new(), anchor: Some(anchor) })
     }
 
     /// The document `name`; `None` if it was never kept.
@@ -51,6 +63,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(anchor) = &self.anchor {
+            return Ok((name == "root.json").then(|| anchor.clone()));
+        }
         let path = self.folder.join(name);
         let mut bytes = Vec::new();
         let read = File::open(&path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes));

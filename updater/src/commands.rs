@@ -1,0 +1,118 @@
+//! What each command does: from what was typed to what is said.
+//!
+//! A command's answer goes to standard output, as lines for people or, with `--json`, as one object;
+//! progress and notes go to standard error.
+
+mod bless;
+mod boot;
+mod identity;
+mod install;
+mod list;
+mod rollback;
+mod status;
+mod test_upgrade;
+mod upgrade;
+mod verify;
+
+pub use boot::generate;
+
+use edeploy_format::exit::Exit;
+use edeploy_format::tuf::{Expiry, Time};
+
+use crate::cli::{Cli, Command, Common};
+use crate::disk::mount::{Access, private_namespace};
+use crate::failure::Failure;
+use crate::help;
+use crate::installed::Installed;
+use crate::progress::{Progress, Quiet, Terminal};
+
+/// Does what was typed.
+///
+/// # Errors
+/// [`Failure`], with the exit code to end with.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Help(topic) => return help::show(topic.as_deref()),
+        Command::ProgramVersion => {
+            println!("edeploy-ab {}", env!("CARGO_PKG_VERSION"));
+            return Ok(Exit::Done);
+        }
+        _ => {}
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::new(
+            Exit::Unsuitable,
+            "only root can look into slots and boot entries; try sudo",
+        ));
+    }
+    // Early boot mounts for the whole machine.
+    if cli.command != Command::Boot {
+        private_namespace()?;
+    }
+    match cli.command {
+        Command::Help(_) | Command::ProgramVersion => Ok(Exit::Done),
+        Command::List => list::run(common),
+        Command::Status => status::run(common),
+        Command::Upgrade(upgrade) => upgrade::run(common, &upgrade),
+        Command::TestUpgrade { version } => test_upgrade::run(common, &version),
+        Command::Verify => verify::run(common),
+        Command::Rollback { no_reboot } => rollback::run(common, no_reboot),
+        Command::Bless => bless::run(common),
+        Command::Install(install) => install::run(common, &install),
+        Command::Version | Command::Role | Command::Profile => identity::run(common, &cli.command),
+        Command::Boot | Command::Health | Command::Trial(_) => Ok(boot::run(&cli.command)),
+    }
+}
+
+/// Who is told how far long work is.
+fn progress(common: &Common) -> Box<dyn Progress> {
+    if common.json { Box::new(Quiet) } else { Box::new(Terminal::default()) }
+}
+
+/// Answers with `json`, or with `lines` for people.
+fn answer(common: &Common, json: &serde_json::Value, lines: &[String]) {
+    if common.json {
+        println!("{json}");
+    } else {
+        lines.iter().for_each(|line| println!("{line}"));
+    }
+}
+
+/// The time that counts for expiry: no earlier than the build of what runs.
+fn now(built: u64, progress: &dyn Progress) -> Expiry {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    if clock < built {
+        let (clock, built) = (Time::new(clock), Time::new(built));
+        progress.note(&format!(
+            "the clock says {clock}; the running version was built at {built}, which counts instead"
+        ));
+    }
+    Expiry::At(Time::new(clock.max(built)))
+}
+
+/// An installed machine, for a command that only looks.
+fn look(common: &Common) -> Result<Installed, Failure> {
+    Installed::open(common, Access::ReadOnly)
+}
+
+/// Asks systemd for a reboot, unless it was said not to or the machine is an image.
+fn reboot(installed: &Installed, no_reboot: bool, progress: &dyn Progress) -> Result<Exit, Failure> {
+    if !no_reboot && installed.is_live() {
+        progress.note("rebooting");
+        let status = std::process::Command::new("systemctl").args(["--no-block", "reboot"]).status();
+        match status {
+            Ok(status) if status.success() => {}
+            Ok(status) => {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    format!("`systemctl reboot`: {status}; reboot by hand"),
+                ));
+            }
+            Err(e) => {
+                return Err(Failure::new(Exit::Failed, format!("`systemctl reboot`: {e}; reboot by hand")));
+            }
+        }
+    }
+    Ok(Exit::Reboot)
+}

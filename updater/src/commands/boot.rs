@@ -1,0 +1,44 @@
+//! `boot`, `health`, `trial`: what the units of a role call.
+
+use std::path::Path;
+
+use edeploy_format::exit::Exit;
+
+use crate::boot::{self, generator, health, trial};
+use crate::cli::{Command, TrialEnd};
+use crate::failure::Failure;
+
+/// What systemd calls as a generator.
+///
+/// # Errors
+/// If `to` cannot be written.
+pub fn generate(to: Option<&Path>) -> Result<Exit, Failure> {
+    let to = to.ok_or_else(|| Failure::new(Exit::Usage, "a generator is called with a folder"))?;
+    let failed = |e| Failure::new(Exit::Failed, format!("writing units to {}: {e}", to.display()));
+    generator::run(Path::new("/"), to, &mut say).map_err(failed)?;
+    Ok(Exit::Done)
+}
+
+fn say(line: &str) {
+    eprintln!("edeploy-ab: {line}");
+}
+
+pub(super) fn run(command: &Command) -> Exit {
+    let root = Path::new("/");
+    match command {
+        Command::Health => health::run(root, std::env::var_os("EDEPLOY_TRIAL").is_some(), &mut say),
+        Command::Trial(TrialEnd::Limit) if trial::limit(root, &mut say) => Exit::Done,
+        Command::Trial(TrialEnd::Limit) => Exit::Failed,
+        Command::Trial(TrialEnd::Emergency) => {
+            trial::fail(root, "emergency mode", &mut say);
+            Exit::Done
+        }
+        _ => match boot::start(root, &mut say) {
+            Ok(()) => Exit::Done,
+            Err(e) => {
+                say(&format!("early boot: {e}"));
+                Exit::Failed
+            }
+        },
+    }
+}

@@ -1,0 +1,74 @@
+//! `install`: an empty disk becomes a machine.
+
+use edeploy_format::exit::Exit;
+use serde_json::json;
+
+use crate::cli::{Common, Install};
+use crate::failure::Failure;
+use crate::fetch::open_repo;
+use crate::host::linux::{Blank, Coming, Linux};
+use crate::host::run as run_host;
+use crate::lock::Lock;
+use crate::machine::{Goal, Outcome};
+use crate::progress::size;
+use crate::settings::Settings;
+use crate::trust::{Scratch, Store, Trusted};
+use crate::wanted::{Wanted, own_architecture};
+
+pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
+    let (Some(disk), Some(repo)) = (&common.disk, &common.repo) else {
+        return Err(Failure::new(Exit::Usage, "install needs --disk and --repo"));
+    };
+    must_be_bootable(disk)?;
+    let _lock = Lock::disk(disk)?;
+    let progress = super::progress(common);
+    let fetch = open_repo(repo, common.ca.as_deref())?;
+    let first = Store::anchor(&install.root)?;
+    let expiry = super::now(0, &*progress);
+    let trusted = Trusted::refresh(&*fetch, &[first], &install.role, expiry)?;
+    let scratch = std::env::temp_dir();
+    let wanted = Wanted::fetch(
+        &*fetch,
+        trusted,
+        &install.version,
+        &own_architecture(),
+        Scratch(&scratch),
+        &*progress,
+    )?;
+    let settings = Settings { repo: repo.clone(), profile: install.profile.clone(), ca: common.ca.clone() };
+    let blank = Blank { disk, install, settings: &settings };
+    let coming = Coming { wanted: &wanted, fetch: &*fetch };
+    let mut host = Linux::blank(blank, coming, &*progress)?;
+    let Outcome::Installed(name) = run_host(&mut host, &Goal::Install)? else {
+        return Err(Failure::new(Exit::Failed, "an install ended as something else"));
+    };
+    let (head, filled) = (&wanted.head, host.filled());
+    let json = json!({
+        "role": head.role, "version": head.version, "manifest": wanted.digest().to_string(),
+        "slot": name.slot.to_string(), "entry": name.to_string(),
+        "downloaded": filled.downloaded, "written": filled.fetched,
+    });
+    let line = format!(
+        "{} {} is installed on {}: {} downloaded, {} written",
+        head.role,
+        head.version,
+        disk.display(),
+        size(filled.downloaded),
+        size(filled.fetched)
+    );
+    super::answer(common, &json, &[line]);
+    Ok(Exit::Done)
+}
+
+/// A machine that was not started by UEFI would not boot from the disk it installs on.
+fn must_be_bootable(disk: &std::path::Path) -> Result<(), Failure> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = std::fs::metadata(disk)
+        .map_err(|e| Failure::new(Exit::Unsuitable, format!("{}: {e}", disk.display())))?;
+    let is_device = kind.file_type().is_block_device();
+    if is_device && !std::path::Path::new("/sys/firmware/efi").exists() {
+        let text = "this machine was not started by UEFI, so it could not boot what is installed; nothing was written";
+        return Err(Failure::new(Exit::Unsuitable, text));
+    }
+    Ok(())
+}

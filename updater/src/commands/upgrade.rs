@@ -1,0 +1,101 @@
+//! `upgrade`: the inactive slot becomes another version, and boots next.
+
+use edeploy_format::exit::Exit;
+use serde_json::json;
+
+use crate::cli::{Common, Upgrade};
+use crate::disk::mount::Access;
+use crate::failure::Failure;
+use crate::host::linux::{Coming, Linux};
+use crate::host::run as run_host;
+use crate::installed::Installed;
+use crate::journal::{Deployment, Event};
+use crate::machine::{Goal, Outcome};
+use crate::planned::{Planned, plan};
+use crate::progress::{Progress, size};
+use crate::trust::{Scratch, Trusted};
+use crate::wanted::Wanted;
+
+pub(super) fn run(common: &Common, upgrade: &Upgrade) -> Result<Exit, Failure> {
+    let progress = super::progress(common);
+    let installed = Installed::open(common, Access::ReadWrite)?;
+    let _lock = installed.lock()?;
+    let fetch = installed.site(common)?;
+    let expiry = super::now(installed.head.built, &*progress);
+    let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
+    installed.stores()[0].save(&trusted)?;
+    let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
+    let wanted =
+        Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), &*progress)?;
+    announce(&plan(&installed, &wanted, &*fetch, &mut |_, _| ())?, &wanted, &*progress)?;
+    let mut host = Linux::installed(&installed, Some(Coming { wanted: &wanted, fetch: &*fetch }), &*progress);
+    let goal = Goal::Upgrade { manifest: wanted.digest(), retry: upgrade.retry };
+    let outcome =
+        run_host(&mut host, &goal).inspect_err(|failure| record(&installed, &wanted, failure, &*progress))?;
+    let (said, wants_reboot) = said(&outcome, &wanted);
+    let filled = host.filled();
+    let mut lines = vec![said.to_owned()];
+    if let Outcome::Staged { .. } = outcome {
+        let [kept, copied, down] = [filled.kept, filled.copied, filled.downloaded].map(size);
+        lines.push(format!("{kept} were there, {copied} copied from the running slot, {down} downloaded"));
+    }
+    let json = json!({
+        "version": wanted.head.version, "manifest": wanted.digest().to_string(), "outcome": word(&outcome),
+        "reboot": wants_reboot, "kept": filled.kept, "copied": filled.copied, "fetched": filled.fetched,
+        "downloaded": filled.downloaded, "drifted": filled.drifted,
+    });
+    super::answer(common, &json, &lines);
+    if wants_reboot { super::reboot(&installed, upgrade.no_reboot, &*progress) } else { Ok(Exit::Done) }
+}
+
+/// Says what it will cost, and refuses what will not fit.
+fn announce(planned: &Planned, wanted: &Wanted, progress: &dyn Progress) -> Result<(), Failure> {
+    let plan = &planned.plan;
+    let [download, write, copy] = [plan.download.bytes, plan.written(), plan.copied].map(size);
+    let version = &wanted.head.version;
+    progress
+        .note(&format!("{version}: {download} to download, {write} to write ({copy} from the running slot)"));
+    planned.room.map_err(|e| Failure::new(Exit::Space, e))
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::UpToDate => "up-to-date",
+        Outcome::OnTrial => "on-trial",
+        Outcome::Staged { .. } => "staged",
+        Outcome::Installed(_) => "installed",
+        Outcome::RolledBack(_) => "rolled-back",
+        Outcome::Blessed(_) => "blessed",
+    }
+}
+
+/// What to tell of the outcome, and whether a reboot is asked for.
+fn said(outcome: &Outcome, wanted: &Wanted) -> (String, bool) {
+    let version = &wanted.head.version;
+    match outcome {
+        Outcome::UpToDate => (format!("{version} runs already and is good"), false),
+        Outcome::OnTrial => (format!("{version} runs already, on trial"), false),
+        Outcome::Staged { name, reboot: true } => {
+            (format!("{version} is in slot {}, verified, and wants a reboot for its trial", name.slot), true)
+        }
+        Outcome::Staged { name, reboot: false } => {
+            (format!("{version} is in slot {}, verified, and boots next", name.slot), false)
+        }
+        Outcome::Installed(name) | Outcome::RolledBack(name) | Outcome::Blessed(name) => {
+            (format!("{version} is under the entry {name}"), false)
+        }
+    }
+}
+
+/// Leaves the failure in the journal; that failing must not hide why.
+fn record(installed: &Installed, wanted: &Wanted, failure: &Failure, progress: &dyn Progress) {
+    let to = Deployment {
+        version: Some(wanted.head.version.clone()),
+        manifest: wanted.digest(),
+        slot: installed.slot().other(),
+        generation: None,
+    };
+    if let Err(e) = installed.journal().append(Event::Failed { to, reason: failure.to_string() }) {
+        progress.note(&crate::failure::chain(&e));
+    }
+}

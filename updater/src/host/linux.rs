@@ -1,0 +1,246 @@
+//! The real machine, or an image that stands in for it: the one [`Host`] that writes disks.
+//!
+//! Partitions are mounted one at a time, in this process's own mount namespace. The slot that is
+//! written is mounted for writing only between [`Host::fill`] and its barrier, and from the hook `pre`
+//! to the barrier after `post`; in between it is read back cold.
+
+mod record;
+mod verbs;
+
+use std::fs::File;
+use std::io::Seek;
+use std::path::Path;
+use std::time::Instant;
+
+use edeploy_format::boot::MachineId;
+use edeploy_format::exit::Exit;
+use edeploy_format::path::TreePath;
+use edeploy_format::slot::Slot;
+
+use crate::cli::Install;
+use crate::disk::fs::Tool;
+use crate::disk::gpt::Partition;
+use crate::disk::mount::{Access, Mount};
+use crate::disk::place::{Place, Volume};
+use crate::failure::Failure;
+use crate::fetch::Fetch;
+use crate::installed::{Installed, digest, mount_point, own_manifest};
+use crate::journal::Journal;
+use crate::progress::Progress;
+use crate::random;
+use crate::settings::Settings;
+use crate::slot::{self, Kept, Tree};
+use crate::wanted::Wanted;
+
+/// Inodes that a slot has beyond the records of a manifest: our own folder, what is carried over.
+const SPARE_INODES: u64 = 1000;
+
+/// A version on its way to a machine, and the site it comes from.
+#[derive(Clone, Copy)]
+pub struct Coming<'a> {
+    /// The version.
+    pub wanted: &'a Wanted,
+    /// Its site.
+    pub fetch: &'a dyn Fetch,
+}
+
+/// A disk that is to become a machine.
+#[derive(Clone, Copy)]
+pub struct Blank<'a> {
+    /// The disk or image.
+    pub disk: &'a Path,
+    /// What was asked for.
+    pub install: &'a Install,
+    /// How the machine is set up.
+    pub settings: &'a Settings,
+}
+
+/// What a host works on.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Installed(&'a Installed),
+    Blank(Blank<'a>),
+}
+
+/// The real host.
+pub struct Linux<'a> {
+    subject: Subject<'a>,
+    coming: Option<Coming<'a>>,
+    machine: MachineId,
+    progress: &'a dyn Progress,
+    begun: Instant,
+    /// A new disk has none before it is partitioned.
+    new_place: Option<Place>,
+    state: Option<(Mount, Volume)>,
+    slot: Option<(Mount, Volume)>,
+    /// The other slot lost its entries, so that it may be looked at closely.
+    closed: bool,
+    sound: Option<bool>,
+    filled: slot::Filled,
+}
+
+impl<'a> Linux<'a> {
+    /// An installed machine; `coming` is what an upgrade brings.
+    #[must_use]
+    pub fn installed(
+        installed: &'a Installed,
+        coming: Option<Coming<'a>>,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self::new(Subject::Installed(installed), coming, installed.options.machine, progress)
+    }
+
+    /// A disk that is to become a machine.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn blank(blank: Blank<'a>, coming: Coming<'a>, progress: &'a dyn Progress) -> Result<Self, Failure> {
+        Ok(Self::new(Subject::Blank(blank), Some(coming), MachineId(random::uuid()?), progress))
+    }
+
+    fn new(
+        subject: Subject<'a>,
+        coming: Option<Coming<'a>>,
+        machine: MachineId,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let filled = slot::Filled::default();
+        let (new_place, state, slot, closed, sound) = (None, None, None, false, None);
+        let begun = Instant::now();
+        Self { subject, coming, machine, progress, begun, new_place, state, slot, closed, sound, filled }
+    }
+
+    /// What filling the slot took.
+    #[must_use]
+    pub fn filled(&self) -> slot::Filled {
+        self.filled
+    }
+
+    fn place(&self) -> Result<&Place, Failure> {
+        match (&self.subject, &self.new_place) {
+            (Subject::Installed(installed), _) => Ok(&installed.place),
+            (Subject::Blank(_), Some(place)) => Ok(place),
+            (Subject::Blank(_), None) => Err(Failure::new(Exit::Failed, "the disk has no partitions yet")),
+        }
+    }
+
+    fn coming(&self) -> Result<Coming<'a>, Failure> {
+        self.coming.ok_or_else(|| Failure::new(Exit::Failed, "no version is on its way"))
+    }
+
+    fn settings(&self) -> &'a Settings {
+        match self.subject {
+            Subject::Installed(installed) => &installed.settings,
+            Subject::Blank(blank) => blank.settings,
+        }
+    }
+
+    fn journal(&self) -> Journal {
+        match self.subject {
+            Subject::Installed(installed) => installed.journal(),
+            Subject::Blank(_) => Journal::of(&mount_point("machine")),
+        }
+    }
+
+    fn volume(&self, partition: &Partition, access: Access) -> Result<Volume, Failure> {
+        Ok(self.place()?.volume(partition, access)?)
+    }
+
+    /// Mounts `slot`, in place of how it was mounted before.
+    fn mount(&mut self, slot: Slot, access: Access) -> Result<Tree, Failure> {
+        self.unmount()?;
+        let partition = self.place()?.layout.slot(slot).clone();
+        let volume = self.volume(&partition, access)?;
+        let mount = Mount::ext4(volume.path(), &mount_point("inactive"), access)?;
+        let tree = Tree::new(mount.root()?);
+        self.slot = Some((mount, volume));
+        Ok(tree)
+    }
+
+    fn unmount(&mut self) -> Result<(), Failure> {
+        if let Some((mount, _volume)) = self.slot.take() {
+            mount.unmount()?;
+        }
+        Ok(())
+    }
+
+    /// The slot as it is mounted now.
+    fn tree(&self) -> Result<Tree, Failure> {
+        let none = || Failure::new(Exit::Failed, "the slot is not mounted");
+        let (mount, _) = self.slot.as_ref().ok_or_else(none)?;
+        Ok(Tree::new(mount.root()?))
+    }
+
+    /// Brings what was written in the mounted slot to the disk, and unmounts it.
+    fn sync_slot(&mut self) -> Result<(), Failure> {
+        let Some((mount, volume)) = self.slot.take() else { return Ok(()) };
+        self.progress.stage("syncing the slot", 0);
+        mount.sync()?;
+        mount.unmount()?;
+        volume.forget()?;
+        self.progress.done();
+        Ok(())
+    }
+
+    /// Is the other slot's file system whole, and large enough for the tree?
+    fn is_sound(&self, slot: Slot) -> Result<bool, Failure> {
+        let Subject::Installed(installed) = self.subject else { return Ok(false) };
+        let volume = self.volume(installed.place.layout.slot(slot), Access::ReadWrite)?;
+        if let Err(e) = Tool::Repair.run(volume.path()) {
+            self.progress.note(&format!("slot {slot} gets a new file system: {e}"));
+            return Ok(false);
+        }
+        let mount = Mount::ext4(volume.path(), &mount_point("inactive"), Access::ReadOnly)?;
+        let inodes = Tree::new(mount.root()?).room()?.f_files;
+        mount.unmount()?;
+        Ok(self.coming.is_none_or(|coming| coming.wanted.head.entries + SPARE_INODES <= inodes))
+    }
+
+    /// The rules of the transition; nothing for a first install.
+    fn kept(&self) -> Result<Kept, Failure> {
+        let coming = self.coming()?;
+        match self.subject {
+            Subject::Installed(installed) => {
+                let rule = coming.wanted.rule(&installed.head)?;
+                Ok(Kept::new(&rule.exclude, &rule.add_only)?)
+            }
+            Subject::Blank(_) => Ok(Kept::nothing()),
+        }
+    }
+
+    /// What the updater itself writes into a slot.
+    fn write_own(&self, tree: &Tree) -> Result<(), Failure> {
+        let wanted = self.coming()?.wanted;
+        let mut manifest = &wanted.manifest;
+        manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e))?;
+        tree.write_own("manifest", &mut manifest)?;
+        for (name, mut bytes) in wanted.trusted.files() {
+            tree.write_own(&format!("tuf/{name}"), &mut bytes)?;
+        }
+        self.kept()?.store(tree)?;
+        Ok(self.settings().store(tree)?)
+    }
+
+    /// Whether what [`Linux::write_own`] wrote reads back as it was.
+    fn check_own(&self, tree: &Tree) -> Result<(), Failure> {
+        let wanted = self.coming()?.wanted;
+        let mut manifest = own_manifest(tree)?;
+        let wrong = |name: &str| {
+            Failure::new(Exit::Failed, format!("the slot's {name} does not read back as it was written"))
+        };
+        if digest(&mut manifest)? != wanted.digest() {
+            return Err(wrong("manifest"));
+        }
+        for (name, bytes) in wanted.trusted.files() {
+            let read = tree.own_text(&format!("tuf/{name}"), bytes.len() as u64 + 1)?;
+            if read.is_none_or(|read| read.as_bytes() != bytes) {
+                return Err(wrong(&name));
+            }
+        }
+        Ok(())
+    }
+
+    fn open_in_slot(&self, path: &TreePath) -> Result<File, Failure> {
+        Ok(self.tree()?.open(path.as_str().as_bytes())?)
+    }
+}

@@ -1,0 +1,278 @@
+//! The verbs of the real host.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
+
+use edeploy_format::boot::{Entry, Options, PartUuid};
+use edeploy_format::digest::Digest;
+use edeploy_format::exit::Exit;
+use edeploy_format::slot::Slot;
+use edeploy_format::transition::Hook;
+
+use super::{Linux, SPARE_INODES, Subject};
+use crate::disk::fs::{Ext4, Tool};
+use crate::disk::gpt::{self, Sizes};
+use crate::disk::mount::{Access, Mount};
+use crate::disk::place::{self, Place};
+use crate::disk::sectors::Sectors;
+use crate::efi::Variable;
+use crate::esp::SyncId;
+use crate::failure::Failure;
+use crate::hooks;
+use crate::host::{Host, Record, Wish};
+use crate::installed::mount_point;
+use crate::journal::all_refused;
+use crate::machine::{Closed, Filled, Running, Verified, World};
+use crate::random;
+use crate::slot::{self, Carrying, Filling, Index, Kept, Verifying};
+use crate::trust::{STATE_FOLDER, Store};
+
+const ESP_SIZE: u64 = 512 << 20;
+/// Bytes for one inode, where the tree does not ask for more of them.
+const BYTES_PER_INODE: u64 = 16 << 10;
+/// So many differences found by reading back are named.
+const NAMED: usize = 10;
+/// The EFI variables that come before entries and counters.
+const OVERRIDES: [Variable; 2] = [Variable::EntryDefault, Variable::EntryOneShot];
+
+impl Host for Linux<'_> {
+    type Error = Failure;
+    type Device = Sectors;
+
+    fn world(&mut self) -> Result<World, Failure> {
+        let Subject::Installed(installed) = self.subject else {
+            return Ok(World {
+                running: None,
+                overridden: false,
+                refused: Vec::new(),
+                volatile: false,
+                sound: false,
+            });
+        };
+        if self.closed && self.sound.is_none() {
+            self.sound = Some(self.is_sound(installed.slot().other())?);
+        }
+        let mut overridden = false;
+        for variable in OVERRIDES {
+            overridden |= installed.efi().map(|efi| efi.read(variable)).transpose()?.flatten().is_some();
+        }
+        Ok(World {
+            running: Some(Running { slot: installed.slot(), manifest: installed.options.manifest }),
+            overridden,
+            refused: all_refused(&self.journal().read()?),
+            volatile: installed.volatile().is_some(),
+            sound: self.sound.unwrap_or(false),
+        })
+    }
+
+    fn esp(&mut self) -> Result<Sectors, Failure> {
+        let volume = self.volume(&self.place()?.layout.esp.clone(), Access::ReadWrite)?;
+        Ok(Sectors::open(volume, Access::ReadWrite)?)
+    }
+
+    fn partition(&mut self) -> Result<(), Failure> {
+        let Subject::Blank(blank) = self.subject else {
+            return Err(Failure::new(Exit::Failed, "an installed disk is never partitioned again"));
+        };
+        let mut disk = place::open(blank.disk, Access::ReadWrite)?;
+        let of_disk = |e| Failure::new(Exit::Unsuitable, format!("{}: {e}", blank.disk.display()));
+        if !blank.install.wipe {
+            gpt::must_be_blank(&mut disk).map_err(of_disk)?;
+        }
+        let slot = self.coming()?.wanted.head.slot_size.next_multiple_of(1 << 20);
+        gpt::create(&mut disk, Sizes { esp: ESP_SIZE, slot }).map_err(of_disk)?;
+        disk.sync_all().map_err(|e| Failure::new(Exit::Failed, e))?;
+        self.new_place = Some(Place::image(blank.disk)?);
+        Ok(())
+    }
+
+    fn volume_id(&mut self) -> Result<u32, Failure> {
+        random::number()
+    }
+
+    fn make_state(&mut self) -> Result<(), Failure> {
+        let volume = self.volume(&self.place()?.layout.state.clone(), Access::ReadWrite)?;
+        let uuid = PartUuid(random::uuid()?).to_string();
+        Tool::MakeExt4(&Ext4 { label: "state".to_owned(), uuid, inodes: None }).run(volume.path())?;
+        let root = mount_point("machine");
+        let mount = Mount::ext4(volume.path(), &root.join("var"), Access::ReadWrite)?;
+        self.prepare_state(&root).map_err(|e| Failure::new(Exit::Failed, e))?;
+        Store::new(root.join(STATE_FOLDER)).save(&self.coming()?.wanted.trusted)?;
+        self.state = Some((mount, volume));
+        Ok(())
+    }
+
+    fn make_slot(&mut self, slot: &Closed) -> Result<(), Failure> {
+        let partition = self.place()?.layout.slot(slot.slot()).clone();
+        let volume = self.volume(&partition, Access::ReadWrite)?;
+        let needed = self.coming()?.wanted.head.entries + SPARE_INODES;
+        let inodes = Some(needed.max(partition.size / BYTES_PER_INODE));
+        let label = slot.slot().partition_name().to_owned();
+        let uuid = PartUuid(random::uuid()?).to_string();
+        Ok(Tool::MakeExt4(&Ext4 { label, uuid, inodes }).run(volume.path())?)
+    }
+
+    fn fill(&mut self, slot: &Closed) -> Result<(), Failure> {
+        let tree = self.mount(slot.slot(), Access::ReadWrite)?;
+        let coming = self.coming()?;
+        let pack = coming.wanted.pack(coming.fetch);
+        let manifest = &coming.wanted.manifest;
+        let filling = |running| {
+            Filling { slot: &tree, manifest, running, pack, progress: self.progress }
+                .run()
+                .map_err(Failure::from)
+        };
+        self.filled = match self.subject {
+            Subject::Blank(_) => filling(None)?,
+            Subject::Installed(installed) => {
+                let (own, kept) = (installed.manifest()?, installed.kept()?);
+                let index = Index::build(&own, |record| !kept.covers(&record.path, false))?;
+                filling(Some(slot::Running { tree: &installed.tree, index: &index }))?
+            }
+        };
+        self.write_own(&tree)
+    }
+
+    fn verify(&mut self, filled: &Filled) -> Result<(), Failure> {
+        let tree = self.mount(filled.slot(), Access::ReadOnly)?;
+        let manifest = &self.coming()?.wanted.manifest;
+        let (mut named, mut count) = (Vec::new(), 0);
+        Verifying { slot: &tree, manifest, kept: &Kept::nothing(), progress: self.progress }.run(
+            &mut |drift| {
+                count += 1;
+                if named.len() < NAMED {
+                    named.push(drift.to_string());
+                }
+            },
+        )?;
+        if count > 0 {
+            let text = format!("{count} paths do not read back as they were written: {}", named.join("; "));
+            return Err(Failure::new(Exit::Failed, text));
+        }
+        self.check_own(&tree)
+    }
+
+    fn boot_objects(&mut self) -> Result<[(Digest, u64); 2], Failure> {
+        self.coming()?.wanted.boot_objects()
+    }
+
+    fn boot_object(&mut self, _: &Verified, digest: Digest) -> Result<Box<dyn Read>, Failure> {
+        let wanted = self.coming()?.wanted;
+        let [(kernel, _), _] = wanted.boot_objects()?;
+        let path = if digest == kernel { &wanted.head.kernel } else { &wanted.head.initrd };
+        Ok(Box::new(self.open_in_slot(path)?))
+    }
+
+    fn loader(&mut self, _: &Verified) -> Result<Vec<u8>, Failure> {
+        let mut loader = Vec::new();
+        let mut file = self.open_in_slot(&self.coming()?.wanted.head.loader)?;
+        file.read_to_end(&mut loader).map_err(|e| Failure::new(Exit::Failed, e))?;
+        Ok(loader)
+    }
+
+    fn entry(&mut self, slot: &Verified, generation: u64) -> Result<Entry, Failure> {
+        let wanted = self.coming()?.wanted;
+        let [(kernel, _), (initrd, _)] = wanted.boot_objects()?;
+        let layout = &self.place()?.layout;
+        let id = |text: &str| text.parse::<PartUuid>().map_err(|e| Failure::new(Exit::Unsuitable, e));
+        let options = Options {
+            root: id(&layout.slot(slot.slot()).uuid)?,
+            slot: slot.slot(),
+            state: id(&layout.state.uuid)?,
+            manifest: wanted.digest(),
+            machine: self.machine,
+            role: wanted.head.options.clone(),
+        };
+        let title = format!("{} {} (slot {})", wanted.head.role, wanted.head.version, slot.slot());
+        Ok(Entry { title, generation, kernel, initrd, options })
+    }
+
+    fn hook(&mut self, hook: Hook, slot: Slot) -> Result<Wish, Failure> {
+        let Subject::Installed(installed) = self.subject else { return Ok(Wish::Nothing) };
+        let wanted = self.coming()?.wanted;
+        let rule = wanted.rule(&installed.head)?;
+        if rule.hook(hook).is_none() {
+            return Ok(Wish::Nothing);
+        }
+        let root = match hook {
+            Hook::Check => std::path::PathBuf::from("/"),
+            Hook::Pre => {
+                self.mount(slot, Access::ReadWrite)?;
+                mount_point("inactive")
+            }
+            Hook::Post => mount_point("inactive"),
+        };
+        let context = hooks::Context {
+            role: &installed.head.role,
+            profile: &installed.settings.profile,
+            from: &installed.head.version,
+            to: &wanted.head.version,
+            slot,
+            root: &root,
+            trial: installed.trial != crate::boot::Trial::No,
+        };
+        self.progress.note(&format!("running the hook {}", hook.name()));
+        Ok(hooks::run(rule, hook, &context, &mut |line| self.progress.note(line))?)
+    }
+
+    fn carry(&mut self, slot: &Verified) -> Result<(), Failure> {
+        let Subject::Installed(installed) = self.subject else { return Ok(()) };
+        let tree = self.mount(slot.slot(), Access::ReadWrite)?;
+        let (running, manifest) = (&installed.tree, &self.coming()?.wanted.manifest);
+        let kept = self.kept()?;
+        let carrying = Carrying { running, slot: &tree, manifest, kept: &kept, progress: self.progress };
+        carrying.run()?;
+        carrying.check()?;
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record) -> Result<(), Failure> {
+        self.closed |= matches!(record, Record::Started(_));
+        Ok(self.journal().append(self.event(record)?)?)
+    }
+
+    fn clear_override(&mut self) -> Result<(), Failure> {
+        let Subject::Installed(installed) = self.subject else { return Ok(()) };
+        for variable in OVERRIDES {
+            if let Some(efi) = installed.efi()
+                && efi.clear(variable)?
+            {
+                let name = variable.name();
+                self.progress.note(&format!("cleared the EFI variable {name}, which overrides boot entries"));
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, id: SyncId) -> Result<(), Failure> {
+        match id {
+            SyncId::SlotFilled | SyncId::SlotSealed => self.sync_slot(),
+            SyncId::State => self.state.iter().try_for_each(|(mount, _)| Ok(mount.sync()?)),
+            // Synced where they are written: the table, every record, and each phase on the ESP.
+            SyncId::Table
+            | SyncId::Journal
+            | SyncId::EspSettled
+            | SyncId::EspContent
+            | SyncId::EspName
+            | SyncId::EspGone => Ok(()),
+        }
+    }
+}
+
+impl Linux<'_> {
+    /// What must be on the state partition before the first boot.
+    fn prepare_state(&self, root: &std::path::Path) -> std::io::Result<()> {
+        let mut folder = fs::DirBuilder::new();
+        folder.recursive(true).mode(0o755);
+        // journald writes to /var only if this is there when it flushes, which is before tmpfiles.
+        folder.create(root.join("var/log/journal"))?;
+        folder.create(root.join("var/lib/edeploy/persistent/etc"))?;
+        if let Subject::Blank(blank) = self.subject
+            && let Some(name) = &blank.install.hostname
+        {
+            fs::write(root.join("var/lib/edeploy/persistent/etc/hostname"), format!("{name}\n"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! A published version that a command is to bring: chosen, checked, and ready to be written.
+
+use std::fs::File;
+use std::io::{BufReader, Seek};
+
+use edeploy_format::digest::Digest;
+use edeploy_format::exit::Exit;
+use edeploy_format::manifest::{Head, Kind, Reader};
+use edeploy_format::name::{Architecture, Object, Version};
+use edeploy_format::path::TreePath;
+use edeploy_format::transition::{Rule, Transition};
+use edeploy_format::tuf::Contents;
+
+use crate::failure::Failure;
+use crate::fetch::Fetch;
+use crate::progress::Progress;
+use crate::slot::Pack;
+use crate::trust::{Published, Scratch, Trusted, into_memory, unpacked};
+
+/// No transition is longer.
+const TRANSITION_LIMIT: u64 = 4 << 20;
+
+/// A version with all that is needed to bring it, its pack left on the site.
+pub struct Wanted {
+    /// What made it believable.
+    pub trusted: Trusted,
+    /// Which it is.
+    pub published: Published,
+    /// Its manifest, in a scratch file.
+    pub manifest: File,
+    /// The head of the manifest.
+    pub head: Head,
+    transition: Transition,
+    pack_index: File,
+    pack_path: String,
+}
+
+impl Wanted {
+    /// Fetches and checks `version`; its pack is not touched.
+    ///
+    /// # Errors
+    /// [`Exit::NotFound`], [`Exit::Untrusted`], [`Exit::Network`] or [`Exit::Space`].
+    pub fn fetch(
+        fetch: &dyn Fetch,
+        trusted: Trusted,
+        version: &Version,
+        architecture: &Architecture,
+        scratch: Scratch<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Self, Failure> {
+        let published = trusted.find(version)?;
+        allowed(&trusted, &published, architecture)?;
+        progress.stage("fetching the manifest", 0);
+        let plain = |object| -> Result<File, Failure> {
+            let (name, target) = trusted.object(object, version)?;
+            let contents: Contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
+            Ok(unpacked(fetch, &name, target, contents, scratch)?)
+        };
+        let manifest = plain(Object::Manifest)?;
+        let pack_index = plain(Object::PackIndex)?;
+        let (name, target) = trusted.object(Object::Transition, version)?;
+        let bytes = into_memory(fetch, &name, target, TRANSITION_LIMIT)?;
+        let transition = Transition::parse(&bytes, trusted.role(), version)?;
+        let (name, target) = trusted.object(Object::Pack, version)?;
+        let pack_path = format!("targets/{}", target.file(&name));
+        progress.done();
+        let head = head(&manifest)?;
+        identical(&head, &trusted, &published)?;
+        Ok(Self { published, manifest, head, transition, pack_index, pack_path, trusted })
+    }
+
+    /// The digest of its manifest.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.published.identity.contents.blake3
+    }
+
+    /// Its pack on the site.
+    #[must_use]
+    pub fn pack<'a>(&'a self, fetch: &'a dyn Fetch) -> Pack<'a> {
+        Pack { fetch, path: &self.pack_path, index: &self.pack_index }
+    }
+
+    /// The rule by which it may be reached from what runs.
+    ///
+    /// # Errors
+    /// [`Exit::NotFound`] if no rule allows it.
+    pub fn rule(&self, from: &Head) -> Result<&Rule, Failure> {
+        let (to, lower) = (&self.head.version, self.head.serial < from.serial);
+        let rule = self.transition.rule(&from.version).filter(|rule| !lower || rule.is_exact());
+        rule.ok_or_else(|| {
+            let exact = if lower { " (a lower version needs one whose names are exact)" } else { "" };
+            let text = format!("no transition leads from {} to {to}{exact}", from.version);
+            Failure::new(Exit::NotFound, text)
+        })
+    }
+
+    /// Digest and length of kernel and initrd.
+    ///
+    /// # Errors
+    /// [`Exit::Untrusted`] if the manifest does not hold them as files.
+    pub fn boot_objects(&self) -> Result<[(Digest, u64); 2], Failure> {
+        let of = |path: &TreePath| -> Result<(Digest, u64), Failure> {
+            for record in reader(&self.manifest)? {
+                let record = record?;
+                if let Kind::File { size, digest } | Kind::HardLink { size, digest, .. } = record.kind
+                    && record.path == *path
+                {
+                    return Ok((digest, size));
+                }
+            }
+            Err(Failure::new(Exit::Untrusted, format!("the manifest holds no file {path}, which is to boot")))
+        };
+        Ok([of(&self.head.kernel)?, of(&self.head.initrd)?])
+    }
+}
+
+fn reader(manifest: &File) -> Result<Reader<BufReader<&File>>, Failure> {
+    let mut from = manifest;
+    from.rewind().map_err(|e| Failure::new(Exit::Failed, e))?;
+    Ok(Reader::new(BufReader::new(manifest))?)
+}
+
+fn head(manifest: &File) -> Result<Head, Failure> {
+    Ok(reader(manifest)?.head().clone())
+}
+
+/// Whether this machine may take it.
+fn allowed(trusted: &Trusted, published: &Published, architecture: &Architecture) -> Result<(), Failure> {
+    let (version, identity) = (&published.version, &published.identity);
+    if identity.serial < trusted.min_serial() {
+        let (serial, least) = (identity.serial, trusted.min_serial());
+        let text = format!("{version} has serial {serial}; versions below serial {least} were withdrawn");
+        return Err(Failure::new(Exit::Untrusted, text));
+    }
+    if identity.architecture != *architecture {
+        let text = format!("{version} is for {}, this machine is {architecture}", identity.architecture);
+        return Err(Failure::new(Exit::Untrusted, text));
+    }
+    Ok(())
+}
+
+/// Whether the manifest speaks of what the metadata listed, and this program can install it.
+fn identical(head: &Head, trusted: &Trusted, published: &Published) -> Result<(), Failure> {
+    let same = head.role == *trusted.role()
+        && head.version == published.version
+        && head.serial == published.identity.serial
+        && head.architecture == published.identity.architecture;
+    if !same {
+        let text = format!("the manifest of {} speaks of {} {}", published.version, head.role, head.version);
+        return Err(Failure::new(Exit::Untrusted, text));
+    }
+    let ours = env!("CARGO_PKG_VERSION");
+    if numbers(&head.updater) > numbers(ours) {
+        let text = format!("{} needs edeploy-ab {}, this is {ours}", head.version, head.updater);
+        return Err(Failure::new(Exit::Refused, text));
+    }
+    Ok(())
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    version.split('.').map(|n| n.parse().unwrap_or(u64::MAX)).collect()
+}
+
+/// The architecture of this program, in Debian's words.
+#[must_use]
+pub fn own_architecture() -> Architecture {
+    let name = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    name.parse().expect("the compiler's names follow the rule")
+}
