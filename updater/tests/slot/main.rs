@@ -5,5 +5,6 @@ mod carry;
 mod fill;
 mod hostile;
 mod plan;
+mod scale;
 mod support;
 mod verify;

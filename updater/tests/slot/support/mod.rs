@@ -6,7 +6,7 @@ mod version;
 
 pub(crate) use disk::{Disk, Slot};
 pub(crate) use server::Server;
-pub(crate) use version::{CAPABILITY, Published, Version, acl, xattr};
+pub(crate) use version::{CAPABILITY, Published, Version, acl, head, xattr};
 
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::slot::{

@@ -128,7 +128,7 @@ fn file_of(bytes: &[u8]) -> File {
     file
 }
 
-fn head(entries: u64, bytes: u64) -> Head {
+pub(crate) fn head(entries: u64, bytes: u64) -> Head {
     let path = |text: &str| TreePath::new(text).unwrap();
     Head {
         role: "web".parse().unwrap(),

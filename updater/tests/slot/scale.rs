@@ -1,0 +1,168 @@
+//! Memory stays flat for many files. Takes minutes, so it runs only when asked for:
+//! `EDEPLOY_FILES=1000000 cargo test --release -p edeploy-ab --test slot -- --ignored --nocapture`.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use edeploy_ab::fetch::FolderFetch;
+use edeploy_ab::progress::Quiet;
+use edeploy_ab::slot::{
+    Carrying, Filling, Index, Kept, Pack, PlannedFrom, Planning, Running, Tree, Verifying,
+};
+use edeploy_format::digest::Digest;
+use edeploy_format::manifest::{Kind, Owner, Record, Writer};
+use edeploy_format::pack::{Frame, Piece, index_head};
+use edeploy_format::path::TreePath;
+
+use crate::support::{Disk, Slot, head};
+
+const MIB: u64 = 1 << 20;
+/// What a whole upgrade may take at a million files.
+const LIMIT: u64 = 64 * MIB;
+const FOLDER: u64 = 500;
+
+/// A version on disk, made as a stream.
+struct Large {
+    folder: tempfile::TempDir,
+    manifest: File,
+    index: File,
+}
+
+/// File `n` of a version: every tenth has another content in another version.
+fn content(n: u64, version: u64) -> String {
+    format!("the content of file {n}, {}\n", if n.is_multiple_of(10) { version } else { 0 }).repeat(3)
+}
+
+fn record(path: String, kind: Kind) -> Record {
+    let owner = Owner { uid: 0, gid: 0 };
+    let path = TreePath::new(path).unwrap();
+    Record { path, mode: 0o755, owner, mtime: 1_700_000_000, xattrs: Vec::new(), kind }
+}
+
+impl Large {
+    fn make(files: u64, version: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let new = |name: &str| BufWriter::new(File::create(at(name)).unwrap());
+        let folders = files.div_ceil(FOLDER);
+        let bytes = (0..files).map(|n| content(n, version).len() as u64).sum();
+        let mut manifest = Writer::new(new("manifest"), &head(files + folders + 4, bytes)).unwrap();
+        let (mut index, mut pack) = (new("index"), new("pack"));
+        index.write_all(index_head().as_bytes()).unwrap();
+        let (mut contents, mut pieces, mut offset) = (Vec::new(), Vec::new(), 0);
+        for n in 0..files {
+            if n % FOLDER == 0 {
+                manifest.record(&record(format!("d{:06}", n / FOLDER), Kind::Folder)).unwrap();
+            }
+            let text = content(n, version);
+            let (size, digest) = (text.len() as u64, Digest::of(text.as_bytes()));
+            let path = format!("d{:06}/a-file-with-a-name-{n:08}.txt", n / FOLDER);
+            manifest.record(&record(path, Kind::File { size, digest })).unwrap();
+            contents.extend_from_slice(text.as_bytes());
+            pieces.push(Piece { content: digest, offset: 0, length: u32::try_from(size).unwrap() });
+            if contents.len() > 1 << 19 || n + 1 == files {
+                let compressed = zstd::bulk::compress(&contents, 3).unwrap();
+                let frame = Frame {
+                    offset,
+                    compressed: u32::try_from(compressed.len()).unwrap(),
+                    length: u32::try_from(contents.len()).unwrap(),
+                    digest: Digest::of(&compressed),
+                    pieces: std::mem::take(&mut pieces),
+                };
+                offset += compressed.len() as u64;
+                write!(index, "{frame}").unwrap();
+                pack.write_all(&compressed).unwrap();
+                contents.clear();
+            }
+        }
+        for path in ["usr", "usr/lib", "usr/lib/edeploy", "usr/lib/edeploy/slot"] {
+            manifest.record(&record(path.to_owned(), Kind::Folder)).unwrap();
+        }
+        manifest.finish().unwrap();
+        index.flush().and_then(|()| pack.flush()).unwrap();
+        let (manifest, index) = (File::open(at("manifest")).unwrap(), File::open(at("index")).unwrap());
+        Self { folder, manifest, index }
+    }
+
+    fn fetch(&self) -> FolderFetch {
+        FolderFetch::new(self.folder.path().to_owned())
+    }
+
+    fn fill(&self, slot: &Slot, running: Option<Running<'_>>) {
+        let (fetch, tree) = (self.fetch(), slot.tree());
+        let pack = Pack { fetch: &fetch, path: "pack", index: &self.index };
+        let filling = Filling { slot: &tree, manifest: &self.manifest, running, pack, progress: &Quiet };
+        println!("  {:?}", filling.run().unwrap());
+    }
+}
+
+/// Runs `work` and tells how much more memory than before it took at its highest.
+fn measured(name: &str, work: impl FnOnce()) {
+    let resident = |key: &str| {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap().to_owned();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    };
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let (before, begun) = (resident("VmRSS:"), Instant::now());
+    work();
+    let peak = resident("VmHWM:");
+    println!(
+        "{name}: peak {} MiB, {} MiB more than before, {:?}",
+        peak / MIB,
+        (peak - before) / MIB,
+        begun.elapsed()
+    );
+    assert!(peak < LIMIT, "{name} took {peak} bytes");
+}
+
+#[test]
+#[ignore = "takes minutes and some gigabytes of /tmp"]
+fn memory_stays_flat_for_many_files() {
+    let files = std::env::var("EDEPLOY_FILES").map_or(200_000, |files| files.parse().unwrap());
+    let (old, new) = (Large::make(files, 1), Large::make(files, 2));
+    let size = (files * 4600 + 256 * MIB).next_multiple_of(MIB);
+    let disks = [(); 2].map(|()| Disk::of(size, files * 5 / 4 + 2000));
+    let (a, b) = (disks[0].mount(), disks[1].mount());
+    measured("first install", || old.fill(&a, None));
+    measured("first fill of b", || old.fill(&b, None));
+    remove_half(b.root());
+    let kept = Kept::new("/d000000/\n", "").unwrap();
+    let (running, slot): (Tree, Tree) = (a.tree(), b.tree());
+    measured("plan", || {
+        let index = Index::build(&old.manifest, |_| true).unwrap();
+        let running = Some(PlannedFrom { tree: &running, manifest: &old.manifest, index: &index });
+        let inactive = Some((&slot, &old.manifest));
+        let (manifest, pack_index) = (&new.manifest, &new.index);
+        let planning = Planning { manifest, pack_index, kept: &kept, running, inactive };
+        println!("  {:?}", planning.run(&mut |_, _| ()).unwrap());
+    });
+    measured("upgrade", || {
+        let index = Index::build(&old.manifest, |_| true).unwrap();
+        new.fill(&b, Some(Running { tree: &running, index: &index }));
+    });
+    measured("sync", || b.sync());
+    measured("verify", || {
+        let none = Kept::nothing();
+        let verifying = Verifying { slot: &slot, manifest: &new.manifest, kept: &none, progress: &Quiet };
+        let verified = verifying.run(&mut |drift| panic!("{drift}")).unwrap();
+        println!("  {verified:?}");
+    });
+    measured("carry", || {
+        let manifest = &new.manifest;
+        let carrying = Carrying { running: &running, slot: &slot, manifest, kept: &kept, progress: &Quiet };
+        println!("  {:?} {:?}", carrying.run().unwrap(), carrying.check().unwrap());
+    });
+}
+
+/// Every second folder goes, so that filling has something to copy.
+fn remove_half(root: &Path) {
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().ends_with(['1', '3', '5', '7', '9']) {
+            fs::remove_dir_all(path).unwrap();
+        }
+    }
+}
