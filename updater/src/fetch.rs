@@ -5,6 +5,7 @@ use std::path::Path;
 
 mod folder;
 mod http;
+mod pace;
 
 pub use folder::FolderFetch;
 pub use http::{HttpFetch, SYSTEM_CERTIFICATES};

@@ -1,18 +1,19 @@
 //! Objects over HTTP and HTTPS, by single ranges, resumed where a connection broke.
 //!
-//! Trust never comes from the transport: it is bounded (length, redirects, silence) and checked for
+//! Trust never comes from the transport: it is bounded (length, redirects, silence, pace) and checked for
 //! form, no more. A server that ignores ranges still works; what it sends before the range is
 //! read and dropped.
 
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, BodyReader};
 
+use super::pace::Pace;
 use super::{Exactly, Fetch, FetchError};
 
 /// How often a request is tried before it counts as failed.
@@ -156,13 +157,18 @@ struct Resumed<'a> {
     span: Span,
     opened: Opened,
     attempts: u32,
+    pace: Pace,
 }
 
 impl Read for Resumed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let owed = !buffer.is_empty() && self.span.end.is_some_and(|end| self.span.start < end);
-            let broken = match self.opened.stream.read(buffer) {
+            let asked = Instant::now();
+            let read = self.opened.stream.read(buffer);
+            let pace = self.pace.came(*read.as_ref().unwrap_or(&0), asked.elapsed());
+            pace.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", self.url)))?;
+            let broken = match read {
                 Ok(n) if n > 0 || !owed => {
                     self.span.start += n as u64;
                     return Ok(n);
@@ -205,7 +211,7 @@ impl Fetch for HttpFetch {
             None => Span { start: 0, end: None },
         };
         let opened = self.stream(&url, span, None)?;
-        let body = Resumed { from: self, url, span, opened, attempts: 0 };
+        let body = Resumed { from: self, url, span, opened, attempts: 0, pace: Pace::default() };
         Ok(match range {
             Some(range) => Box::new(Exactly::new(body, range.end.saturating_sub(range.start))),
             None => Box::new(body),
