@@ -128,7 +128,11 @@ impl Filling<'_> {
         self.progress.stage("checking what the slot holds", bytes);
         self.clear(&mut filled)?;
         self.progress.done();
-        self.progress.stage("copying from the running slot", bytes.saturating_sub(filled.kept));
+        let stage = match self.running {
+            Some(_) => "copying from the running slot",
+            None => "making folders and links",
+        };
+        self.progress.stage(stage, bytes.saturating_sub(filled.kept));
         let needs = self.make(&mut filled)?;
         self.progress.done();
         self.fetch(&needs, &mut filled)?;

@@ -11,6 +11,8 @@ use std::os::unix::fs::FileExt;
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Kind, ManifestError, Reader, Record, record_at};
 
+use super::kept::Kept;
+
 /// An open file from some byte on, without moving its position.
 pub(super) struct From<'a> {
     file: &'a File,
@@ -49,7 +51,8 @@ impl<'m> Index<'m> {
         Self { manifest, entries: Vec::new() }
     }
 
-    /// All files of `manifest` that hold something and that `wanted` accepts.
+    /// All files of `manifest` that hold something and that `wanted` accepts; it is asked for every
+    /// record, in order.
     ///
     /// # Errors
     /// [`ManifestError`].
@@ -59,14 +62,27 @@ impl<'m> Index<'m> {
         loop {
             let offset = reader.offset();
             let Some(record) = reader.next_record()? else { break };
+            let wanted = wanted(&record);
             if let Kind::File { size: 1.., digest } = &record.kind
-                && wanted(&record)
+                && wanted
             {
                 index.push(digest, offset);
             }
         }
         index.sort();
         Ok(index)
+    }
+
+    /// What a running slot can give: the files of its manifest, but those that are the machine's own.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn of_running(manifest: &'m File, kept: &Kept) -> Result<Self, ManifestError> {
+        let mut kept = kept.in_order();
+        Self::build(manifest, |record| {
+            let is_folder = record.kind == Kind::Folder;
+            !kept.judge(record.path.as_bytes(), is_folder).by_either()
+        })
     }
 
     /// Adds the record at `offset`; call [`Index::sort`] before anything is looked for.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use edeploy_ab::slot::{Filled, Kept};
+use edeploy_ab::slot::{Filled, Index, Kept};
+use edeploy_format::digest::Digest;
 use edeploy_format::manifest::Owner;
 
 use crate::support::{CAPABILITY, Disk, Server, Version, acl, assert_clean, drifts, fill, fill_from, xattr};
@@ -244,6 +245,21 @@ fn a_running_slot_that_drifted_is_no_source_and_is_counted() {
     assert_eq!(filled.drifted, 1 + 2, "sparse, and large twice");
     // The untouched copies of hosts and large still serve.
     assert_eq!(filled.fetched, 54_156);
+}
+
+#[test]
+fn the_machines_own_files_are_no_source() {
+    let mut version = Version::new();
+    version.folder("etc");
+    version.file("etc/config", b"configuration");
+    version.file("etc/other", b"other");
+    let version = version.publish();
+    let has = |kept: &str, content: &[u8]| {
+        let index = Index::of_running(&version.manifest, &Kept::new(kept, "").unwrap()).unwrap();
+        index.has(&Digest::of(content)).unwrap()
+    };
+    assert!(has("", b"configuration") && has("/etc/config\n", b"other"));
+    assert!(!has("/etc/config\n", b"configuration") && !has("/etc/\n", b"other"));
 }
 
 /// The server breaks off at every tenth of the pack; what is there then is never taken for more than it is.

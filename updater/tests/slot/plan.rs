@@ -35,7 +35,7 @@ fn plan(
     inactive: Option<(&Slot, &Published)>,
 ) -> (Plan, Vec<String>) {
     let trees = (running.map(|(slot, _)| slot.tree()), inactive.map(|(slot, _)| slot.tree()));
-    let index = running.map(|(_, version)| Index::build(&version.manifest, |_| true).unwrap());
+    let index = running.map(|(_, version)| Index::of_running(&version.manifest, &Kept::nothing()).unwrap());
     let running = running.map(|(_, version)| PlannedFrom {
         tree: trees.0.as_ref().unwrap(),
         manifest: &version.manifest,

@@ -132,7 +132,7 @@ fn memory_stays_flat_for_many_files() {
     let kept = Kept::new("/d000000/\n", "").unwrap();
     let (running, slot): (Tree, Tree) = (a.tree(), b.tree());
     measured("plan", || {
-        let index = Index::build(&old.manifest, |_| true).unwrap();
+        let index = Index::of_running(&old.manifest, &Kept::nothing()).unwrap();
         let running = Some(PlannedFrom { tree: &running, manifest: &old.manifest, index: &index });
         let inactive = Some((&slot, &old.manifest));
         let (manifest, pack_index) = (&new.manifest, &new.index);
@@ -140,7 +140,7 @@ fn memory_stays_flat_for_many_files() {
         println!("  {:?}", planning.run(&mut |_, _| ()).unwrap());
     });
     measured("upgrade", || {
-        let index = Index::build(&old.manifest, |_| true).unwrap();
+        let index = Index::of_running(&old.manifest, &Kept::nothing()).unwrap();
         new.fill(&b, Some(Running { tree: &running, index: &index }));
     });
     measured("sync", || b.sync());

@@ -24,7 +24,7 @@ pub(crate) fn fill_from(
     running: Option<(&Slot, &Published)>,
 ) -> Result<Filled, FillError> {
     let (tree, running_tree) = (slot.tree(), running.map(|(slot, _)| slot.tree()));
-    let index = running.map(|(_, version)| Index::build(&version.manifest, |_| true).unwrap());
+    let index = running.map(|(_, version)| Index::of_running(&version.manifest, &Kept::nothing()).unwrap());
     let running = running_tree.as_ref().zip(index.as_ref()).map(|(tree, index)| Running { tree, index });
     let pack = Pack { fetch: server, path: PACK, index: &version.index };
     Filling { slot: &tree, manifest: &version.manifest, running, pack, progress: &Quiet }.run()
