@@ -43,6 +43,8 @@ pub enum Command {
     Refresh(Refresh),
     /// What is published, and for how long it is good.
     List(List),
+    /// Check that everything published is whole, down to the last byte.
+    Fsck(Fsck),
     /// Take old versions out of the repository, and remove files that nothing names.
     Prune(Prune),
     /// Serve the repository over HTTP, on the loopback interface unless told otherwise.

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod diff;
+pub mod fsck;
 pub mod init;
 pub mod keygen;
 pub mod list;
@@ -45,12 +46,16 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Publish(args) => done(cli, &publish::run(args)?),
         Command::Refresh(args) => done(cli, &refresh::run(args)?),
         Command::List(args) => done(cli, &list::run(args)?),
+        Command::Fsck(args) => {
+            let answer = fsck::run(args)?;
+            answer::print(cli.json, &answer);
+            answer.exit()
+        }
         Command::Prune(args) => done(cli, &prune::run(args)?),
         Command::Serve(args) => {
             let (answer, serving) = serve::run(args)?;
-            let exit = done(cli, &answer);
-            serving.forever();
-            exit
+            answer::print(cli.json, &answer);
+            serving.forever()
         }
     };
     Ok(exit as u8)

@@ -12,6 +12,7 @@ pub mod diff;
 pub mod durable;
 pub mod failure;
 pub mod finish;
+pub mod fsck;
 pub mod import;
 pub mod keys;
 pub mod mmdebstrap;

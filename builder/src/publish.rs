@@ -18,6 +18,7 @@ use edeploy_format::tuf::{
 };
 use serde::Serialize;
 
+use crate::finish::secrets;
 use crate::keys::Keys;
 use crate::site::{Draft, Lifetimes, Site, SiteError, delegate};
 use crate::transition;
@@ -123,7 +124,9 @@ fn examine(build: &Build) -> Result<(Head, Contents), PublishError> {
     let wrong = |source| PublishError::Manifest { path: path.clone(), source };
     let mut hashing = Hashing::new(BufReader::new(open(&path)?));
     let mut manifest = Reader::new(BufReader::new(&mut hashing)).map_err(wrong)?;
-    while manifest.next_record().map_err(wrong)?.is_some() {}
+    while let Some(record) = manifest.next_record().map_err(wrong)? {
+        secrets::check_record(&record)?;
+    }
     let head = manifest.head().clone();
     drop(manifest);
     if (&head.role, &head.version) != (&build.role, &build.version) {

@@ -1,29 +1,35 @@
 //! The published site over HTTP: for trying things out, and for sites that need no more.
 //!
-//! GET and HEAD, ranges, `If-Range`; several clients at once. Nothing outside the site's folder is served: paths
-//! are resolved by the kernel beneath it, and no link and no hidden name is followed. There is no TLS here: trust comes from the
-//! signatures; put a web server in front where transport must be private.
+//! GET and HEAD, ranges, `If-Range`; a thread for each connection, so that slow and idle clients hold up nobody.
+//! Nothing outside the site's folder is served: paths are resolved by the kernel beneath it, and no link and no
+//! hidden name is followed. There is no TLS here: trust comes from the signatures; put a web server in front where
+//! transport must be private.
 
 mod range;
+mod request;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::net::SocketAddr;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use edeploy_format::exit::Exit;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-use tiny_http::{Header, Method, Request, Response, StatusCode};
 
 use crate::failure::Fault;
 use range::{Wanted, wanted};
+use request::{NoRequest, Request};
 
-/// Requests answered at the same time.
-const THREADS: usize = 8;
+/// Connections at the same time; more are closed at once.
+const CONNECTIONS: usize = 512;
+/// A client that neither asks nor reads for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a site cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +44,13 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The address cannot be listened on.
-    #[error("listening on {address}: {reason}")]
+    #[error("listening on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// Why.
-        reason: String,
+        #[source]
+        source: io::Error,
     },
 }
 
@@ -56,13 +63,14 @@ impl Fault for ServeError {
     }
 }
 
-/// A site that is being served.
+/// A site that is served once [`Serving::forever`] is called.
 pub struct Serving {
-    server: Arc<tiny_http::Server>,
-    threads: Vec<thread::JoinHandle<()>>,
+    listener: TcpListener,
+    address: SocketAddr,
+    root: Arc<OwnedFd>,
 }
 
-/// Serves the site in `folder` at `address` until the answer is dropped.
+/// Listens at `address` for clients of the site in `folder`.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -70,53 +78,78 @@ pub fn serve(folder: &Path, address: SocketAddr) -> Result<Serving, ServeError> 
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(folder, flags, Mode::empty())
         .map_err(|e| ServeError::Open { path: folder.to_owned(), source: e.into() })?;
-    let root = Arc::new(root);
-    let listening = tiny_http::Server::http(address);
-    let listening = listening.map_err(|e| ServeError::Listen { address, reason: e.to_string() })?;
-    let server = Arc::new(listening);
-    let threads = (0..THREADS).map(|_| {
-        let (server, root) = (Arc::clone(&server), Arc::clone(&root));
-        thread::spawn(move || {
-            while let Ok(request) = server.recv() {
-                // A client that went away is no fault of the server.
-                let _ = answer(&root, request);
-            }
-        })
-    });
-    Ok(Serving { threads: threads.collect(), server })
+    let failed = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Serving { listener, address, root: Arc::new(root) })
 }
 
 impl Serving {
     /// Where it listens.
     #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.server.server_addr().to_ip()
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Serves until the process ends.
-    pub fn forever(mut self) {
-        for thread in self.threads.drain(..) {
-            // A thread ends only when the server does.
-            let _ = thread.join();
+    pub fn forever(self) -> ! {
+        let open = Arc::new(AtomicUsize::new(0));
+        loop {
+            // What fails here is the connection (or there are too many files open): the next one may not.
+            let Ok((stream, _)) = self.listener.accept() else { continue };
+            if open.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
+                open.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            let (root, open) = (Arc::clone(&self.root), Arc::clone(&open));
+            thread::spawn(move || {
+                // A client that went away is no fault of the server.
+                let _ = talk(&root, &stream);
+                open.fetch_sub(1, Ordering::Relaxed);
+            });
         }
     }
 }
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        (0..self.threads.len()).for_each(|_| self.server.unblock());
+/// Answers the requests of one connection.
+fn talk(root: &OwnedFd, stream: &TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    let mut from = BufReader::new(stream);
+    loop {
+        match request::read(&mut from) {
+            Ok(request) => {
+                answer(root, &request, stream)?;
+                if !request.stays {
+                    return Ok(());
+                }
+            }
+            Err(NoRequest::Gone) => return Ok(()),
+            Err(NoRequest::Bad) => return plain(stream, "400 Bad Request", "", "not a request\n", false),
+        }
     }
 }
 
-fn answer(root: &OwnedFd, request: Request) -> io::Result<()> {
-    let is_read = matches!(request.method(), Method::Get | Method::Head);
-    if !is_read {
-        return request.respond(Response::empty(405).with_header(header("Allow", "GET, HEAD")));
+fn answer(root: &OwnedFd, request: &Request, stream: &TcpStream) -> io::Result<()> {
+    let head = match &*request.method {
+        "GET" => false,
+        "HEAD" => true,
+        _ => return plain(stream, "405 Method Not Allowed", "Allow: GET, HEAD\r\n", "", false),
+    };
+    match open(root, &request.target) {
+        Some(Ok((file, served))) => send(request, head, file, &served, stream),
+        Some(Err(_)) | None => plain(stream, "404 Not Found", "", "not there\n", head),
     }
-    match open(root, request.url()) {
-        Some(Ok((file, served))) => send(request, file, &served),
-        Some(Err(_)) | None => request.respond(Response::from_string("not there\n").with_status_code(404)),
-    }
+}
+
+/// An answer without a file; without its text where only the head was asked for.
+fn plain(mut stream: &TcpStream, status: &str, headers: &str, text: &str, head: bool) -> io::Result<()> {
+    let length = text.len();
+    let text = if head { "" } else { text };
+    let kind = "Content-Type: text/plain; charset=utf-8\r\n";
+    let answer = format!("HTTP/1.1 {status}\r\n{kind}Content-Length: {length}\r\n{headers}\r\n{text}");
+    stream.write_all(answer.as_bytes())
 }
 
 /// What is known of a file that is served.
@@ -127,9 +160,9 @@ struct Served {
     kind: &'static str,
 }
 
-/// The file that `url` names; `None` when it can name none.
-fn open(root: &OwnedFd, url: &str) -> Option<io::Result<(File, Served)>> {
-    let path = decoded(url.split(['?', '#']).next().unwrap_or_default())?;
+/// The file that a target names; `None` when it can name none.
+fn open(root: &OwnedFd, target: &str) -> Option<io::Result<(File, Served)>> {
+    let path = decoded(target.split(['?', '#']).next().unwrap_or_default())?;
     let path = path.strip_prefix('/')?;
     if path.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
         return None;
@@ -151,43 +184,41 @@ fn open(root: &OwnedFd, url: &str) -> Option<io::Result<(File, Served)>> {
     Some(open())
 }
 
-fn send(request: Request, mut file: File, served: &Served) -> io::Result<()> {
-    let asked = |name: &'static str| {
-        let header = request.headers().iter().find(|header| header.field.equiv(name));
-        header.map(|header| header.value.as_str().to_owned())
-    };
-    let unchanged = asked("If-Range").is_none_or(|tag| tag == served.tag);
-    let wanted = match asked("Range").filter(|_| unchanged) {
-        Some(range) => wanted(&range, served.length),
+fn send(
+    request: &Request,
+    head: bool,
+    mut file: File,
+    served: &Served,
+    mut stream: &TcpStream,
+) -> io::Result<()> {
+    let Served { length, tag, kind } = served;
+    let unchanged = request.if_range.as_ref().is_none_or(|asked| asked == tag);
+    let wanted = match request.range.as_ref().filter(|_| unchanged) {
+        Some(range) => wanted(range, *length),
         None => Wanted::All,
     };
-    let (status, range) = match wanted {
-        Wanted::All => (200, 0..served.length),
-        Wanted::Part(range) => (206, range),
+    let (status, range, place) = match wanted {
+        Wanted::All => ("200 OK", 0..*length, String::new()),
+        Wanted::Part(range) => {
+            let place = format!("Content-Range: bytes {}-{}/{length}\r\n", range.start, range.end - 1);
+            ("206 Partial Content", range, place)
+        }
         Wanted::None => {
-            let whole = header("Content-Range", &format!("bytes */{}", served.length));
-            return request.respond(Response::empty(416).with_header(whole));
+            let place = format!("Content-Range: bytes */{length}\r\n");
+            return plain(stream, "416 Range Not Satisfiable", &place, "", head);
         }
     };
-    file.seek(SeekFrom::Start(range.start))?;
     let length = range.end - range.start;
-    let mut headers = vec![
-        header("Content-Type", served.kind),
-        header("Accept-Ranges", "bytes"),
-        header("ETag", &served.tag),
-    ];
-    if status == 206 {
-        let part = format!("bytes {}-{}/{}", range.start, range.end - 1, served.length);
-        headers.push(header("Content-Range", &part));
+    let about = format!("Content-Type: {kind}\r\nETag: {tag}\r\nAccept-Ranges: bytes\r\n{place}");
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{about}\r\n");
+    stream.write_all(answer.as_bytes())?;
+    if head {
+        return Ok(());
     }
-    let length = usize::try_from(length).map_err(io::Error::other)?;
-    let response = Response::new(StatusCode(status), headers, file.take(length as u64), Some(length), None);
-    // Chunks would hide the length, by which clients bound what they read.
-    request.respond(response.with_chunked_threshold(usize::MAX))
-}
-
-fn header(name: &str, value: &str) -> Header {
-    Header::from_bytes(name, value).expect("made of printable ASCII")
+    file.seek(SeekFrom::Start(range.start))?;
+    let sent = io::copy(&mut file.take(length), &mut stream)?;
+    // The length is promised already: only a broken connection tells the client now.
+    if sent == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// A path with its `%XX` replaced; `None` when that is no text.

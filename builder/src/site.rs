@@ -30,6 +30,7 @@ pub use commit::{Draft, Lifetimes};
 pub use error::SiteError;
 pub use init::{RootKeys, init};
 pub use prune::Pruned;
+pub(crate) use prune::{files, named};
 pub use refresh::Good;
 pub(crate) use rotate::delegate;
 pub use rotate::{Replace, Rotated};

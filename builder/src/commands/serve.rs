@@ -1,7 +1,6 @@
 //! `rolebuild serve`: the site over HTTP.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use serde::Serialize;
 
@@ -27,6 +26,6 @@ impl fmt::Display for Answer {
 /// When there is no such folder, or the address is taken.
 pub fn run(args: &cli::Serve) -> Result<(Answer, Serving), Failure> {
     let serving = serve(&args.repo.repo, args.listen)?;
-    let address: SocketAddr = serving.address().unwrap_or(args.listen);
-    Ok((Answer { url: format!("http://{address}/") }, serving))
+    let url = format!("http://{}/", serving.address());
+    Ok((Answer { url }, serving))
 }

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use edeploy_format::exit::Exit;
+use edeploy_format::manifest::{Kind, Record};
 use edeploy_format::path::TreePath;
 
 use super::FinishError;
@@ -70,6 +71,16 @@ pub fn is_secret(path: &TreePath) -> bool {
         components.len() == parts.len()
             && components.iter().zip(&parts).all(|(p, name)| Pattern::matches(p, name))
     })
+}
+
+/// Refuses a record of a manifest that is a machine's own: the last look before a tree is published.
+///
+/// # Errors
+/// [`Secret::Listed`].
+pub fn check_record(record: &Record) -> Result<(), Secret> {
+    let id = record.path.as_str() == MACHINE_ID && record.content().is_some_and(|(size, _)| size > 0);
+    let listed = record.kind != Kind::Folder && is_secret(&record.path);
+    if id || listed { Err(Secret::Listed(record.path.clone())) } else { Ok(()) }
 }
 
 /// Takes them out of a tree.

@@ -10,6 +10,7 @@ use edeploy_format::pack::PackError;
 
 use crate::durable::WriteError;
 use crate::failure::Fault;
+use crate::finish::Secret;
 use crate::site::SiteError;
 use crate::transition::TransitionError;
 
@@ -72,6 +73,9 @@ pub enum PublishError {
     /// A part of the build changed while it was read.
     #[error("{0} changed while it was published")]
     Changed(PathBuf),
+    /// The tree holds what must be unique to a machine.
+    #[error(transparent)]
+    Secret(#[from] Secret),
     /// The manifest is for another role or version.
     #[error("{folder} holds {role} {version}, not the build that was asked for")]
     Other {
@@ -136,6 +140,7 @@ impl Fault for PublishError {
             | Self::Index { .. }
             | Self::Frame { .. }
             | Self::PackLength { .. }
+            | Self::Secret(_)
             | Self::Other { .. } => Exit::Input,
             Self::Differs { .. } | Self::Serial { .. } | Self::Changed(_) => Exit::Refused,
             Self::MinSerial { .. } => Exit::Usage,

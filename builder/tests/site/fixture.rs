@@ -28,6 +28,9 @@ pub(crate) fn version(text: &str) -> Version {
     text.parse().unwrap()
 }
 
+/// A path of a tree with its content; a folder has none.
+pub(crate) type Member<'a> = (&'a str, Option<&'a [u8]>);
+
 /// The folder and what lies in it.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
@@ -81,6 +84,12 @@ impl Place {
 
     /// Makes a build whose tree is three boot files and `files`.
     pub(crate) fn build(&self, name: &str, serial: u64, files: &[(&str, &[u8])]) -> Build {
+        let members: Vec<Member<'_>> = files.iter().map(|(path, bytes)| (*path, Some(*bytes))).collect();
+        self.build_of(name, serial, &members)
+    }
+
+    /// The same with folders.
+    pub(crate) fn build_of(&self, name: &str, serial: u64, files: &[Member<'_>]) -> Build {
         let folder = self.path().join("builds").join(format!("web@{name}"));
         fs::create_dir_all(&folder).unwrap();
         let parts = parts(name, serial, files);
@@ -143,12 +152,16 @@ fn record(path: &str, content: Option<&[u8]>) -> Record {
 }
 
 /// Manifest, index, pack and bill of materials.
-fn parts(name: &str, serial: u64, files: &[(&str, &[u8])]) -> [Vec<u8>; 4] {
-    let mut contents: Vec<(&str, &[u8])> =
-        vec![("boot/initrd", b"initrd"), ("boot/loader", b"loader"), ("boot/vmlinuz", b"kernel")];
-    contents.extend(files);
-    let mut records = vec![record("boot", None)];
-    records.extend(contents.iter().map(|(path, bytes)| record(path, Some(bytes))));
+fn parts(name: &str, serial: u64, files: &[Member<'_>]) -> [Vec<u8>; 4] {
+    let mut members: Vec<Member<'_>> = vec![
+        ("boot", None),
+        ("boot/initrd", Some(b"initrd")),
+        ("boot/loader", Some(b"loader")),
+        ("boot/vmlinuz", Some(b"kernel")),
+    ];
+    members.extend(files);
+    let records: Vec<Record> = members.iter().map(|(path, content)| record(path, *content)).collect();
+    let contents: Vec<&[u8]> = members.iter().filter_map(|(_, content)| *content).collect();
     let at = |path: &str| TreePath::new(path).unwrap();
     let head = Head {
         role: web(),
@@ -165,13 +178,13 @@ fn parts(name: &str, serial: u64, files: &[(&str, &[u8])]) -> [Vec<u8>; 4] {
         ostree: None,
         updater: "0.1.0".to_owned(),
         entries: records.len() as u64,
-        bytes: contents.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
+        bytes: contents.iter().map(|bytes| bytes.len() as u64).sum(),
     };
     let mut writer = Writer::new(Vec::new(), &head).unwrap();
     records.iter().for_each(|record| writer.record(record).unwrap());
     let (manifest, _) = writer.finish().unwrap();
     let (mut index, mut pack) = (index_head(), Vec::new());
-    for (_, bytes) in &contents {
+    for bytes in contents.into_iter().filter(|bytes| !bytes.is_empty()) {
         let compressed = zstd::bulk::compress(bytes, 3).unwrap();
         let piece =
             Piece { content: Digest::of(bytes), offset: 0, length: u32::try_from(bytes.len()).unwrap() };

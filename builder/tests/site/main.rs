@@ -4,6 +4,7 @@
 
 mod commands;
 mod fixture;
+mod fsck;
 mod prune;
 mod publish;
 mod rotate;

@@ -138,6 +138,27 @@ fn a_build_that_is_not_whole_is_refused() {
 }
 
 #[test]
+fn what_must_be_unique_to_a_machine_is_not_published() {
+    for path in ["etc/machine-id", "etc/ssh_host_rsa_key", "etc/ssh/ssh_host_rsa_key"] {
+        let place = Place::new();
+        let folders: Vec<Member<'_>> = ["etc", "etc/ssh"].map(|folder| (folder, None)).to_vec();
+        let depth = path.matches('/').count();
+        let build = place.build_of("1.0", 1, &[&folders[..depth], &[(path, Some(b"secret"))]].concat());
+        if path == "etc/ssh_host_rsa_key" {
+            assert!(place.publish_build(&build).is_ok(), "only its place makes it one");
+            continue;
+        }
+        let error = place.publish_build(&build).unwrap_err();
+        assert_eq!(error.exit(), Exit::Input);
+        let expected = format!("/{path} must be unique to each machine; it cannot be in a role's tree");
+        assert_eq!(chain(error), expected);
+    }
+    let place = Place::new();
+    let build = place.build_of("1.0", 1, &[("etc", None), ("etc/machine-id", Some(b""))]);
+    assert!(place.publish_build(&build).is_ok(), "an empty one is what a tree should have");
+}
+
+#[test]
 fn a_build_of_another_version_is_refused() {
     let place = Place::new();
     let build = place.build("1.0", 1, &[]);

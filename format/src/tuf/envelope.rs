@@ -72,8 +72,11 @@ impl Envelope {
         if enough { Ok(()) } else { Err(Fault::Signatures { valid, threshold }) }
     }
 
-    /// What was signed, as a `T`.
-    pub(super) fn read<T: Signed>(&self) -> Result<T, Fault> {
+    /// What is signed, as a `T`, whoever signed it: check that first.
+    ///
+    /// # Errors
+    /// The [`Fault`] of its form.
+    pub fn read<T: Signed>(&self) -> Result<T, Fault> {
         let value: T = T::deserialize(&self.signed).map_err(Fault::Shape)?;
         value.common().check::<T>()?;
         value.check()?;
