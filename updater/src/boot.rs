@@ -4,6 +4,7 @@
 //! the machine and something that shows a line on the console; none of them may stop a boot because
 //! of what it finds, so that what goes wrong is said, and the boot goes on.
 
+mod entries;
 pub mod generator;
 pub mod health;
 mod persistent;
@@ -92,11 +93,28 @@ fn prepare_journald(root: &Path) -> io::Result<()> {
     fs::create_dir_all(root.join("var/log/journal"))
 }
 
+/// Writes into the journal what runs, and what it had to come back from.
 fn record(root: &Path, running: &Running, volatile: Option<String>, say: &mut dyn FnMut(&str)) {
     let trial = running.trial != Trial::No;
     say(&format!("running {}{}", running.deployment, if trial { ", on trial" } else { "" }));
-    let event = Event::Booted { running: running.deployment.clone(), trial, volatile };
-    if let Err(e) = Journal::of(root).append(event) {
-        say(&chain(&e));
+    let booted = Event::Booted { running: running.deployment.clone(), trial, volatile };
+    let journal = Journal::of(root);
+    let fell_back = fall_back(root, running, &journal).unwrap_or_else(|e| {
+        say(&format!("it is not known whether this is a fall-back: {e}"));
+        None
+    });
+    if let Some(Event::FellBack { from, reason, .. }) = &fell_back {
+        say(&format!("FELL BACK from {from}: {reason}"));
     }
+    for event in std::iter::once(booted).chain(fell_back) {
+        if let Err(e) = journal.append(event) {
+            say(&chain(&e));
+        }
+    }
+}
+
+fn fall_back(root: &Path, running: &Running, journal: &Journal) -> Result<Option<Event>, String> {
+    let listed = entries::of_running(root).map_err(|e| chain(&e))?;
+    let lines = journal.read().map_err(|e| chain(&e))?;
+    Ok(entries::fall_back(&listed, &running.deployment, &lines))
 }

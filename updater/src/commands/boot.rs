@@ -20,7 +20,9 @@ pub fn generate(to: Option<&Path>) -> Result<Exit, Failure> {
 }
 
 fn say(line: &str) {
-    eprintln!("edeploy-ab: {line}");
+    // To systemd's journal we are already known by name.
+    let name = if std::env::var_os("JOURNAL_STREAM").is_some() { "" } else { "edeploy-ab: " };
+    eprintln!("{name}{line}");
 }
 
 pub(super) fn run(command: &Command) -> Exit {

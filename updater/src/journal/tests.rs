@@ -146,3 +146,12 @@ fn a_fall_back_is_found_for_its_generation_only() {
     assert_eq!(fall_back(&history, &new()), Some(&fell_back()));
     assert_eq!(fall_back(&history, &Deployment { generation: Some(3), ..new() }), None);
 }
+
+#[test]
+fn a_version_is_known_by_whatever_told_it_last() {
+    let unnamed = Deployment { version: None, ..new() };
+    let history = lines([armed(), booted(unnamed)]);
+    assert_eq!(version_of(&history, &new().manifest), new().version);
+    assert_eq!(version_of(&history, &old().manifest), old().version);
+    assert_eq!(version_of(&history, &Digest::of(b"never")), None);
+}
