@@ -109,6 +109,8 @@ pub struct Install {
     pub profile: String,
     /// Host name to start with, instead of the role's.
     pub hostname: Option<String>,
+    /// The repository the machine shall take upgrades from, if not the one it is installed from.
+    pub later: Option<String>,
 }
 
 /// Why a command line is refused.
@@ -149,6 +151,7 @@ struct Typed {
     root: Option<PathBuf>,
     profile: Option<String>,
     hostname: Option<String>,
+    later: Option<String>,
 }
 
 const FLAGS: [&str; 4] = ["no-reboot", "retry", "wipe", "help"];
@@ -177,6 +180,7 @@ impl Cli {
                 Long("root") => typed.root = Some(parser.value()?.into()),
                 Long("profile") => typed.profile = Some(parser.value()?.string()?),
                 Long("hostname") => typed.hostname = Some(parser.value()?.string()?),
+                Long("later") => typed.later = Some(parser.value()?.string()?),
                 Long(other) => match FLAGS.iter().find(|flag| **flag == other) {
                     Some(flag) => typed.flags.push(flag),
                     None => return Err(arg.unexpected().into()),
@@ -207,6 +211,7 @@ impl Typed {
             self.root.map(|_| "--root".to_owned()),
             self.profile.map(|_| "--profile".to_owned()),
             self.hostname.map(|_| "--hostname".to_owned()),
+            self.later.map(|_| "--later".to_owned()),
         ];
         if let Some(what) = left.into_iter().flatten().next() {
             return Err(CliError::Superfluous { command: name, what });
@@ -280,6 +285,7 @@ impl Typed {
             wipe: self.flag("wipe"),
             profile: self.profile.take().unwrap_or_default(),
             hostname: self.hostname.take(),
+            later: self.later.take(),
         })
     }
 }

@@ -111,7 +111,8 @@ pub fn of(command: &str) -> Option<&'static str> {
             --root FILE       the root metadata to trust first; get it by a safe way\n\
             --wipe            install although the disk holds something; all of it is lost\n\
             --profile TEXT    remembered, and told to hooks\n\
-            --hostname NAME   host name to start with\n"
+            --hostname NAME   host name to start with\n\
+            --later URL       where the machine takes upgrades from, if not from --repo\n"
         }
         "version" | "role" | "profile" => {
             "Usage: edeploy-ab version|role|profile\n\n\

@@ -1,1 +1,10 @@
-//! QEMU as a black box.
+//! QEMU as a black box around the two programs.
+//!
+//! Machines boot through the firmware from an installed disk, never with `-kernel`; what they run
+//! came to them as published objects over HTTP. Tests wait for lines, never for seconds. QEMU emulates
+//! the processor (`-accel tcg`), so that the tests need no KVM.
+
+pub mod machine;
+pub mod shell;
+pub mod site;
+pub mod tool;

@@ -35,7 +35,8 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
         Scratch(&scratch),
         &*progress,
     )?;
-    let settings = Settings { repo: repo.clone(), profile: install.profile.clone(), ca: common.ca.clone() };
+    let later = install.later.as_ref().unwrap_or(repo).clone();
+    let settings = Settings { repo: later, profile: install.profile.clone(), ca: common.ca.clone() };
     let blank = Blank { disk, install, settings: &settings };
     let coming = Coming { wanted: &wanted, fetch: &*fetch };
     let mut host = Linux::blank(blank, coming, &*progress)?;

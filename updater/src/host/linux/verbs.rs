@@ -229,6 +229,10 @@ impl Host for Linux<'_> {
 
     fn record(&mut self, record: &Record) -> Result<(), Failure> {
         self.closed |= matches!(record, Record::Started(_));
+        if matches!((record, self.subject), (Record::Started(_), Subject::Blank(_))) {
+            // An install is on record when it is done: before, there is no machine.
+            return Ok(());
+        }
         Ok(self.journal().append(self.event(record)?)?)
     }
 

@@ -1,0 +1,189 @@
+//! `just demo`: the whole loop on a real Debian role, told as it goes.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use vm_tests::machine::Machine;
+use vm_tests::shell::Shell;
+use vm_tests::site::Site;
+use vm_tests::tool::{repository, run};
+
+const ROLE: &str = "web";
+const DISK: u64 = 10 << 30;
+const PORT: u16 = 18_080;
+
+/// Tells what happens, and how long it took.
+struct Story {
+    begun: Instant,
+    summary: Vec<String>,
+}
+
+impl Story {
+    fn tell(&self, line: &str) {
+        println!("[{:>4} s] {line}", self.begun.elapsed().as_secs());
+    }
+
+    /// Does one chapter, and keeps what it says at its end for the summary.
+    fn chapter<T>(&mut self, what: &str, run: impl FnOnce(&Self) -> (T, String)) -> T {
+        self.tell(what);
+        let begun = Instant::now();
+        let (result, told) = run(self);
+        let line = format!("{what}: {told} ({:.0} s)", begun.elapsed().as_secs_f64());
+        self.tell(&told);
+        self.summary.push(line);
+        result
+    }
+
+    fn show(&self, output: &str) {
+        output.lines().for_each(|line| println!("         | {line}"));
+    }
+
+    /// Runs a command in the machine and shows what it says.
+    fn guest(&self, shell: &mut Shell, command: &str) -> (i32, String) {
+        println!("         # {command}");
+        let (code, output) = shell.run(command);
+        self.show(&output);
+        (code, output)
+    }
+}
+
+fn main() {
+    let folder = repository().join("target/demo");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("target/demo");
+    let mut story = Story { begun: Instant::now(), summary: Vec::new() };
+    let recipes = with_shell(&folder);
+    let mut site = Site::new(&folder, &recipes);
+    for version in ["D12-1.0.0", "D12-1.0.1", "D12-1.0.2"] {
+        story.chapter(&format!("building {ROLE} {version} from Debian packages"), |story| {
+            let built = site.build(ROLE, version);
+            story.show(&built);
+            ((), built.lines().last().unwrap_or_default().to_owned())
+        });
+    }
+    let port = story.chapter("publishing D12-1.0.0 and D12-1.0.1", |story| {
+        story.show(&site.publish(ROLE, "D12-1.0.0"));
+        story.show(&site.publish(ROLE, "D12-1.0.1"));
+        let port = site.serve();
+        (port, format!("signed, and served at http://127.0.0.1:{port}/"))
+    });
+    let image = folder.join("disk.img");
+    story.chapter("installing D12-1.0.0 on an empty disk of 10 GiB", |story| {
+        let said =
+            site.install(port, ROLE, "D12-1.0.0", &image, DISK, &["--hostname", "web1", "--profile", "demo"]);
+        story.show(&said);
+        ((), said.trim().to_owned())
+    });
+    let mut machine = Machine::over(&image, &folder, "web1");
+    machine.forward(PORT);
+    let mut shell = story.chapter("booting it (UEFI, systemd-boot)", |story| {
+        machine.start();
+        let mut shell = machine.shell("");
+        let page = page(&mut machine, "D12-1.0.0");
+        story.guest(&mut shell, "edeploy-ab status");
+        (shell, format!("nginx answers: {page}"))
+    });
+    leave_traces(&mut shell);
+    let mut shell = upgrade(&mut story, &mut machine, shell);
+    check_traces(&mut story, &mut shell);
+    fall_back(&mut story, &mut machine, shell, &site);
+    println!("\nWhat was seen, in {} s:", story.begun.elapsed().as_secs());
+    story.summary.iter().for_each(|line| println!("  {line}"));
+}
+
+/// The recipes, with a root shell on the second serial port for this program to type on.
+fn with_shell(folder: &Path) -> std::path::PathBuf {
+    let recipes = folder.join("recipes");
+    run("cp", &["-a", "recipes", recipes.to_str().expect("UTF-8")]);
+    let files = recipes.join(ROLE).join("files/");
+    run("cp", &["-a", "vm-tests/shell/.", files.to_str().expect("UTF-8")]);
+    recipes
+}
+
+/// Waits for the page of a version; its text.
+fn page(machine: &mut Machine, version: &str) -> String {
+    let url = format!("http://127.0.0.1:{PORT}/");
+    machine.wait_until(&format!("page of {version}"), |_| {
+        let output = vm_tests::tool::output("curl", &["-s", "-m", "5", &url]);
+        let page = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        page.contains(version).then_some(page)
+    })
+}
+
+/// What must survive an upgrade: an excluded file, a persistent path, data under /var.
+fn leave_traces(shell: &mut Shell) {
+    shell.must("echo mine > /root/persistent && mkdir -p /var/lib/web && echo data > /var/lib/web/data");
+    // /usr/local/ is excluded by the transition; an operator has to open the read-only root for it.
+    shell.must("mount -o remount,rw / && echo local > /usr/local/excluded && mount -o remount,ro /");
+}
+
+fn upgrade(story: &mut Story, machine: &mut Machine, mut shell: Shell) -> Shell {
+    story.chapter("upgrading to D12-1.0.1 from inside the machine", |story| {
+        story.guest(&mut shell, "edeploy-ab list");
+        let (_, dry) = shell.run("edeploy-ab test-upgrade D12-1.0.1");
+        let lines: Vec<&str> = dry.lines().collect();
+        println!("         # edeploy-ab test-upgrade D12-1.0.1");
+        story.show(&lines[lines.len().saturating_sub(8)..].join("\n"));
+        let boot = shell.boot();
+        let begun = Instant::now();
+        let (code, said) = story.guest(&mut shell, "edeploy-ab upgrade --no-reboot D12-1.0.1 2>&1");
+        assert!(code == 100, "upgrade ended with {code}");
+        story.tell(&format!(
+            "written and verified in {} s; post asked for a reboot",
+            begun.elapsed().as_secs()
+        ));
+        shell.run("systemctl --no-block reboot");
+        drop(shell);
+        let mut shell = machine.shell(&boot);
+        page(machine, "D12-1.0.1");
+        wait_for_blessing(machine, &mut shell, "D12-1.0.1");
+        story.guest(&mut shell, "edeploy-ab status");
+        let told = said.lines().last().unwrap_or_default().to_owned();
+        (shell, format!("rebooted into D12-1.0.1, healthy and blessed; {told}"))
+    })
+}
+
+fn wait_for_blessing(machine: &mut Machine, shell: &mut Shell, version: &str) {
+    machine.wait_until(&format!("blessing of {version}"), |_| {
+        let (_, status) = shell.run("edeploy-ab status");
+        let good = status.lines().any(|line| line.contains(&format!("{version} (good")));
+        (good && status.contains(&format!(" {version} in slot"))).then_some(())
+    });
+}
+
+fn check_traces(story: &mut Story, shell: &mut Shell) {
+    story.chapter("looking for what must survive", |_| {
+        let persistent = shell.must("cat /root/persistent");
+        let data = shell.must("cat /var/lib/web/data");
+        let host = shell.must("hostname");
+        assert!(
+            (&*persistent, &*data, host.trim()) == ("mine\n", "data\n", "web1"),
+            "{persistent}{data}{host}"
+        );
+        ((), "the persistent /root, data under /var and the host name are as they were".to_owned())
+    });
+}
+
+fn fall_back(story: &mut Story, machine: &mut Machine, mut shell: Shell, site: &Site) {
+    story.chapter("taking D12-1.0.2, which is sick on purpose", |story| {
+        site.publish(ROLE, "D12-1.0.2");
+        let boot = shell.boot();
+        let (code, _) = story.guest(&mut shell, "edeploy-ab upgrade --no-reboot D12-1.0.2 2>&1");
+        assert!(code == 100, "upgrade ended with {code}");
+        shell.run("systemctl --no-block reboot");
+        drop(shell);
+        story.tell("its health check fails three times; the loader then takes the old entry");
+        let status = machine.wait_until("fall-back to D12-1.0.1", |machine| {
+            let mut shell = Shell::connect(&machine.shell_path()).ok()?;
+            if !shell.is_ready() || shell.boot() == boot {
+                return None;
+            }
+            let (_, status) = shell.run("edeploy-ab status");
+            status.contains("fell back").then_some(status)
+        });
+        story.show(&status);
+        let line = status.lines().find(|line| line.starts_with("fell back")).unwrap_or_default().to_owned();
+        ((), line)
+    });
+}

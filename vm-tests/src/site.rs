@@ -1,0 +1,138 @@
+//! A published site and the server in front of it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::tool::{edeploy_ab, repository, rolebuild, run};
+
+/// Keys, builds and the site itself, below one folder.
+pub struct Site {
+    folder: PathBuf,
+    recipes: PathBuf,
+    server: Option<Child>,
+}
+
+impl Site {
+    /// The site in `folder`, made where missing, that builds roles from `recipes`.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    #[must_use]
+    pub fn new(folder: &Path, recipes: &Path) -> Self {
+        let site = Self { folder: folder.to_owned(), recipes: recipes.to_owned(), server: None };
+        if !site.root().exists() {
+            run(rolebuild(), &["init", "--repo", &site.path("repo"), "--keys", &site.path("keys")]);
+        }
+        site
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    /// The root metadata that a first install starts from.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("repo/metadata/root.json")
+    }
+
+    /// Installs a version on a new image of `size` bytes; the machine will take its upgrades from `port`.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn install(
+        &self,
+        port: u16,
+        role: &str,
+        version: &str,
+        image: &Path,
+        size: u64,
+        more: &[&str],
+    ) -> String {
+        let file = std::fs::File::create(image).expect("an image");
+        file.set_len(size).expect("room for an image");
+        let (repo, later) = (format!("http://127.0.0.1:{port}/"), format!("http://10.0.2.2:{port}/"));
+        let (root, image) = (self.root(), image.to_str().expect("UTF-8"));
+        let root = root.to_str().expect("UTF-8");
+        let mut args = vec!["install", "--disk", image, "--role", role, "--version", version, "--root", root];
+        args.extend(["--repo", &repo, "--later", &later]);
+        args.extend(more);
+        run(edeploy_ab(), &args)
+    }
+
+    /// Builds a version of a role.
+    pub fn build(&self, role: &str, version: &str) -> String {
+        let recipe = self.recipes.join(role);
+        let updater = edeploy_ab();
+        let [recipe, updater] = [&recipe, &updater].map(|p| p.to_str().expect("UTF-8"));
+        let (builds, repo) = (self.path("builds"), self.path("repo"));
+        let args = [
+            "build",
+            recipe,
+            "--version",
+            version,
+            "--builds",
+            &builds,
+            "--repo",
+            &repo,
+            "--updater",
+            updater,
+        ];
+        run(rolebuild(), &args)
+    }
+
+    /// Publishes a version of a role.
+    pub fn publish(&self, role: &str, version: &str) -> String {
+        let metadata = repository().join("metadata");
+        let (builds, repo, keys) = (self.path("builds"), self.path("repo"), self.path("keys"));
+        let metadata = metadata.to_str().expect("UTF-8");
+        let args = [
+            "publish",
+            role,
+            version,
+            "--builds",
+            &builds,
+            "--repo",
+            &repo,
+            "--keys",
+            &keys,
+            "--metadata",
+            metadata,
+        ];
+        run(rolebuild(), &args)
+    }
+
+    /// Serves it on a port of the loopback, until the site is dropped; the port.
+    ///
+    /// # Panics
+    /// If the server does not start.
+    pub fn serve(&mut self) -> u16 {
+        // It must not outlive a test that is killed.
+        let mut server = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(rolebuild())
+            .args(["serve", "--repo", &self.path("repo"), "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("setpriv of util-linux");
+        let lines = BufReader::new(server.stdout.take().expect("piped")).lines();
+        let mut ports = lines.map_while(Result::ok).filter_map(|line| {
+            let address = line.split("127.0.0.1:").nth(1)?;
+            address.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        });
+        let port = ports.next();
+        self.server = Some(server);
+        port.expect("rolebuild serve says where it listens")
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Programs of the host that the tests call, with their whole output in every failure.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
+}
+
+/// The build side's program, as `just rolebuild` makes it.
+#[must_use]
+pub fn rolebuild() -> PathBuf {
+    built("release/rolebuild", "just rolebuild")
+}
+
+/// The host's program, as `just host` makes it.
+#[must_use]
+pub fn edeploy_ab() -> PathBuf {
+    built("host/edeploy-ab", "just host")
+}
+
+fn built(path: &str, recipe: &str) -> PathBuf {
+    let path = repository().join("target").join(path);
+    assert!(path.exists(), "{} is missing; run `{recipe}`", path.display());
+    path
+}
+
+/// Runs a program to its end.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn output(program: impl AsRef<Path>, args: &[&str]) -> Output {
+    let program = program.as_ref();
+    let output = Command::new(program).args(args).current_dir(repository()).output();
+    output.unwrap_or_else(|e| panic!("{}: {e}; run `./setup.sh`", program.display()))
+}
+
+/// Runs a program that must succeed; its standard output.
+///
+/// # Panics
+/// If it fails.
+pub fn run(program: impl AsRef<Path>, args: &[&str]) -> String {
+    let program = program.as_ref();
+    let output = output(program, args);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{} {args:?}: {}\n{out}\n{err}", program.display(), output.status);
+    out.into_owned()
+}
