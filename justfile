@@ -29,3 +29,17 @@ check:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo deny --offline check bans licenses sources
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The loop in virtual machines, from published objects only
+vm-test: host rolebuild
+    cargo test -p vm-tests -- --test-threads=1 --nocapture
+
+# Builds, publishes, installs, upgrades and falls back, told as it goes (needs root, at most 25 minutes)
+demo: host rolebuild
+    cargo run --quiet -p vm-tests --bin demo
+
+# Man pages, from the help texts, in target/man
+man: host rolebuild
+    mkdir -p target/man
+    help2man --no-info --section 8 --name "keeps a server's root in two slots" -o target/man/edeploy-ab.8 target/host/edeploy-ab
+    help2man --no-info --section 1 --name "builds, signs and publishes role trees" -o target/man/rolebuild.1 target/release/rolebuild

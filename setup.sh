@@ -8,9 +8,18 @@ set -eu
 cd "$(dirname "$0")"
 
 packages="cpio debootstrap dosfstools e2fsprogs fdisk gdisk libglib2.0-dev libostree-dev mmdebstrap mtools musl-tools
-  openssl ostree ovmf pkg-config python3-venv qemu-system-x86 qemu-utils rsync systemd-boot-efi uidmap zstd"
+  curl help2man openssl ostree ovmf pkg-config python3-venv qemu-system-x86 qemu-utils rsync systemd-boot-efi uidmap zstd"
 
 say() { printf 'setup: %s\n' "$*"; }
+
+case "${1-}" in
+  demo | test | vm-test)
+    [ "$(id -u)" = 0 ] || {
+      echo "setup: \`$1\` installs onto disk images through loop devices: run it as root" >&2
+      exit 1
+    }
+    ;;
+esac
 
 command -v cargo >/dev/null || {
   say "cargo is missing; install Rust with rustup (https://rustup.rs), then run this again" >&2
