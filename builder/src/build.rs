@@ -17,8 +17,10 @@ use tempfile::TempDir;
 
 use crate::failure::{Failure, Fault};
 use crate::finish::{self, Boot};
+use crate::ids::{self, Accounts};
 use crate::import;
 use crate::mmdebstrap;
+use crate::ostree::{Identity, OstreeError, Repository};
 use crate::pack::{self, Packed};
 use crate::progress::Progress;
 use crate::recipe::{Layer, Recipe};
@@ -55,6 +57,8 @@ pub struct Request<'a> {
     pub builds: &'a Path,
     /// The host binary.
     pub updater: &'a Path,
+    /// The OSTree repository.
+    pub ostree: &'a Repository,
     /// The serial of the version.
     pub serial: u64,
 }
@@ -66,6 +70,7 @@ pub struct Built {
     version: String,
     serial: u64,
     manifest: String,
+    ostree: String,
     entries: u64,
     bytes: u64,
     pack_bytes: u64,
@@ -76,7 +81,7 @@ pub struct Built {
 impl fmt::Display for Built {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} {} (serial {}) in {}", self.role, self.version, self.serial, self.folder.display())?;
-        writeln!(f, "manifest {}", self.manifest)?;
+        writeln!(f, "manifest {}\nostree commit {}", self.manifest, self.ostree)?;
         write!(f, "{} paths, {} bytes, packed {} bytes", self.entries, self.bytes, self.pack_bytes)
     }
 }
@@ -125,9 +130,11 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     finish::finish(&tree, request.recipe, request.updater, request.epoch)?;
     let boot = finish::find_boot(&tree, &request.recipe.architecture)?;
     let survey = scan::survey(tree.root())?;
+    check_ids(request, &tree)?;
+    let commit = commit(request, &tree, survey, progress)?;
     let out = work.path().join("out");
     fs::create_dir(&out).map_err(failed("making", &out))?;
-    let manifest = write_manifest(&tree, &head(request, boot, survey), &out, progress)?;
+    let manifest = write_manifest(&tree, &head(request, boot, survey, commit.clone()), &out, progress)?;
     let packed = write_pack(&tree, survey, &out, progress)?;
     let folder = publish_locally(request, work.path(), &out)?;
     let recipe = request.recipe;
@@ -136,6 +143,7 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
         version: recipe.version.to_string(),
         serial: request.serial,
         manifest: manifest.to_string(),
+        ostree: commit,
         entries: survey.entries,
         bytes: survey.bytes,
         pack_bytes: packed.compressed,
@@ -183,7 +191,31 @@ fn lay(tree: &Tree, request: &Request<'_>, layer: &Layer, progress: &Progress) -
     Ok(())
 }
 
-fn head(request: &Request<'_>, boot: Boot, survey: Survey) -> Head {
+/// Checks the numbers of users and groups against the recipe's table and the latest other version.
+fn check_ids(request: &Request<'_>, tree: &Tree) -> Result<(), Failure> {
+    let Request { recipe, ostree, .. } = request;
+    let accounts = Accounts::of(tree)?;
+    accounts.check_fixed(&recipe.ids)?;
+    let held = ostree.versions(&recipe.role)?;
+    let Some(latest) = held.iter().rfind(|held| held.version != recipe.version) else { return Ok(()) };
+    let text = |path: &str| ostree.read(&latest.commit, path).map(Option::unwrap_or_default);
+    let earlier = Accounts::parse(&text(ids::PASSWD)?, &text(ids::GROUP)?);
+    Ok(accounts.check_drift(&earlier, &latest.version)?)
+}
+
+fn commit(
+    request: &Request<'_>,
+    tree: &Tree,
+    survey: Survey,
+    progress: &Progress,
+) -> Result<String, OstreeError> {
+    progress.bytes("committing the tree to OSTree", survey.bytes);
+    let Recipe { role, version, .. } = request.recipe;
+    let identity = Identity { role, version, serial: request.serial, epoch: request.epoch };
+    request.ostree.commit(tree.root(), identity, |bytes| progress.advance(bytes))
+}
+
+fn head(request: &Request<'_>, boot: Boot, survey: Survey, commit: String) -> Head {
     let recipe = request.recipe;
     let default_slot = LEAST_SLOT.max(survey.bytes.saturating_mul(3).next_multiple_of(1 << 20));
     Head {
@@ -198,7 +230,7 @@ fn head(request: &Request<'_>, boot: Boot, survey: Survey) -> Head {
         options: recipe.options(),
         slot_size: recipe.slot_size.unwrap_or(default_slot),
         persistent: recipe.persistent.iter().map(|p| p.path.clone()).collect(),
-        ostree: None,
+        ostree: Some(commit),
         updater: LEAST_UPDATER.to_owned(),
         entries: survey.entries,
         bytes: survey.bytes,

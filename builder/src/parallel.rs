@@ -11,17 +11,28 @@ pub fn threads() -> usize {
 
 /// `work` of every item, in the order of the items.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    map_with(items, || (), |(), item| work(item))
+}
+
+/// As [`map`], with something of its own for each thread, made by `own` before the threads begin.
+pub fn map_with<T: Sync, R: Send, S: Send>(
+    items: &[T],
+    own: impl Fn() -> S,
+    work: impl Fn(&S, &T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let worker = || {
+    let worker = |own: S| {
         let mut done = Vec::new();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else { return done };
-            done.push((i, work(item)));
+            done.push((i, work(&own, item)));
         }
     };
+    let worker = &worker;
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads().min(items.len())).map(|_| scope.spawn(worker)).collect();
+        let start = |own: S| scope.spawn(move || worker(own));
+        let workers: Vec<_> = (0..threads().min(items.len())).map(|_| start(own())).collect();
         let join = |w: thread::ScopedJoinHandle<'_, Vec<(usize, R)>>| w.join();
         workers.into_iter().flat_map(|w| join(w).unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
     });

@@ -7,9 +7,10 @@ use edeploy_format::exit::Exit;
 
 use crate::build::{self, Built, Request, Source};
 use crate::failure::{Failure, Fault};
+use crate::ostree::Repository;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::{cli, clock, mmdebstrap, sandbox};
+use crate::{cli, clock, mmdebstrap, sandbox, site};
 
 /// The variable is no time that has been.
 #[derive(Debug, thiserror::Error)]
@@ -33,13 +34,19 @@ pub fn run(args: &cli::Build) -> Result<Ended, Failure> {
     if !rustix::process::geteuid().is_root() {
         return as_user(args, &recipe, epoch, &progress);
     }
+    let ostree = Repository::open(&args.repo.join("ostree"))?;
+    let serial = match args.serial {
+        Some(serial) => serial,
+        None => serial(args, &recipe, &ostree)?,
+    };
     let request = Request {
         recipe: &recipe,
         epoch,
         source: &source(args),
         builds: &args.builds,
         updater: &updater(args),
-        serial: args.serial.unwrap_or(1),
+        ostree: &ostree,
+        serial,
     };
     build::build(&request, &progress).map(|built| Ended::Here(Box::new(built)))
 }
@@ -77,6 +84,15 @@ fn source(args: &cli::Build) -> Source {
         (None, Some(archive)) => Source::Archive(archive.clone()),
         (None, None) => Source::Packages,
     }
+}
+
+/// The serial of a version: the one it has, else one more than the highest that was built or published.
+fn serial(args: &cli::Build, recipe: &Recipe, ostree: &Repository) -> Result<u64, Failure> {
+    let published = site::next_serial(&args.repo, &recipe.role, &recipe.version)?;
+    let held = ostree.versions(&recipe.role)?;
+    let own = held.iter().find(|held| held.version == recipe.version).map(|held| held.serial);
+    let next = held.last().map_or(1, |held| held.serial + 1);
+    Ok(own.unwrap_or(next).max(published))
 }
 
 /// The build time of a version: as told by the environment, else now.
