@@ -19,8 +19,13 @@ host:
 rolebuild:
     @cargo build --quiet --release -p rolebuild
 
+# python-tuf, the other side of the interoperability tests, in target/python-tuf
+python-tuf:
+    @target/python-tuf/bin/python -c "import tuf; assert tuf.__version__ == '7.0.1'" 2>/dev/null || \
+      { python3 -m venv --clear target/python-tuf && target/python-tuf/bin/pip install -q tuf==7.0.1 securesystemslib[crypto]; }
+
 # Unit and integration tests, without virtual machines
-test: host
+test: host python-tuf
     cargo test --workspace --exclude vm-tests
 
 # Formatting, lints, dependencies and documentation

@@ -119,6 +119,12 @@ impl Place {
         publish(&mut self.site(), build, &mut self.keys(), LIFETIMES, now(), |_| {})
     }
 
+    /// Builds and publishes at another time than [`now`].
+    pub(crate) fn publish_at(&self, name: &str, serial: u64, time: Time) {
+        let build = self.build(name, serial, &[]);
+        publish(&mut self.site(), &build, &mut self.keys(), LIFETIMES, time, |_| {}).unwrap();
+    }
+
     /// A published object of role web: what is listed, and its bytes.
     pub(crate) fn object(&self, name: &str, object: Object) -> (Target, Vec<u8>) {
         let name = object.target(&web(), &version(name));

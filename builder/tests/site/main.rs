@@ -7,6 +7,7 @@ mod fixture;
 mod fsck;
 mod prune;
 mod publish;
+mod python;
 mod rotate;
 mod serve;
 mod transition;
