@@ -1,4 +1,4 @@
-//! One version of a role, from its recipe to manifest and pack.
+//! One version of a role, from its recipe to manifest, pack and bill of materials.
 //!
 //! All work is done in a folder of its own beside the builds; the finished build appears there under its name in one
 //! rename, in place of an earlier build of the same version.
@@ -25,6 +25,7 @@ use crate::pack::{self, Packed};
 use crate::progress::Progress;
 use crate::recipe::{Layer, Recipe};
 use crate::sandbox;
+use crate::sbom;
 use crate::scan::{self, Survey};
 use crate::tree::Tree;
 
@@ -126,6 +127,7 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     for layer in &request.recipe.layers {
         lay(&tree, request, layer, progress)?;
     }
+    let sbom = sbom::document(&tree, request.recipe, request.epoch)?;
     progress.stage("finishing the tree");
     finish::finish(&tree, request.recipe, request.updater, request.epoch)?;
     let boot = finish::find_boot(&tree, &request.recipe.architecture)?;
@@ -136,6 +138,8 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     fs::create_dir(&out).map_err(failed("making", &out))?;
     let manifest = write_manifest(&tree, &head(request, boot, survey, commit.clone()), &out, progress)?;
     let packed = write_pack(&tree, survey, &out, progress)?;
+    let path = out.join("sbom");
+    fs::write(&path, sbom).map_err(failed("writing", &path))?;
     let folder = publish_locally(request, work.path(), &out)?;
     let recipe = request.recipe;
     Ok(Built {

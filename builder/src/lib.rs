@@ -24,6 +24,7 @@ pub mod progress;
 pub mod publish;
 pub mod recipe;
 pub mod sandbox;
+pub mod sbom;
 pub mod scan;
 pub mod serve;
 pub mod site;
