@@ -21,6 +21,8 @@ use text::Text;
 pub use text::{Ids, User};
 use value::{Argument, Package, Pattern, Persistent, ScriptName, SourceLine, Suite, Variant};
 
+/// The file of a recipe in its folder.
+const TEXT: &str = "recipe.toml";
 /// Parents of parents are followed this far: a longer chain is a circle.
 const CHAIN_LIMIT: usize = 16;
 
@@ -129,7 +131,9 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError`] names file, line and key where it can.
     pub fn load(path: &Path, version: &Version) -> Result<Self, RecipeError> {
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let named = path.file_name().is_some_and(|name| name == TEXT);
+        let folder = path.parent().filter(|_| named).unwrap_or(path);
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let chain = chain(folder)?;
         let own = chain.last().expect("a chain holds the role itself");
         let architecture = |part: &Part| part.text.architecture.clone();
@@ -207,7 +211,7 @@ fn chain(folder: &Path) -> Result<Vec<Part>, RecipeError> {
     let mut chain = Vec::new();
     let mut next = Some(folder.to_owned());
     while let Some(folder) = next {
-        let path = folder.join("recipe.toml");
+        let path = folder.join(TEXT);
         let source = fs::read_to_string(&path);
         let source = source.map_err(|source| RecipeError::Read { path: path.clone(), source })?;
         let text = text::parse(&path, &source)?;
@@ -238,7 +242,7 @@ fn layer(
         if script.is_file() {
             return Ok(script);
         }
-        Err(RecipeError::Script { path: recipe.join("recipe.toml"), script })
+        Err(RecipeError::Script { path: recipe.join(TEXT), script })
     };
     Ok(Layer {
         remove,

@@ -20,7 +20,7 @@ use edeploy_format::path::TreePath;
 
 use crate::failure::Fault;
 use crate::parallel;
-pub use walk::{Entry, Form, Refused, walk};
+pub use walk::{Entry, Form, Refused, walk, walk_below};
 pub use xattrs::xattrs;
 
 /// Records are hashed in batches of this many.

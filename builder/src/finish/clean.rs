@@ -4,7 +4,7 @@ use edeploy_format::path::TreePath;
 
 use super::FinishError;
 use crate::recipe::value::Pattern;
-use crate::scan::{Entry, Form, Refused, walk};
+use crate::scan::{Entry, Form, Refused, walk_below};
 use crate::tree::{Tree, TreeError};
 
 /// Folders of which only the folder stays: mount points, and what fills itself at run time.
@@ -109,14 +109,13 @@ fn files_below(tree: &Tree, folder: &str) -> Result<(), FinishError> {
         return Ok(());
     }
     let mut files: Vec<TreePath> = Vec::new();
-    walk(&tree.at(folder)?, &mut |entry: Entry| -> Result<(), Refused> {
+    walk_below(tree.root(), folder, &mut |entry: Entry| -> Result<(), Refused> {
         if entry.form == Form::File {
             files.push(entry.path);
         }
         Ok(())
     })?;
-    files.iter().try_for_each(|path| tree.remove(&format!("{folder}/{path}")).map(|_| ()))?;
-    Ok(())
+    Ok(files.iter().try_for_each(|path| tree.remove(path.as_str()).map(|_| ()))?)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::FinishError;
 use super::clean::{pattern, remove_matches};
 use crate::failure::Fault;
 use crate::recipe::value::Pattern;
-use crate::scan::{Entry, Form, Refused, walk};
+use crate::scan::{Entry, Form, Refused, walk_below};
 use crate::tree::Tree;
 
 /// Every path that is a machine's own. A recipe may not lay one, and no published tree holds one.
@@ -101,17 +101,21 @@ pub(super) fn remove(tree: &Tree) -> Result<(), FinishError> {
 /// # Errors
 /// [`FinishError::Secret`] names the path.
 pub(super) fn check(tree: &Tree, allowed: &[TreePath]) -> Result<(), FinishError> {
-    for folder in SEARCHED.iter().filter(|folder| tree.has_folder(folder).unwrap_or(false)) {
-        walk(&tree.at(folder)?, &mut |entry: Entry| -> Result<(), FinishError> {
-            let path = TreePath::new(format!("{folder}/{}", entry.path)).map_err(Refused::Path)?;
-            if entry.form != Form::Folder && is_secret(&path) {
-                return Err(Secret::Listed(path).into());
-            }
-            if entry.form == Form::File && !allowed.contains(&path) && holds_private_key(&entry.on_disk)? {
-                return Err(Secret::PrivateKey(path).into());
-            }
-            Ok(())
-        })?;
+    for folder in SEARCHED {
+        if tree.has_folder(folder)? {
+            walk_below(tree.root(), folder, &mut |entry: Entry| check_entry(entry, allowed))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_entry(entry: Entry, allowed: &[TreePath]) -> Result<(), FinishError> {
+    let Entry { path, on_disk, form, .. } = entry;
+    if form != Form::Folder && is_secret(&path) {
+        return Err(Secret::Listed(path).into());
+    }
+    if form == Form::File && !allowed.contains(&path) && holds_private_key(&on_disk)? {
+        return Err(Secret::PrivateKey(path).into());
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
 
 use super::FinishError;
-use crate::scan::{Entry, Form, walk};
+use crate::scan::{Entry, Form, walk_below};
 use crate::tree::Tree;
 
 const FACTORY: &str = "usr/share/factory/var";
@@ -43,8 +43,9 @@ pub(super) fn to_factory(tree: &Tree) -> Result<(), FinishError> {
 fn factory_lines(tree: &Tree) -> Result<String, FinishError> {
     let vendors = vendors(tree)?;
     let mut lines = String::new();
-    walk(&tree.at(FACTORY)?, &mut |entry: Entry| -> Result<(), FinishError> {
-        let path = format!("/var/{}", entry.path);
+    walk_below(tree.root(), FACTORY, &mut |entry: Entry| -> Result<(), FinishError> {
+        let below = entry.path.as_str().strip_prefix(FACTORY).expect("it lies below");
+        let path = format!("/var{below}");
         if vendors.contains(&path) {
             return Ok(());
         }
@@ -54,7 +55,7 @@ fn factory_lines(tree: &Tree) -> Result<String, FinishError> {
         let line = match &entry.form {
             Form::Folder => writeln!(lines, "d {name} {owned} -"),
             Form::File => {
-                writeln!(lines, "C {name} {owned} {}", argument(&format!("/{FACTORY}/{}", entry.path)))
+                writeln!(lines, "C {name} {owned} {}", argument(&format!("/{}", entry.path)))
             }
             Form::Symlink(target) => writeln!(lines, "L {name} - - - - {}", argument(target)),
         };

@@ -79,6 +79,19 @@ pub fn walk<E: From<Refused>>(root: &Path, meet: &mut impl FnMut(Entry) -> Resul
     folder(root, None, meet)
 }
 
+/// As [`walk`], for what lies below one folder of the tree; paths are those of the tree.
+///
+/// # Errors
+/// As [`walk`].
+pub fn walk_below<E: From<Refused>>(
+    root: &Path,
+    below: &str,
+    meet: &mut impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let path = TreePath::new(below).map_err(Refused::Path)?;
+    folder(&root.join(below), Some(&path), meet)
+}
+
 fn folder<E: From<Refused>>(
     on_disk: &Path,
     path: Option<&TreePath>,
