@@ -1,10 +1,11 @@
 //! Whether a published site is whole: every byte of it, from the first root to the last file of a tree.
 //!
-//! Metadata is held against its signatures, objects against the metadata, the pack against its index, and the
-//! index against the manifest. Every finding names the object. What nothing names is told apart from damage: it is
+//! Metadata is held against its signatures, objects against the metadata, the pack against its index, the index
+//! against the manifest, and the OSTree repository against the manifests. Every finding names the object. What nothing names is told apart from damage: it is
 //! left over from a run that was cut off, or from a version that was replaced, and `prune` removes it.
 
 mod contents;
+mod history;
 mod metadata;
 mod objects;
 
@@ -74,6 +75,7 @@ pub fn fsck(folder: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report, Site
         Err(error) => return Err(error),
     };
     metadata::check(folder, state.as_ref(), &mut report)?;
-    objects::check(folder, state.as_ref(), &mut report, progress)?;
+    let commits = objects::check(folder, state.as_ref(), &mut report, progress)?;
+    history::check(folder, state.as_ref(), &commits, &mut report);
     Ok(report)
 }

@@ -4,6 +4,7 @@
 //! checksum depends on the tree alone. Owners, modes and attributes are kept; times and hard links are not (OSTree
 //! has neither), which is why the manifest has them.
 
+mod check;
 mod commit;
 mod sign;
 
@@ -17,6 +18,7 @@ use ostree::glib;
 
 use crate::failure::Fault;
 use crate::scan::Refused;
+pub use check::Checked;
 pub use commit::Identity;
 
 /// Key of the serial in a commit's metadata; decimal text.
@@ -35,6 +37,14 @@ pub enum OstreeError {
         /// What libostree says.
         #[source]
         source: glib::Error,
+    },
+    /// An object is damaged.
+    #[error("{object} is damaged: {what}")]
+    Damaged {
+        /// The object.
+        object: PathBuf,
+        /// What is wrong with it.
+        what: String,
     },
     /// The repository's folder cannot be made.
     #[error("making the OSTree repository {path}")]
@@ -63,6 +73,7 @@ impl Fault for OstreeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Library { .. } | Self::Make { .. } | Self::Read { .. } => Exit::Failed,
+            Self::Damaged { .. } => Exit::Differs,
             Self::Refused(refused) => refused.exit(),
         }
     }
@@ -126,6 +137,7 @@ impl Repository {
     }
 
     fn serial(&self, commit: &str) -> Result<u64, OstreeError> {
+        self.trust_commit(commit)?;
         let (variant, _) =
             self.repo.load_commit(commit).map_err(self.failed(format!("reading commit {commit}")))?;
         let metadata = glib::VariantDict::new(Some(&variant.child_value(0)));

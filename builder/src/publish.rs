@@ -10,6 +10,7 @@ mod stage;
 use std::io::BufReader;
 use std::path::PathBuf;
 
+use ed25519_dalek::SigningKey;
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Head, Reader};
 use edeploy_format::name::{Role, Version};
@@ -20,7 +21,8 @@ use serde::Serialize;
 
 use crate::finish::secrets;
 use crate::keys::Keys;
-use crate::site::{Draft, Lifetimes, Site, SiteError, delegate};
+use crate::ostree::Repository;
+use crate::site::{Draft, Lifetimes, OSTREE, Site, delegate};
 use crate::transition;
 pub use error::PublishError;
 use stage::{Hashing, Staged, open, stage};
@@ -86,21 +88,24 @@ pub fn publish(
     }
 
     let mut draft = Draft::default();
-    let mut document = match before {
-        Some(role) => (**role.document()).clone(),
-        None => {
+    let delegation = site.state().chain.targets().delegation(&build.role);
+    let (mut document, role_keys) = match (before, delegation) {
+        (Some(role), Some(delegation)) => ((**role.document()).clone(), delegation.keys.clone()),
+        (None, _) | (_, None) => {
             let mut targets = (**site.state().chain.targets()).clone();
-            let id = keys.kept_or_made(&delegated(&build.role)).map_err(SiteError::from)?;
-            delegate(&mut targets, &build.role, RoleKeys::new([id.clone()], 1), keys);
+            let id = keys.kept_or_made(&delegated(&build.role))?;
+            let role_keys = RoleKeys::new([id.clone()], 1);
+            delegate(&mut targets, &build.role, role_keys.clone(), keys);
             draft.targets = Some(targets);
             published.made = Some(id);
-            Targets::empty(Common::new::<Targets>(1, now))
+            (Targets::empty(Common::new::<Targets>(1, now)), role_keys)
         }
     };
     if let Some(min_serial) = build.min_serial {
         let extra = document.policy.take().map(|policy| policy.extra).unwrap_or_default();
         document.policy = Some(Policy { min_serial, extra });
     }
+    sign_commit(site, &head, &keys.signers(&delegated(&build.role), &role_keys)?)?;
     for Staged { name, target, ready } in objects {
         ready.put(&target.file(&name))?;
         document.targets.insert(name, target);
@@ -108,6 +113,22 @@ pub fn publish(
     draft.roles.insert(build.role.clone(), document);
     site.commit(draft, keys, lifetimes, now)?;
     Ok(published)
+}
+
+/// Signs the commit that holds the same tree, for those who use the OSTree repository itself.
+fn sign_commit(site: &Site, head: &Head, keys: &[&SigningKey]) -> Result<(), PublishError> {
+    let Some(commit) = &head.ostree else { return Ok(()) };
+    let path = site.folder().join(OSTREE);
+    let absent = || PublishError::Commit { path: path.clone(), commit: commit.clone() };
+    if !path.join("config").is_file() {
+        return Err(absent());
+    }
+    let repository = Repository::open(&path)?;
+    let held = repository.versions(&head.role)?;
+    if !held.iter().any(|held| (&held.version, &held.commit) == (&head.version, commit)) {
+        return Err(absent());
+    }
+    Ok(keys.iter().try_for_each(|key| repository.sign(commit, key))?)
 }
 
 fn least(role: Option<&TrustedRole>) -> Option<u64> {

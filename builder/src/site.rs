@@ -39,6 +39,8 @@ pub use rotate::{Replace, Rotated};
 pub const METADATA: &str = "metadata";
 /// The folder of objects in a site.
 pub const TARGETS: &str = "targets";
+/// The OSTree repository in a site.
+pub const OSTREE: &str = "ostree";
 /// The file without version that begins every refresh.
 pub const TIMESTAMP: &str = "timestamp.json";
 /// The copy of the newest root: what a host is given as its first trust.

@@ -10,7 +10,8 @@ use crate::clock;
 use crate::commands::lifetimes;
 use crate::failure::Failure;
 use crate::keys::Keys;
-use crate::site::Site;
+use crate::ostree::Repository;
+use crate::site::{OSTREE, Site};
 
 /// What was taken away.
 #[derive(Debug, Serialize)]
@@ -31,7 +32,7 @@ impl fmt::Display for Answer {
         for Dropped { role, version } in &self.versions {
             writeln!(f, "{role} {version} is not published any more")?;
         }
-        write!(f, "{} files with {} bytes removed", self.files, self.bytes)
+        write!(f, "{} files removed, {} bytes freed", self.files, self.bytes)
     }
 }
 
@@ -43,6 +44,15 @@ pub fn run(args: &cli::Prune) -> Result<Answer, Failure> {
     let keys = Keys::load(&args.keys.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
     let pruned = site.prune(args.keep.get(), &keys, lifetimes(&args.days), clock::now())?;
+    let ostree = site.folder().join(OSTREE);
+    let mut bytes = pruned.bytes;
+    if ostree.join("config").is_file() {
+        let repository = Repository::open(&ostree)?;
+        for (role, version) in &pruned.versions {
+            repository.forget(role, version)?;
+        }
+        bytes += repository.prune()?;
+    }
     let versions = pruned.versions.into_iter().map(|(role, version)| Dropped { role, version }).collect();
-    Ok(Answer { versions, files: pruned.files.len(), bytes: pruned.bytes })
+    Ok(Answer { versions, files: pruned.files.len(), bytes })
 }

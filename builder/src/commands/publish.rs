@@ -11,6 +11,7 @@ use crate::clock;
 use crate::commands::lifetimes;
 use crate::failure::Failure;
 use crate::keys::Keys;
+use crate::progress::Progress;
 use crate::publish::{Build, Published, publish};
 use crate::site::Site;
 
@@ -49,7 +50,11 @@ pub fn run(args: &cli::Publish) -> Result<Answer, Failure> {
     };
     let mut keys = Keys::load(&args.keys.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
-    let published = publish(&mut site, &build, &mut keys, lifetimes(&args.days), clock::now(), |_| {})?;
+    let progress = Progress::new();
+    let length = std::fs::metadata(build.folder.join("pack")).map_or(0, |pack| pack.len());
+    progress.bytes(&format!("publishing {role} {version}"), length);
+    let copied = |bytes| progress.advance(bytes);
+    let published = publish(&mut site, &build, &mut keys, lifetimes(&args.days), clock::now(), copied)?;
     let new_key = published.made.as_ref().and_then(|id| keys.path(id)).map(PathBuf::from);
     Ok(Answer { role, version, published, new_key })
 }

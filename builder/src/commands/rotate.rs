@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use edeploy_format::name::Role;
 use serde::Serialize;
 
 use crate::cli;
@@ -11,7 +12,8 @@ use crate::clock;
 use crate::commands::lifetimes;
 use crate::failure::Failure;
 use crate::keys::Keys;
-use crate::site::{Replace, RootKeys, Site};
+use crate::ostree::Repository;
+use crate::site::{OSTREE, Replace, RootKeys, Site};
 
 /// What became of it.
 #[derive(Debug, Serialize)]
@@ -45,6 +47,11 @@ pub fn run(args: &cli::Rotate) -> Result<Answer, Failure> {
         threshold: args.root_threshold.unwrap_or(before.threshold),
     };
     let rotated = site.rotate(&replace, root_keys, &mut keys, lifetimes(&args.days), clock::now())?;
+    for replaced in &replace {
+        if let Replace::Role(role) = replaced {
+            sign_commits(&site, role, &keys)?;
+        }
+    }
     let new_keys = rotated.made.iter().filter_map(|id| keys.path(id)).map(PathBuf::from).collect();
     Ok(Answer {
         version: rotated.version,
@@ -52,4 +59,21 @@ pub fn run(args: &cli::Rotate) -> Result<Answer, Failure> {
         root_threshold: root_keys.threshold,
         new_keys,
     })
+}
+
+/// Signs the commits of all published versions of a role with its new key.
+fn sign_commits(site: &Site, role: &Role, keys: &Keys) -> Result<(), Failure> {
+    let path = site.folder().join(OSTREE);
+    let delegation = site.state().chain.targets().delegation(role);
+    let (Some(delegation), true) = (delegation, path.join("config").is_file()) else { return Ok(()) };
+    let published = site.state().role(role)?.versions();
+    let repository = Repository::open(&path)?;
+    for held in repository.versions(role)? {
+        if published.iter().any(|listed| listed.version == held.version) {
+            for key in keys.present(&delegation.keys) {
+                repository.sign(&held.commit, key)?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -55,6 +55,7 @@ enum Wrong {
 /// An object's name and file.
 type Part = (String, PathBuf);
 
+/// Checks the version; gives the OSTree commit that its manifest names.
 pub(super) fn check(
     version: &Published<'_>,
     manifest: Part,
@@ -62,17 +63,20 @@ pub(super) fn check(
     pack: Part,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
-) {
-    let contents = match read_manifest(version, &manifest) {
-        Ok(contents) => contents,
-        Err(wrong) => return report.failed(manifest.0, &wrong),
+) -> Option<String> {
+    let (commit, contents) = match read_manifest(version, &manifest) {
+        Ok(read) => read,
+        Err(wrong) => {
+            report.failed(manifest.0, &wrong);
+            return None;
+        }
     };
     if let Err(wrong) = unpacked(version, &index).and_then(|mut from| drain(&mut from)) {
-        return report.failed(index.0, &wrong);
-    }
-    if let Err(wrong) = read_pack(version, &index, &pack, contents, progress) {
+        report.failed(index.0, &wrong);
+    } else if let Err(wrong) = read_pack(version, &index, &pack, contents, progress) {
         report.failed(pack.0, &wrong);
     }
+    commit
 }
 
 /// Decompresses as it is read, and at the end holds digest and length against what is listed.
@@ -108,8 +112,11 @@ fn drain(from: &mut impl Read) -> Result<(), Wrong> {
     Ok(io::copy(from, &mut io::sink()).map(drop)?)
 }
 
-/// The contents that the manifest needs, with their sizes.
-fn read_manifest(version: &Published<'_>, part: &Part) -> Result<HashMap<Digest, u64>, Wrong> {
+/// The commit that the manifest names, and the contents it needs with their sizes.
+fn read_manifest(
+    version: &Published<'_>,
+    part: &Part,
+) -> Result<(Option<String>, HashMap<Digest, u64>), Wrong> {
     drain(&mut unpacked(version, part)?)?;
     let mut manifest = Reader::new(BufReader::new(unpacked(version, part)?))?;
     let head = manifest.head();
@@ -120,11 +127,11 @@ fn read_manifest(version: &Published<'_>, part: &Part) -> Result<HashMap<Digest,
     if !same {
         return Err(Wrong::Identity);
     }
-    let mut contents = HashMap::new();
+    let (commit, mut contents) = (head.ostree.clone(), HashMap::new());
     while let Some(record) = manifest.next_record()? {
         contents.extend(record.content().filter(|(size, _)| *size > 0).map(|(size, digest)| (digest, size)));
     }
-    Ok(contents)
+    Ok((commit, contents))
 }
 
 fn read_pack(

@@ -9,15 +9,18 @@ use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::transition::Transition;
 use edeploy_format::tuf::{Sha256, Sha256Hasher, Target};
 
+use super::history::Commits;
 use super::{Report, contents};
 use crate::site::{SiteError, State, TARGETS, files, named};
 
+/// Checks all objects, and gives the OSTree commits that the manifests name.
 pub(super) fn check(
     folder: &Path,
     state: Option<&State>,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
-) -> Result<(), SiteError> {
+) -> Result<Commits, SiteError> {
+    let mut commits = Commits::new();
     let named = state.map(named).unwrap_or_default();
     let mut sound = BTreeSet::new();
     for (name, _) in files(folder, TARGETS)? {
@@ -55,7 +58,8 @@ pub(super) fn check(
             let parts = [Object::Manifest, Object::PackIndex, Object::Pack].map(object);
             if let [Some(manifest), Some(index), Some(pack)] = parts {
                 let version = contents::Published { role, listed: &listed, metadata };
-                contents::check(&version, manifest, index, pack, report, progress);
+                let commit = contents::check(&version, manifest, index, pack, report, progress);
+                commits.extend(commit.map(|commit| ((role.clone(), listed.version.clone()), commit)));
                 report.versions += 1;
             }
             if let Some((name, path)) = object(Object::Transition) {
@@ -71,7 +75,7 @@ pub(super) fn check(
             }
         }
     }
-    Ok(())
+    Ok(commits)
 }
 
 /// A target that is listed must be there; its hash was checked under its name.

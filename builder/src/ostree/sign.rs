@@ -47,6 +47,7 @@ impl Repository {
     }
 
     fn commit_bytes(&self, commit: &str) -> Result<Vec<u8>, OstreeError> {
+        self.trust_commit(commit)?;
         let variant = self.repo.load_variant(ObjectType::Commit, commit);
         variant
             .map(|variant| variant.data().to_vec())

@@ -11,6 +11,8 @@ use edeploy_format::pack::PackError;
 use crate::durable::WriteError;
 use crate::failure::Fault;
 use crate::finish::Secret;
+use crate::keys::KeysError;
+use crate::ostree::OstreeError;
 use crate::site::SiteError;
 use crate::transition::TransitionError;
 
@@ -120,6 +122,22 @@ pub enum PublishError {
         /// The serial of this version.
         most: u64,
     },
+    /// The commit is not in the repository, or its ref is another.
+    #[error(
+        "{path} does not hold commit {commit}, which the manifest names; build it again with this --repo"
+    )]
+    Commit {
+        /// The repository.
+        path: PathBuf,
+        /// The commit.
+        commit: String,
+    },
+    /// The OSTree repository.
+    #[error(transparent)]
+    Ostree(#[from] OstreeError),
+    /// Keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The transition is wrong.
     #[error(transparent)]
     Transition(#[from] TransitionError),
@@ -134,7 +152,7 @@ pub enum PublishError {
 impl Fault for PublishError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoBuild { .. } => Exit::NotFound,
+            Self::NoBuild { .. } | Self::Commit { .. } => Exit::NotFound,
             Self::Read { .. } => Exit::Failed,
             Self::Manifest { .. }
             | Self::Index { .. }
@@ -144,6 +162,8 @@ impl Fault for PublishError {
             | Self::Other { .. } => Exit::Input,
             Self::Differs { .. } | Self::Serial { .. } | Self::Changed(_) => Exit::Refused,
             Self::MinSerial { .. } => Exit::Usage,
+            Self::Ostree(error) => error.exit(),
+            Self::Keys(error) => error.exit(),
             Self::Transition(error) => error.exit(),
             Self::Write(error) => error.exit(),
             Self::Site(error) => error.exit(),

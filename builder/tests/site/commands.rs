@@ -41,7 +41,8 @@ fn a_failure_says_what_it_is_about_and_has_its_exit_code() {
     let check = |line: &str, code: i32, expected: &str| {
         let output = run(&place, line);
         assert_eq!(output.status.code(), Some(code), "{line}");
-        assert_eq!(String::from_utf8(output.stderr).unwrap().trim_end(), expected, "{line}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().last(), Some(expected), "{line}");
         assert!(output.stdout.is_empty());
     };
     let none = "rolebuild: there is no repository at repo; make one with `rolebuild init --repo repo`";

@@ -11,8 +11,9 @@ use edeploy_format::pack::{Frame, Piece, index_head};
 use edeploy_format::path::TreePath;
 use edeploy_format::tuf::{Target, Time};
 use rolebuild::keys::Keys;
+use rolebuild::ostree::{Identity, Repository};
 use rolebuild::publish::{Build, PublishError, Published, publish};
-use rolebuild::site::{Lifetimes, METADATA, RootKeys, Site, State, TARGETS, init};
+use rolebuild::site::{Lifetimes, METADATA, OSTREE, RootKeys, Site, State, TARGETS, init};
 
 pub(crate) const LIFETIMES: Lifetimes = Lifetimes { root: 365, targets: 90, snapshot: 90, timestamp: 7 };
 
@@ -90,9 +91,26 @@ impl Place {
 
     /// The same with folders.
     pub(crate) fn build_of(&self, name: &str, serial: u64, files: &[Member<'_>]) -> Build {
+        self.build_from(name, serial, files, None)
+    }
+
+    /// Makes a build that is in the site's OSTree repository as well; gives its commit too.
+    pub(crate) fn committed(&self, name: &str, serial: u64) -> (Build, String) {
+        let tree = self.path().join("tree");
+        fs::create_dir_all(tree.join("etc")).unwrap();
+        fs::write(tree.join("etc/version"), name).unwrap();
+        let repository = Repository::open(&self.repo().join(OSTREE)).unwrap();
+        let (role, version) = (web(), version(name));
+        let identity = Identity { role: &role, version: &version, serial, epoch: 1_795_190_000 };
+        let commit = repository.commit(&tree, identity, |_| ()).unwrap();
+        let file: Member<'_> = ("zz", Some(name.as_bytes()));
+        (self.build_from(name, serial, &[file], Some(commit.clone())), commit)
+    }
+
+    fn build_from(&self, name: &str, serial: u64, files: &[Member<'_>], ostree: Option<String>) -> Build {
         let folder = self.path().join("builds").join(format!("web@{name}"));
         fs::create_dir_all(&folder).unwrap();
-        let parts = parts(name, serial, files);
+        let parts = parts(name, serial, files, ostree);
         for (part, bytes) in ["manifest", "pack-index", "pack", "sbom"].into_iter().zip(parts) {
             fs::write(folder.join(part), bytes).unwrap();
         }
@@ -158,7 +176,7 @@ fn record(path: &str, content: Option<&[u8]>) -> Record {
 }
 
 /// Manifest, index, pack and bill of materials.
-fn parts(name: &str, serial: u64, files: &[Member<'_>]) -> [Vec<u8>; 4] {
+fn parts(name: &str, serial: u64, files: &[Member<'_>], ostree: Option<String>) -> [Vec<u8>; 4] {
     let mut members: Vec<Member<'_>> = vec![
         ("boot", None),
         ("boot/initrd", Some(b"initrd")),
@@ -181,7 +199,7 @@ fn parts(name: &str, serial: u64, files: &[Member<'_>]) -> [Vec<u8>; 4] {
         options: String::new(),
         slot_size: 4 << 30,
         persistent: Vec::new(),
-        ostree: None,
+        ostree,
         updater: "0.1.0".to_owned(),
         entries: records.len() as u64,
         bytes: contents.iter().map(|bytes| bytes.len() as u64).sum(),

@@ -5,6 +5,7 @@
 mod commands;
 mod fixture;
 mod fsck;
+mod history;
 mod prune;
 mod publish;
 mod python;
