@@ -6,8 +6,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::cold::{ColdError, forget_device, forget_loop};
 use super::gpt::{self, GptError, Layout, Partition};
@@ -152,12 +154,16 @@ fn read_layout(disk: &Path) -> Result<Layout, PlaceError> {
     gpt::read(file).map_err(|source| PlaceError::Table { disk: disk.to_owned(), source })
 }
 
-/// Opens a disk or image.
+/// Opens a disk or image; for writing, only a disk of which nothing is mounted.
 ///
 /// # Errors
-/// [`PlaceError::Open`].
+/// [`PlaceError::Open`], with `EBUSY` for the disk that the machine runs from.
 pub fn open(disk: &Path, access: Access) -> Result<File, PlaceError> {
-    let opened = OpenOptions::new().read(true).write(access == Access::ReadWrite).open(disk);
+    let write = access == Access::ReadWrite;
+    // The kernel's meaning for a block device: nobody else may have it; none for a file.
+    let alone = i32::try_from(OFlags::EXCL.bits()).expect("a flag of the kernel's");
+    let flags = if write { alone } else { 0 };
+    let opened = OpenOptions::new().read(true).write(write).custom_flags(flags).open(disk);
     opened.map_err(|source| PlaceError::Open { disk: disk.to_owned(), source })
 }
 
