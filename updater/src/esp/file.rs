@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use edeploy_format::digest::{Digest, Hasher};
-use fatfs::{FileSystem, FsOptions};
+use fatfs::{Date, DateTime, FileSystem, FsOptions, Time, TimeProvider};
 
 use super::EspError;
 use super::cache::Cache;
@@ -14,9 +14,25 @@ use super::geometry::Geometry;
 /// Bytes handed on at once.
 const PIECE: usize = 1 << 18;
 
+/// The first day of FAT's calendar, as every folder has it. fatfs's own default is a day 0 of a month 0:
+/// firmware then refuses to rename the file, and the loader cannot count a try.
+#[derive(Debug)]
+struct FirstDay;
+
+impl TimeProvider for FirstDay {
+    fn get_current_date(&self) -> Date {
+        Date { year: 1980, month: 1, day: 1 }
+    }
+
+    fn get_current_date_time(&self) -> DateTime {
+        let time = Time { hour: 0, min: 0, sec: 0, millis: 0 };
+        DateTime { date: self.get_current_date(), time }
+    }
+}
+
 fn mount<D: BlockDevice>(cache: &mut Cache<D>) -> io::Result<FileSystem<&mut Cache<D>>> {
     cache.seek(SeekFrom::Start(0))?;
-    FileSystem::new(cache, FsOptions::new())
+    FileSystem::new(cache, FsOptions::new().time_provider(&FirstDay))
 }
 
 /// Makes the file `name` in `folder` with all of `content`, and says what the digest of that was.
@@ -86,4 +102,48 @@ pub(super) fn read<D: BlockDevice>(
         }
     };
     read().map_err(EspError::reading(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esp::{Esp, SECTOR};
+
+    struct Memory(Vec<u8>);
+
+    impl BlockDevice for Memory {
+        fn sectors(&self) -> u64 {
+            (self.0.len() / SECTOR) as u64
+        }
+
+        fn read(&mut self, first: u64, into: &mut [u8]) -> io::Result<()> {
+            let at = usize::try_from(first).unwrap() * SECTOR;
+            into.copy_from_slice(&self.0[at..at + into.len()]);
+            Ok(())
+        }
+
+        fn write(&mut self, first: u64, from: &[u8]) -> io::Result<()> {
+            let at = usize::try_from(first).unwrap() * SECTOR;
+            self.0[at..at + from.len()].copy_from_slice(from);
+            Ok(())
+        }
+
+        fn sync(&mut self, _: SyncId) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_date_is_one_that_firmware_takes() {
+        let mut memory = Memory(vec![0; 64 << 20]);
+        Esp::format(&mut memory, 7).unwrap();
+        let mut cache = Cache::new(&mut memory);
+        let volume = Geometry::read(&mut cache).unwrap();
+        let name = "edeploy-a-g1+3.conf";
+        create(&mut cache, &volume, "loader/entries", name, &mut &b"text"[..], |_| Ok(())).unwrap();
+        let named = memory.0.as_chunks::<32>().0.iter().filter(|slot| &slot[..6] == b"EDEPLO");
+        let dates = named.map(|slot| [16, 18, 24].map(|at| u16::from_le_bytes([slot[at], slot[at + 1]])));
+        // The folder of kernels, and the file.
+        assert_eq!(dates.collect::<Vec<_>>(), [[1 << 5 | 1; 3]; 2]);
+    }
 }
