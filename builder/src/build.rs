@@ -37,8 +37,8 @@ const LEAST_SLOT: u64 = 4 << 30;
 /// Where a tree comes from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// From the recipe's packages.
-    Packages,
+    /// From the recipe's packages; the archive they made is kept there, where one is named.
+    Packages(Option<PathBuf>),
     /// From a folder.
     Folder(PathBuf),
     /// From a tar archive.
@@ -162,10 +162,8 @@ fn base(request: &Request<'_>, work: &Path, progress: &Progress) -> Result<Tree,
     fs::create_dir(&root).map_err(failed("making", &root))?;
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).map_err(failed("making", &root))?;
     match request.source {
-        Source::Packages => {
-            progress.stage("installing packages");
-            let archive = work.join("base.tar");
-            mmdebstrap::install(request.recipe, request.epoch, &archive)?;
+        Source::Packages(keep) => {
+            let archive = install_packages(request.recipe, request.epoch, work, keep.as_deref(), progress)?;
             progress.stage("unpacking the tree");
             import::from_tar(&archive, &root)?;
             fs::remove_file(&archive).map_err(failed("removing", &archive))?;
@@ -180,6 +178,26 @@ fn base(request: &Request<'_>, work: &Path, progress: &Progress) -> Result<Tree,
         }
     }
     Ok(Tree::new(root))
+}
+
+/// Makes an archive of the recipe's packages in the work folder, and copies it to where it is kept.
+///
+/// # Errors
+/// Those of mmdebstrap, or [`BuildError`].
+pub fn install_packages(
+    recipe: &Recipe,
+    epoch: u64,
+    work: &Path,
+    keep: Option<&Path>,
+    progress: &Progress,
+) -> Result<PathBuf, Failure> {
+    progress.stage("installing packages");
+    let archive = work.join("base.tar");
+    mmdebstrap::install(recipe, epoch, &archive)?;
+    if let Some(keep) = keep {
+        fs::copy(&archive, keep).map_err(failed("writing", keep))?;
+    }
+    Ok(archive)
 }
 
 /// Removes what a layer does not want, lays its files over the tree, then runs its scripts in it.

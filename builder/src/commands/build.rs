@@ -10,7 +10,7 @@ use crate::failure::{Failure, Fault};
 use crate::ostree::Repository;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::{cli, clock, mmdebstrap, sandbox, site};
+use crate::{cli, clock, sandbox, site};
 
 /// The variable is no time that has been.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +66,8 @@ fn as_user(args: &cli::Build, recipe: &Recipe, epoch: u64, progress: &Progress) 
     let mut again: Vec<OsString> = std::env::args_os().skip(1).collect();
     match source(args) {
         Source::Folder(_) | Source::Archive(_) => {}
-        Source::Packages => {
-            progress.stage("installing packages");
-            let archive = work.path().join("base.tar");
-            mmdebstrap::install(recipe, epoch, &archive)?;
+        Source::Packages(keep) => {
+            let archive = build::install_packages(recipe, epoch, work.path(), keep.as_deref(), progress)?;
             again.extend(["--from-tar".into(), archive.into()]);
         }
     }
@@ -82,7 +80,7 @@ fn source(args: &cli::Build) -> Source {
     match (&args.from_dir, &args.from_tar) {
         (Some(folder), _) => Source::Folder(folder.clone()),
         (None, Some(archive)) => Source::Archive(archive.clone()),
-        (None, None) => Source::Packages,
+        (None, None) => Source::Packages(args.keep_base.clone()),
     }
 }
 
