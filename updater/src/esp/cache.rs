@@ -42,7 +42,7 @@ impl Streams {
 }
 
 /// Sectors read at once.
-const WINDOW: u64 = 32;
+const WINDOW: u64 = 8;
 /// Bytes written at once, and those that may wait for it.
 const RUN: usize = 1 << 20;
 
@@ -103,6 +103,10 @@ impl<D: BlockDevice> Cache<D> {
     fn replace(&mut self, number: u64, now: Sector) -> io::Result<()> {
         if number >= self.device.sectors() {
             return Err(outside());
+        }
+        if now == [0; SECTOR] {
+            // Most of a new file system is zero, and so is most of a blank disk.
+            return self.change(number, |sector| *sector = now);
         }
         match self.dirty.get_mut(&number) {
             Some(dirty) => dirty.now = now,

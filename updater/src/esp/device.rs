@@ -16,11 +16,12 @@ pub enum SyncId {
     State,
     /// What is on the ESP when a command begins: a killed one may have left some of it in memory.
     EspSettled,
-    /// Content and allocation of a file that no folder of the ESP names yet.
+    /// Content and allocation of a file that no folder of the ESP names yet, or all of a new file system
+    /// but its boot sector.
     EspContent,
     /// The name of that file.
     EspName,
-    /// The absence of a deleted name, before anything of what it named is given up.
+    /// The absence of a deleted name, or of an older file system, before anything of it is given up.
     EspGone,
     /// All bytes of a filled slot, before they are read back.
     SlotFilled,

@@ -12,7 +12,7 @@ use super::folder::Folders;
 use super::geometry::Geometry;
 
 /// Bytes handed on at once.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 16;
 
 /// The first day of FAT's calendar, as every folder has it. fatfs's own default is a day 0 of a month 0:
 /// firmware then refuses to rename the file, and the loader cannot count a try.

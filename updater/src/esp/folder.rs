@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::EspError;
 use super::cache::{Cache, Streams};
-use super::device::BlockDevice;
+use super::device::{BlockDevice, SECTOR};
 use super::geometry::Geometry;
 
 /// Bytes of a slot.
@@ -121,6 +121,11 @@ fn read_folder<D: BlockDevice>(
     let sectors: Vec<u64> = folder.clusters.iter().flat_map(|cluster| volume.sectors_of(*cluster)).collect();
     for number in sectors {
         let sector = *cache.sector(number).map_err(EspError::reading("a folder"))?;
+        if ended && sector == [0; SECTOR] {
+            free += SECTOR / SLOT;
+            folder.room = folder.room.max(free);
+            continue;
+        }
         for (n, slot) in sector.as_chunks::<SLOT>().0.iter().enumerate() {
             let place = (number, n * SLOT);
             ended |= slot[0] == END;

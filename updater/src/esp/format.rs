@@ -8,7 +8,7 @@ use fatfs::{FatType, FormatVolumeOptions};
 
 use super::EspError;
 use super::cache::Cache;
-use super::device::{BlockDevice, SECTOR};
+use super::device::{BlockDevice, SECTOR, SyncId};
 use super::folder::SLOT;
 use super::geometry::{END_OF_CHAIN, Geometry, PER_SECTOR};
 
@@ -21,6 +21,8 @@ const FOLDERS: [(&[u8; 11], u8, Option<usize>); 5] = [
     (b"EDEPLOY    ", LOWER, None),
 ];
 const UPPER: u8 = 0;
+/// The boot sector, which says that there is a file system.
+const BOOT: u64 = 0;
 /// The short name is meant in lower case.
 const LOWER: u8 = 0x08;
 /// Bytes of each folder: 256 slots, of which an entry takes three or four and an object six.
@@ -28,11 +30,13 @@ const FOLDER_BYTES: u64 = 8192;
 /// The first day of FAT's calendar: times on the ESP say nothing, so that equal content is equal.
 const DATE: [u8; 2] = [0x21, 0];
 
-/// Makes an empty file system; nothing is durable yet.
+/// Makes an empty file system. An older one is gone durably before any of it is overwritten, and the new
+/// one is there only as a whole: without its boot sector, the last to be written, there is none.
 pub(super) fn format<D: BlockDevice>(cache: &mut Cache<D>, volume_id: u32) -> Result<Geometry, EspError> {
     let writing = EspError::writing("a new file system");
     let sectors = cache.sectors();
     let per_cluster = per_cluster(sectors).ok_or(EspError::TooSmall { sectors })?;
+    erase(cache).map_err(&writing)?;
     let options = FormatVolumeOptions::new()
         .fat_type(FatType::Fat32)
         .bytes_per_cluster(per_cluster * SECTOR as u32)
@@ -41,8 +45,16 @@ pub(super) fn format<D: BlockDevice>(cache: &mut Cache<D>, volume_id: u32) -> Re
     fatfs::format_volume(&mut *cache, options).map_err(&writing)?;
     let volume = Geometry::read(cache)?;
     make_folders(cache, &volume).map_err(&writing)?;
+    cache.flush_where(|number| number != BOOT).map_err(&writing)?;
+    cache.sync(SyncId::EspContent).map_err(&writing)?;
     cache.flush_where(|_| true).map_err(&writing)?;
     Ok(volume)
+}
+
+fn erase<D: BlockDevice>(cache: &mut Cache<D>) -> std::io::Result<()> {
+    cache.change(BOOT, |sector| sector.fill(0))?;
+    cache.flush_where(|_| true)?;
+    cache.sync(SyncId::EspGone)
 }
 
 /// Sectors of the largest cluster, up to 4 KiB, with which the volume is FAT32.

@@ -22,7 +22,7 @@ impl Dice {
 }
 
 /// Subsets of `writes` unsynced writes, each as one flag per write: all of them up to [`EXHAUSTIVE`];
-/// beyond, none, all, each one alone, all but each one, each beginning, and a random sample.
+/// beyond, all, each one alone, all but each one, each beginning, and a random sample.
 pub(crate) fn subsets(writes: usize, dice: &mut Dice) -> Vec<Vec<bool>> {
     if writes <= EXHAUSTIVE {
         return (0..1_u32 << writes).map(|mask| (0..writes).map(|n| mask >> n & 1 == 1).collect()).collect();

@@ -1,7 +1,8 @@
 //! A disk of sectors whose write cache the test owns: after a cut, any part of it may be lost.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::rc::Rc;
 
@@ -17,6 +18,15 @@ impl Power {
     /// Cuts it after `effects` more (a sector written, a barrier); with `None`, never.
     pub(crate) fn cut_after(&self, effects: Option<usize>) {
         self.0.set(effects);
+    }
+
+    pub(crate) fn is_out(&self) -> bool {
+        self.0.get() == Some(0)
+    }
+
+    /// It will not be cut.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.0.get().is_none()
     }
 
     fn tick(&self) -> io::Result<()> {
@@ -74,15 +84,16 @@ impl Disk {
         disk
     }
 
+    /// The same disk under another switch.
+    pub(crate) fn on(&self, power: &Power) -> Self {
+        Self { power: power.clone(), ..self.clone() }
+    }
+
     /// Everything is written, as by an orderly shutdown.
     pub(crate) fn settle(&mut self) {
         self.pending.clear();
         self.durable.append(&mut self.cached);
         self.durable.retain(|_, sector| **sector != [0; SECTOR]);
-    }
-
-    fn sector(&self, number: u64) -> Option<&Sector> {
-        self.cached.get(&number).or_else(|| self.durable.get(&number)).map(|sector| &**sector)
     }
 
     /// Every sector that is not zero, as a reader sees it.
@@ -100,9 +111,13 @@ impl BlockDevice for Disk {
     }
 
     fn read(&mut self, first: u64, into: &mut [u8]) -> io::Result<()> {
-        for (number, bytes) in (first..).zip(into.as_chunks_mut().0) {
-            assert!(number < self.sectors, "read behind the end");
-            *bytes = *self.sector(number).unwrap_or(&[0; SECTOR]);
+        let end = first + (into.len() / SECTOR) as u64;
+        assert!(end <= self.sectors, "read behind the end");
+        into.fill(0);
+        let known = self.durable.range(first..end).chain(self.cached.range(first..end));
+        for (number, sector) in known {
+            let at = usize::try_from(number - first).unwrap() * SECTOR;
+            into[at..at + SECTOR].copy_from_slice(&**sector);
         }
         Ok(())
     }
@@ -125,5 +140,40 @@ impl BlockDevice for Disk {
             self.settle();
         }
         Ok(())
+    }
+}
+
+impl Hash for Disk {
+    /// What is on it when nothing is pending.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.durable.hash(state);
+    }
+}
+
+/// A device that a machine hands out while it keeps the disk.
+#[derive(Clone)]
+pub(crate) struct Shared(pub(crate) Rc<RefCell<Disk>>);
+
+impl Shared {
+    pub(crate) fn new(disk: Disk) -> Self {
+        Self(Rc::new(RefCell::new(disk)))
+    }
+}
+
+impl BlockDevice for Shared {
+    fn sectors(&self) -> u64 {
+        self.0.borrow().sectors()
+    }
+
+    fn read(&mut self, first: u64, into: &mut [u8]) -> io::Result<()> {
+        self.0.borrow_mut().read(first, into)
+    }
+
+    fn write(&mut self, first: u64, from: &[u8]) -> io::Result<()> {
+        self.0.borrow_mut().write(first, from)
+    }
+
+    fn sync(&mut self, id: SyncId) -> io::Result<()> {
+        self.0.borrow_mut().sync(id)
     }
 }
