@@ -27,7 +27,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
         if common.json {
             paths.entry(change.word()).or_default().push(path.into());
         } else {
-            println!("{:<8} /{path}", change.word());
+            println!("{:<8} {path}", change.word());
         }
     })?;
     let objects = wanted.boot_objects()?;
