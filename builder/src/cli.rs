@@ -1,4 +1,5 @@
 //! What may be typed: types only. Meaning is given to them in `commands`.
+#![allow(rustdoc::invalid_html_tags)] // these comments are the help texts: `<name>` stands for a name
 
 mod site;
 

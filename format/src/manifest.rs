@@ -1,7 +1,7 @@
 //! The manifest: the whole tree of a role version, and its identity.
 //!
 //! A text of lines. The head is `edeploy-manifest 1`, then `key value` lines in a fixed order, then
-//! an empty line; then one record per path, sorted by [`TreePath`] order, so that it is written and
+//! an empty line; then one record per path, sorted by [`TreePath`](crate::path::TreePath) order, so that it is written and
 //! read as a stream and compared with another tree by one merge. The digest of a manifest is the
 //! BLAKE3 of its bytes. `docs/formats.md` gives the grammar.
 

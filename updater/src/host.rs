@@ -1,6 +1,6 @@
 //! The seam between the policy and a machine: what a host can do, and the loop that has it done.
 //!
-//! [`run`] looks, asks [`machine::next`](crate::machine::next), applies one step, and looks again.
+//! [`run`] looks, asks [`machine::next`], applies one step, and looks again.
 //! Everything on the ESP is done here, on the host's device, so that the real machine and the
 //! simulated one share it; a [`Host`] brings what lies beside it. Steps that write a slot take the
 //! proof that it may be written.

@@ -1,7 +1,7 @@
-//! The real machine, or an image that stands in for it: the one [`Host`] that writes disks.
+//! The real machine, or an image that stands in for it: the one [`Host`](super::Host) that writes disks.
 //!
 //! Partitions are mounted one at a time, in this process's own mount namespace. The slot that is
-//! written is mounted for writing only between [`Host::fill`] and its barrier, and from the hook `pre`
+//! written is mounted for writing only between [`Host::fill`](super::Host::fill) and its barrier, and from the hook `pre`
 //! to the barrier after `post`; in between it is read back cold.
 
 mod record;
