@@ -124,7 +124,7 @@ exits! {
             Fault::NoSuchRole(_) => Exit::NotFound,
             _ => Exit::Untrusted,
         },
-        TrustError::NoRoot | TrustError::Target { .. } | TrustError::NoObject(_) => Exit::Untrusted,
+        TrustError::NoRoot | TrustError::Target(_) | TrustError::NoObject(_) => Exit::Untrusted,
     };
     edeploy_format::manifest::ManifestError => |_| Exit::Untrusted;
     edeploy_format::transition::TransitionError => |_| Exit::Untrusted;

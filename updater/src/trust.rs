@@ -12,7 +12,7 @@ pub use store::{STATE_FOLDER, Store, StoreError};
 
 use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::{
-    self, Expiry, Identity, ROOTS_LIMIT, Signed, Target, Timestamp, TrustedRole, TrustedRoot, TrustedTargets,
+    self, Expiry, Listed, ROOTS_LIMIT, Signed, Target, Timestamp, TrustedRole, TrustedRoot, TrustedTargets,
     TufError, delegated,
 };
 
@@ -34,13 +34,8 @@ pub enum TrustError {
     #[error(transparent)]
     Tuf(#[from] TufError),
     /// A target's description is not ours.
-    #[error("{target}: {fault}")]
-    Target {
-        /// The target.
-        target: String,
-        /// What is wrong with it.
-        fault: tuf::Fault,
-    },
+    #[error(transparent)]
+    Target(#[from] tuf::Fault),
     /// The version is not published.
     #[error("there is no version {version} of role {role}; `edeploy-ab list` shows those there are")]
     NoVersion {
@@ -52,15 +47,6 @@ pub enum TrustError {
     /// An object of a version is not published.
     #[error("{0} is not listed in the signed metadata")]
     NoObject(String),
-}
-
-/// One published version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Its name.
-    pub version: Version,
-    /// What its manifest says of itself.
-    pub identity: Identity,
 }
 
 /// Metadata that passed every check.
@@ -142,31 +128,22 @@ impl Trusted {
         self.role.document().min_serial()
     }
 
-    /// All published versions, by serial.
-    ///
-    /// # Errors
-    /// [`TrustError::Target`] when a manifest's description is not ours.
-    pub fn versions(&self) -> Result<Vec<Published>, TrustError> {
-        let names = self.role.targets().filter_map(|(name, _)| {
-            let version = name.strip_suffix("@manifest")?.split_once('@')?.1;
-            version.parse().ok()
-        });
-        let versions = names.map(|version: Version| self.find(&version));
-        let mut versions = versions.collect::<Result<Vec<_>, _>>()?;
-        versions.sort_by_key(|published| published.identity.serial);
-        Ok(versions)
+    /// All published versions, by serial; targets of other forms are none.
+    #[must_use]
+    pub fn versions(&self) -> Vec<Listed> {
+        self.role.versions()
     }
 
     /// One version.
     ///
     /// # Errors
     /// [`TrustError::NoVersion`] if it is not published.
-    pub fn find(&self, version: &Version) -> Result<Published, TrustError> {
+    pub fn find(&self, version: &Version) -> Result<Listed, TrustError> {
         let name = Object::Manifest.target(self.role(), version);
         let no_version = || TrustError::NoVersion { role: self.role().clone(), version: version.clone() };
         let target = self.role.target(&name).ok_or_else(no_version)?;
-        let identity = target.custom(&name).map_err(|fault| TrustError::Target { target: name, fault })?;
-        Ok(Published { version: version.clone(), identity })
+        let identity = target.custom(&name)?;
+        Ok(Listed { version: version.clone(), identity })
     }
 
     /// An object of a version: its name and what must be true of its bytes.

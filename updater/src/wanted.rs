@@ -9,13 +9,13 @@ use edeploy_format::manifest::{Head, Kind, Reader};
 use edeploy_format::name::{Architecture, Object, Version};
 use edeploy_format::path::TreePath;
 use edeploy_format::transition::{Rule, Transition};
-use edeploy_format::tuf::Contents;
+use edeploy_format::tuf::{Contents, Listed};
 
 use crate::failure::Failure;
 use crate::fetch::Fetch;
 use crate::progress::Progress;
 use crate::slot::Pack;
-use crate::trust::{Published, Scratch, Trusted, into_memory, unpacked};
+use crate::trust::{Scratch, Trusted, into_memory, unpacked};
 
 /// No transition is longer.
 const TRANSITION_LIMIT: u64 = 4 << 20;
@@ -25,7 +25,7 @@ pub struct Wanted {
     /// What made it believable.
     pub trusted: Trusted,
     /// Which it is.
-    pub published: Published,
+    pub published: Listed,
     /// Its manifest, in a scratch file.
     pub manifest: File,
     /// The head of the manifest.
@@ -126,7 +126,7 @@ fn head(manifest: &File) -> Result<Head, Failure> {
 }
 
 /// Whether this machine may take it.
-fn allowed(trusted: &Trusted, published: &Published, architecture: &Architecture) -> Result<(), Failure> {
+fn allowed(trusted: &Trusted, published: &Listed, architecture: &Architecture) -> Result<(), Failure> {
     let (version, identity) = (&published.version, &published.identity);
     if identity.serial < trusted.min_serial() {
         let (serial, least) = (identity.serial, trusted.min_serial());
@@ -141,7 +141,7 @@ fn allowed(trusted: &Trusted, published: &Published, architecture: &Architecture
 }
 
 /// Whether the manifest speaks of what the metadata listed, and this program can install it.
-fn identical(head: &Head, trusted: &Trusted, published: &Published) -> Result<(), Failure> {
+fn identical(head: &Head, trusted: &Trusted, published: &Listed) -> Result<(), Failure> {
     let same = head.role == *trusted.role()
         && head.version == published.version
         && head.serial == published.identity.serial

@@ -9,9 +9,11 @@ mod site;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
+use std::process::Command;
 
 use edeploy_ab::fetch::FolderFetch;
 use edeploy_ab::trust::{ObjectError, Scratch, Store, TrustError, Trusted, into_memory, unpacked};
+use edeploy_format::digest::Digest;
 use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::{Contents, Expiry, Fault, Time};
 use site::{NOW, Site};
@@ -71,7 +73,7 @@ fn versions_come_in_the_order_of_their_serials() {
     let host = Host::new();
     site().publish(&host.site());
     let trusted = host.refresh().unwrap();
-    let names: Vec<String> = trusted.versions().unwrap().iter().map(|p| p.version.to_string()).collect();
+    let names: Vec<String> = trusted.versions().iter().map(|p| p.version.to_string()).collect();
     assert_eq!(names, ["D12-9", "D12-10"]);
     let missing = trusted.find(&version("D12-11")).unwrap_err();
     assert!(missing.to_string().starts_with("there is no version D12-11 of role web"), "{missing}");
@@ -84,7 +86,7 @@ fn what_was_kept_is_believed_again_without_the_site_and_at_any_date() {
     host.stores[0].save(&host.refresh().unwrap()).unwrap();
     fs::remove_dir_all(host.site()).unwrap();
     let kept = Trusted::kept(&host.stores[0], &role()).unwrap();
-    assert_eq!(kept.versions().unwrap().len(), 2);
+    assert_eq!(kept.versions().len(), 2);
     assert!(matches!(Trusted::kept(&host.stores[1], &role()), Err(TrustError::Store(_))));
 }
 
@@ -173,4 +175,35 @@ fn a_flipped_bit_in_a_compressed_manifest_is_found_before_it_is_opened() {
         let error = manifest(&trusted, &fetch, host.folder.path()).unwrap_err();
         assert!(matches!(error, ObjectError::Differs { what: "its SHA-256 is another", .. }), "{error:?}");
     }
+}
+
+#[test]
+fn a_full_scratch_folder_is_no_fault_of_the_network() {
+    let host = Host::new();
+    let noise: Vec<u8> = (0..4096_u32).flat_map(|n| Digest::of(&n.to_le_bytes()).0).collect();
+    let mut site = site();
+    site.manifest("D12-9", 9, &noise);
+    site.publish(&host.site());
+    let (fetch, trusted) = (FolderFetch::new(host.site()), host.refresh().unwrap());
+    let small = host.folder.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let mount = |args: &[&str]| Command::new(args[0]).args(&args[1..]).arg(&small).status().unwrap();
+    let mounted = mount(&["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs"]);
+    assert!(mounted.success(), "mounting a small tmpfs needs root");
+    let error = manifest(&trusted, &fetch, &small).unwrap_err();
+    assert!(mount(&["umount"]).success());
+    let ObjectError::Scratch { source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_target_of_another_form_is_no_version_and_hides_none() {
+    let host = Host::new();
+    let mut site = site();
+    site.add(Object::Manifest, "note", b"not ours".to_vec(), None::<&()>);
+    site.publish(&host.site());
+    let trusted = host.refresh().unwrap();
+    assert_eq!(trusted.versions().len(), 2);
+    let error = trusted.find(&version("note")).unwrap_err();
+    assert_eq!(error.to_string(), "web@note@manifest: custom field");
 }

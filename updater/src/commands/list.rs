@@ -1,14 +1,14 @@
 //! `list`: what is published for this machine's role.
 
 use edeploy_format::exit::Exit;
-use edeploy_format::tuf::Time;
+use edeploy_format::tuf::{Listed, Time};
 use serde_json::json;
 
 use crate::cli::Common;
 use crate::failure::Failure;
 use crate::installed::Installed;
 use crate::journal::all_refused;
-use crate::trust::{Published, Trusted};
+use crate::trust::Trusted;
 
 pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let progress = super::progress(common);
@@ -16,7 +16,7 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let fetch = installed.site(common)?;
     let expiry = super::now(installed.head.built, &*progress);
     let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
-    let versions = trusted.versions()?;
+    let versions = trusted.versions();
     let mut rows = Vec::new();
     let mut lines = vec![format!("{:<24} {:>6}  {:<20}  {}", "VERSION", "SERIAL", "BUILT", "HERE")];
     for published in &versions {
@@ -39,11 +39,7 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
 }
 
 /// What this machine has to do with a version.
-fn here(
-    installed: &Installed,
-    trusted: &Trusted,
-    published: &Published,
-) -> Result<Vec<&'static str>, Failure> {
+fn here(installed: &Installed, trusted: &Trusted, published: &Listed) -> Result<Vec<&'static str>, Failure> {
     let manifest = published.identity.contents.blake3;
     let mut words = Vec::new();
     if manifest == installed.options.manifest {

@@ -70,7 +70,8 @@ pub fn into_memory(
         return Err(ObjectError::TooLong { name: name.to_owned(), length: target.length, limit });
     }
     let mut bytes = Vec::new();
-    copy_checked(fetch, name, target, &mut bytes)?;
+    let full = |source| ObjectError::Read { name: name.to_owned(), source };
+    copy_checked(fetch, name, target, &mut bytes, full)?;
     Ok(bytes)
 }
 
@@ -105,7 +106,7 @@ pub fn unpacked(
 ) -> Result<File, ObjectError> {
     let failed = |source| scratch.failed(name, source);
     let mut packed = scratch.file(name)?;
-    copy_checked(fetch, name, target, &mut packed)?;
+    copy_checked(fetch, name, target, &mut packed, failed)?;
     packed.rewind().map_err(failed)?;
     let mut file = scratch.file(name)?;
     let mut hasher = Hasher::new();
@@ -132,12 +133,14 @@ pub fn unpacked(
     Ok(file)
 }
 
-/// Copies the object to `to`, and fails unless length and SHA-256 are as signed.
+/// Copies the object to `to`, and fails unless length and SHA-256 are as signed; `full` is the error
+/// when `to` takes no more.
 fn copy_checked(
     fetch: &dyn Fetch,
     name: &str,
     target: &Target,
     to: &mut impl Write,
+    full: impl Fn(io::Error) -> ObjectError,
 ) -> Result<(), ObjectError> {
     let read = |source| ObjectError::Read { name: name.to_owned(), source };
     let differs = |what| ObjectError::Differs { name: name.to_owned(), what };
@@ -152,7 +155,7 @@ fn copy_checked(
         }
         length += n as u64;
         hasher.update(&buffer[..n]);
-        to.write_all(&buffer[..n]).map_err(read)?;
+        to.write_all(&buffer[..n]).map_err(&full)?;
     }
     if length != target.length {
         return Err(differs(if length < target.length { "it ends early" } else { "it is longer" }));
