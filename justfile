@@ -27,6 +27,7 @@ python-tuf:
 # Unit and integration tests, without virtual machines
 test: host python-tuf
     cargo test --workspace --exclude vm-tests
+    cargo test -p rolebuild --test debian -- --ignored
 
 # Formatting, lints, dependencies and documentation
 check:

@@ -30,7 +30,7 @@ pub struct Cli {
 pub enum Command {
     /// Build one version of a role from its recipe.
     Build(Build),
-    /// Say which files differ between two builds, and how.
+    /// Say what differs between two builds: identity, and each file with how.
     Diff(Diff),
     /// Make private keys.
     Keygen(Keygen),

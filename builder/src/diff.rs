@@ -1,11 +1,12 @@
-//! Which files differ between two manifests, and how: a merge of two sorted streams.
+//! What differs between two manifests, and how: the lines of their heads, and their paths in a merge of two sorted
+//! streams.
 //!
 //! Contents are compared by size and digest; nothing but the manifests is read.
 
 use std::io::BufRead;
 
 use edeploy_format::exit::Exit;
-use edeploy_format::manifest::{Kind, ManifestError, Reader, Record};
+use edeploy_format::manifest::{Head, Kind, ManifestError, Reader, Record};
 use edeploy_format::path::TreePath;
 use serde::Serialize;
 
@@ -69,6 +70,43 @@ impl std::fmt::Display for Difference {
         let words: Vec<_> = self.aspects.iter().map(|a| a.word()).collect();
         write!(f, "{} {}", words.join(","), self.path)
     }
+}
+
+/// A line of the head that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeadDifference {
+    /// The key of the line.
+    pub key: String,
+    /// Its values in the first manifest: several for `persistent` alone.
+    pub first: Vec<String>,
+    /// Its values in the second manifest.
+    pub second: Vec<String>,
+}
+
+impl std::fmt::Display for HeadDifference {
+    /// The key, and both values.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} -> {}", self.key, self.first.join(" "), self.second.join(" "))
+    }
+}
+
+/// The lines in which two heads differ, in the order of heads.
+#[must_use]
+pub fn heads(first: &Head, second: &Head) -> Vec<HeadDifference> {
+    let (first, second) = (first.to_string(), second.to_string());
+    let key = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let mut keys: Vec<String> = first.lines().chain(second.lines()).map(key).collect();
+    let mut seen = std::collections::HashSet::new();
+    keys.retain(|key| seen.insert(key.clone()));
+    let values = |head: &str, key: &str| {
+        let value = |line: &str| line.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned);
+        head.lines().filter_map(value).collect::<Vec<_>>()
+    };
+    let difference = |key: String| {
+        let (first, second) = (values(&first, &key), values(&second, &key));
+        (first != second).then_some(HeadDifference { key, first, second })
+    };
+    keys.into_iter().filter_map(difference).collect()
 }
 
 /// Which of the two manifests could not be read.
@@ -227,6 +265,19 @@ mod tests {
             ["content,mode,owner,mtime,xattrs a", "target c", "kind d", "removed gone", "added new"];
         assert_eq!(text(&a), expected);
         assert_eq!(text(&b), [""; 0]);
+    }
+
+    #[test]
+    fn lines_of_the_heads_that_differ_are_named() {
+        let text = String::from_utf8(manifest(&[])).unwrap();
+        let head = |text: &str| Reader::new(text.as_bytes()).unwrap().head().clone();
+        let other = text
+            .replace("version 1", "version 2")
+            .replace("options =", "options =quiet")
+            .replace("ostree -", "persistent a\npersistent b\nostree -");
+        let found: Vec<_> = heads(&head(&text), &head(&other)).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["version: 1 -> 2", "options: = -> =quiet", "persistent:  -> a b"]);
+        assert_eq!(heads(&head(&text), &head(&text)), []);
     }
 
     #[test]

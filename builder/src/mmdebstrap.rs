@@ -54,7 +54,9 @@ pub fn install(recipe: &Recipe, epoch: u64, to: &Path) -> Result<(), InstallErro
         .option("--mode", mode)
         .option("--variant", recipe.variant.name())
         .option("--architectures", recipe.architecture.as_str())
-        .option("--format", "tar");
+        .option("--format", "tar")
+        // A build that is cut off is begun anew: no package needs to be synced on its own.
+        .option("--dpkgopt", "force-unsafe-io");
     for hook in account_hooks(&recipe.ids) {
         call = call.option("--essential-hook", hook);
     }
@@ -110,10 +112,12 @@ fn expand(line: &SourceLine) -> Result<String, InstallError> {
 /// The proxies that apt on this machine uses, as options of apt.
 fn proxies() -> Result<Vec<String>, ToolError> {
     let dump = Call::new(Tool::AptConfig).args(["dump", "--format", "%f \"%v\";%n", "Acquire"]).run()?;
-    let dump = String::from_utf8_lossy(&dump);
-    let proxy =
-        |line: &&str| line.split(' ').next().is_some_and(|key| key.to_lowercase().contains("::proxy"));
-    Ok(dump.lines().filter(proxy).filter(|line| !line.ends_with(" \"\";")).map(str::to_owned).collect())
+    Ok(proxy_options(&String::from_utf8_lossy(&dump)))
+}
+
+fn proxy_options(dump: &str) -> Vec<String> {
+    let proxy = |line: &&str| line.split(' ').next().is_some_and(|key| key.to_lowercase().contains("::proxy"));
+    dump.lines().filter(proxy).filter(|line| !line.ends_with(" \"\";")).map(str::to_owned).collect()
 }
 
 /// Commands that make the fixed users and groups before any package asks for one: packages then keep them.
@@ -152,6 +156,26 @@ mod tests {
             "deb http://a/debian-security/ bookworm-security main",
         ];
         assert_eq!(sources(&suite, targets), expected);
+    }
+
+    #[test]
+    fn the_proxies_of_this_machine_are_kept() {
+        let dump = "Acquire \"\";\nAcquire::Retries \"3\";\nAcquire::http \"\";\nAcquire::http::Proxy \"http://p:1/\";\n\
+                    Acquire::https::Proxy \"\";\nAcquire::http::proxy::deb.example.org \"DIRECT\";\n";
+        let expected =
+            ["Acquire::http::Proxy \"http://p:1/\";", "Acquire::http::proxy::deb.example.org \"DIRECT\";"];
+        assert_eq!(proxy_options(dump), expected);
+    }
+
+    #[test]
+    fn fixed_accounts_are_made_before_packages_ask_for_them() {
+        let text = "groups = { _ssh = 106 }\nusers = { sshd = { uid = 105, home = '/run/sshd' } }";
+        let expected = [
+            "grep -q '^_ssh:' \"$1/etc/group\" || printf '%s\\n' '_ssh:x:106:' >> \"$1/etc/group\"",
+            "grep -q '^sshd:' \"$1/etc/passwd\" || printf '%s\\n' \
+             'sshd:x:105:65534::/run/sshd:/usr/sbin/nologin' >> \"$1/etc/passwd\"",
+        ];
+        assert_eq!(account_hooks(&toml::from_str(text).unwrap()), expected);
     }
 
     #[test]

@@ -62,14 +62,11 @@ pub enum Ended {
 
 /// Installs the packages as this user, then goes on as root of a user namespace, where owners are real.
 fn as_user(args: &cli::Build, recipe: &Recipe, epoch: u64, progress: &Progress) -> Result<Ended, Failure> {
-    let work = build::work_folder(&args.builds)?;
     let mut again: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match source(args) {
-        Source::Folder(_) | Source::Archive(_) => {}
-        Source::Packages(keep) => {
-            let archive = build::install_packages(recipe, epoch, work.path(), keep.as_deref(), progress)?;
-            again.extend(["--from-tar".into(), archive.into()]);
-        }
+    let work = build::work_folder(&args.builds)?;
+    if let Source::Packages(keep) = source(args) {
+        let archive = build::install_packages(recipe, epoch, work.path(), keep.as_deref(), progress)?;
+        again.extend(["--from-tar".into(), archive.into()]);
     }
     let status = sandbox::again_as_root(again, epoch)?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());

@@ -1,4 +1,4 @@
-//! `rolebuild diff A B`: which files differ between two builds.
+//! `rolebuild diff A B`: what differs between two builds.
 
 use std::fmt;
 use std::fs::File;
@@ -10,12 +10,13 @@ use edeploy_format::manifest::{ManifestError, Reader};
 use serde::Serialize;
 
 use crate::cli;
-use crate::diff::{self, Aspect};
+use crate::diff::{self, Aspect, HeadDifference};
 use crate::failure::{Failure, Fault};
 
 /// What differs.
 #[derive(Debug, Serialize)]
 pub struct Answer {
+    head: Vec<HeadDifference>,
     differences: Vec<Line>,
 }
 
@@ -31,16 +32,17 @@ impl Answer {
     /// [`Exit::Differs`] when something differs.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        if self.differences.is_empty() { Exit::Done } else { Exit::Differs }
+        if self.head.is_empty() && self.differences.is_empty() { Exit::Done } else { Exit::Differs }
     }
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.head.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         self.differences.iter().try_for_each(|line| writeln!(f, "{}", line.text))?;
-        match self.differences.len() {
-            0 => write!(f, "no differences"),
-            n => write!(f, "{n} paths differ"),
+        match (self.head.len(), self.differences.len()) {
+            (0, 0) => write!(f, "no differences"),
+            (_, paths) => write!(f, "{paths} paths differ"),
         }
     }
 }
@@ -73,12 +75,13 @@ impl Fault for Unreadable {
 pub fn run(args: &cli::Diff) -> Result<Answer, Failure> {
     let mut differences = Vec::new();
     let (mut first, mut second) = (open(&args.first, &args.builds)?, open(&args.second, &args.builds)?);
+    let head = diff::heads(first.head(), second.head());
     diff::compare(&mut first, &mut second, |difference| {
         let text = difference.to_string();
         let path = difference.path.as_str().to_owned();
         differences.push(Line { path, differs_in: difference.aspects, text });
     })?;
-    Ok(Answer { differences })
+    Ok(Answer { head, differences })
 }
 
 /// Opens a build: a manifest, a folder that holds one, or a folder's name below `builds`.

@@ -26,6 +26,9 @@ const LEFT_BEHIND: &[&str] = &[
     // The resolver of the machine that built it.
     "/etc/.resolv.conf.systemd-resolved.bak",
     "/etc/.pwd.lock",
+    // mmdebstrap's options for apt: proxies of the build machine among them.
+    "/etc/apt/apt.conf.d/99mmdebstrap",
+    "/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
     "/etc/group-",
     "/etc/gshadow-",
     "/etc/passwd-",

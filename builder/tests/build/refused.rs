@@ -123,6 +123,15 @@ fn a_time_that_has_not_been() {
 }
 
 #[test]
+fn an_archive_that_is_none() {
+    let case = Case::new();
+    case.write("tree.tar", "no archive");
+    let output = case.rolebuild(&["build", "recipes/web", "--from-tar", "tree.tar", "--version", "1"]);
+    assert_eq!(output.status.code(), Some(11));
+    assert!(stderr(&output).contains("rolebuild: importing tree.tar: `tar "), "{}", stderr(&output));
+}
+
+#[test]
 fn a_recipe_without_a_suite_and_no_tree_to_import() {
     let case = Case::new();
     let output = case.rolebuild(&["build", "recipes/web", "--version", "1"]);

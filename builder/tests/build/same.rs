@@ -47,15 +47,28 @@ fn diff_names_what_differs_and_exits_with_9() {
     case.built("1");
     case.write("tree/boot/initrd.img-6", "another");
     case.write("tree/etc/more", "");
+    case.recipe("kernel-arguments = ['quiet']\n");
     case.built("2");
     let output = case.rolebuild(&["diff", "web@1", "builds/web@2"]);
     assert_eq!(output.status.code(), Some(9), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text, "content boot/initrd.img-6\nadded etc/more\n2 paths differ\n");
+    let derived = |line: &&str| ["ostree: ", "entries: ", "bytes: "].iter().any(|key| line.starts_with(key));
+    let lines: Vec<_> = text.lines().filter(|line| !derived(line)).collect();
+    let expected = [
+        "version: 1 -> 2",
+        "serial: 1 -> 2",
+        "options: = -> =quiet",
+        "content boot/initrd.img-6",
+        "added etc/more",
+        "2 paths differ",
+    ];
+    assert_eq!(lines, expected);
 
     let output = case.rolebuild(&["diff", "web@1", "web@2", "--json"]);
     assert_eq!(output.status.code(), Some(9));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["head"][0]["key"], "version");
+    assert_eq!(json["head"][0]["second"][0], "2");
     assert_eq!(json["differences"][0]["path"], "boot/initrd.img-6");
     assert_eq!(json["differences"][0]["differs_in"][0], "content");
 

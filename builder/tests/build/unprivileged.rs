@@ -13,6 +13,11 @@ const RANGE: &str = "nobody:300000:65536\n";
 fn an_ordinary_user_builds_the_same_version_as_root() {
     let case = Case::new();
     std::os::unix::fs::chown(case.path("tree/var/lib/site"), Some(33), Some(34)).expect("owners need root");
+    // As mmdebstrap and others pack it: a device that an ordinary user could not make.
+    let (kind, mode) = (rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::from(0o666));
+    fs::create_dir(case.path("tree/dev")).unwrap();
+    let null = rustix::fs::makedev(1, 3);
+    rustix::fs::mknodat(rustix::fs::CWD, case.path("tree/dev/null"), kind, mode, null).unwrap();
     let tar = ["--create", "--directory=tree", "--file=tree.tar", "--numeric-owner", "."];
     assert!(Command::new("tar").args(tar).current_dir(case.path("")).status().unwrap().success());
     case.rolebuild(&["build", "recipes/web", "--updater=edeploy-ab", "--from-tar=tree.tar", "--version=1"]);

@@ -24,7 +24,8 @@ pub(super) fn delete_durably<'a, D: BlockDevice>(
     sweep(cache, volume)
 }
 
-/// Frees what no folder reaches, makes the tables equal and the count of free clusters right.
+/// Frees what no folder reaches, makes the tables equal and the count of free clusters right, and says
+/// in the table that the volume is in order.
 ///
 /// Returns that count. Nothing here needs a barrier: until it is durable there are lost clusters.
 pub(super) fn sweep<D: BlockDevice>(cache: &mut Cache<D>, volume: &Geometry) -> Result<u64, EspError> {
@@ -52,6 +53,9 @@ pub(super) fn sweep<D: BlockDevice>(cache: &mut Cache<D>, volume: &Geometry) -> 
         .map_err(EspError::writing("the allocation table"))?;
     Ok(free)
 }
+
+/// The byte and bit of the table, in what would be cluster 1, that say that the volume was left in order.
+const CLEAN: (usize, u8) = (7, 0x08);
 
 /// For each cluster: does a folder own it, or something of a folder that `stays`?
 pub(super) fn reached<D: BlockDevice>(
@@ -83,6 +87,10 @@ fn sweep_sector(
         return (*before, u64::from(end.saturating_sub(first).min(PER_SECTOR)));
     }
     let (mut now, mut free) = (*before, 0);
+    if first == 0 {
+        // A loader that was cut while it counted a try leaves the mark of an unclean shutdown.
+        now[CLEAN.0] |= CLEAN.1;
+    }
     for (cluster, value) in (first..end).zip(now.as_chunks_mut::<4>().0) {
         let old = u32::from_le_bytes(*value) & VALUE;
         let lost = volume.exists(cluster) && old != BAD && !reached[cluster as usize];

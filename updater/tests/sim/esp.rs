@@ -150,6 +150,19 @@ fn what_no_entry_names_is_pruned_and_its_room_is_free_again() {
 }
 
 #[test]
+fn the_mark_of_an_unclean_shutdown_and_unequal_tables_are_taken_back() {
+    let (mut disk, _) = installed(SMALL);
+    let mut table = [0; SECTOR];
+    disk.read(8, &mut table).unwrap();
+    // As the firmware's driver leaves the first of the two tables when it is cut.
+    table[7] &= !0x08;
+    disk.write(8, &table).unwrap();
+    assert!(fsck(&disk).unwrap_err().contains("Dirty bit is set"));
+    Esp::open(&mut disk).unwrap().prune(&[]).unwrap();
+    assert_eq!(fsck(&disk), Ok(()));
+}
+
+#[test]
 fn a_full_esp_still_takes_the_entries_of_a_rollback() {
     let (mut disk, old) = installed(SMALL);
     let mut esp = Esp::open(&mut disk).unwrap();

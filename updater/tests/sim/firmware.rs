@@ -49,7 +49,10 @@ impl Write for Bytes {
         let (number, offset, mut sector) = self.sector()?;
         let length = from.len().min(SECTOR - offset);
         sector[offset..offset + length].copy_from_slice(&from[..length]);
-        self.disk.write(number, &sector)?;
+        // fatfs marks the volume as in use in the boot sector, which firmware leaves alone.
+        if number != 0 {
+            self.disk.write(number, &sector)?;
+        }
         self.at += length as u64;
         Ok(length)
     }

@@ -150,7 +150,6 @@ fn a_killed_process_leaves_nothing_that_a_later_cut_could_break() {
 }
 
 #[test]
-#[ignore = "fsck.fat tells a dirty flag that a cut left in the boot sector, but not in its backup; what the ESP code should do about it is open"]
 fn cuts_while_recovering_from_a_cut_change_nothing() {
     let plans = [second_upgrade(), fall_back(Temper::Hanging), after_a_fall_back(), rollback()];
     let cases: u64 =
