@@ -4,14 +4,17 @@ musl := "x86_64-unknown-linux-musl"
 gnu := "x86_64-unknown-linux-gnu"
 # The target of the host binary: musl where its standard library is installed, else static glibc.
 target := `rustc --print target-libdir --target x86_64-unknown-linux-musl | xargs -I{} sh -c 'test -d {} && echo x86_64-unknown-linux-musl || echo x86_64-unknown-linux-gnu'`
-export RUSTFLAGS_HOST := if target == gnu { "-C target-feature=+crt-static" } else { "" }
+# Nothing unwinds in the host binary (a panic is told, then it aborts): no tables for it, in Rust, C or the whole.
+host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs" }
+link_flags := if target == gnu { "" } else { "-C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T," + justfile_directory() / "updater/nounwind.ld" }
+export CFLAGS_x86_64_unknown_linux_musl := "-fno-asynchronous-unwind-tables -fno-unwind-tables"
 
 _list:
     @just --list
 
 # The host binary, static, in target/host/edeploy-ab
 host:
-    @RUSTFLAGS="$RUSTFLAGS_HOST" cargo build --quiet -p edeploy-ab --profile host --target {{target}}
+    @RUSTFLAGS="{{host_flags}}" cargo rustc --quiet -p edeploy-ab --bin edeploy-ab --profile host --target {{target}} -- {{link_flags}}
     @mkdir -p target/host && cp target/{{target}}/host/edeploy-ab target/host/edeploy-ab
     @! ldd target/host/edeploy-ab 2>/dev/null | grep -q '=>' || { echo "target/host/edeploy-ab is not static" >&2; exit 1; }
 

@@ -116,7 +116,8 @@ fn proxies() -> Result<Vec<String>, ToolError> {
 }
 
 fn proxy_options(dump: &str) -> Vec<String> {
-    let proxy = |line: &&str| line.split(' ').next().is_some_and(|key| key.to_lowercase().contains("::proxy"));
+    let proxy =
+        |line: &&str| line.split(' ').next().is_some_and(|key| key.to_lowercase().contains("::proxy"));
     dump.lines().filter(proxy).filter(|line| !line.ends_with(" \"\";")).map(str::to_owned).collect()
 }
 
