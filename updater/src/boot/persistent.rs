@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use edeploy_format::path::TreePath;
+use edeploy_format::path::{TreePath, unescape};
 use edeploy_format::units::PERSISTENT;
 
 use super::{seed, state};
@@ -55,7 +55,7 @@ fn list(root: &Path) -> io::Result<Vec<TreePath>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e),
     };
-    let parsed: Result<_, _> = text.lines().map(TreePath::new).collect();
+    let parsed: Result<_, _> = text.lines().map(|line| unescape(line).and_then(TreePath::new)).collect();
     parsed.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
@@ -144,6 +144,17 @@ mod tests {
         fs::write(root.path().join(PERSISTENT), "etc/ssh\n../etc/shadow\n").unwrap();
         let brought = bring(root.path());
         assert!(matches!(brought[..], [(_, Err(PersistentError::List(_)))]), "{brought:?}");
+    }
+
+    #[test]
+    fn paths_are_read_as_they_are_escaped_in_the_list() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("usr/lib/edeploy")).unwrap();
+        let path = "srv/a b\\c\u{e9}";
+        fs::write(root.path().join(PERSISTENT), format!("{}\n", edeploy_format::path::escape(path))).unwrap();
+        assert_eq!(list(root.path()).unwrap(), [TreePath::new(path).unwrap()]);
+        fs::write(root.path().join(PERSISTENT), "srv/a b\n").unwrap();
+        assert!(list(root.path()).is_err(), "a path that is not escaped");
     }
 
     #[test]
