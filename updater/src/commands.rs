@@ -16,6 +16,8 @@ mod verify;
 
 pub use boot::generate;
 
+use std::io::Write;
+
 use edeploy_format::exit::Exit;
 use edeploy_format::tuf::{Expiry, Time};
 
@@ -35,7 +37,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Help(topic) => return help::show(topic.as_deref()),
         Command::ProgramVersion => {
-            println!("edeploy-ab {}", env!("CARGO_PKG_VERSION"));
+            put(concat!("edeploy-ab ", env!("CARGO_PKG_VERSION"), "\n"))?;
             return Ok(Exit::Done);
         }
         _ => {}
@@ -71,12 +73,27 @@ fn progress(common: &Common) -> Box<dyn Progress> {
 }
 
 /// Answers with `json`, or with `lines` for people.
-fn answer(common: &Common, json: &serde_json::Value, lines: &[String]) {
-    if common.json {
-        println!("{json}");
-    } else {
-        lines.iter().for_each(|line| println!("{line}"));
+fn answer(common: &Common, json: &serde_json::Value, lines: &[String]) -> Result<(), Failure> {
+    put(&if common.json { format!("{json}\n") } else { lines.join("\n") + "\n" })
+}
+
+/// Writes to standard output. A reader that went away, as `head` does, has what it wanted.
+///
+/// # Errors
+/// [`Exit::Failed`] if it takes no more.
+pub fn put(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, format!("writing the answer to standard output: {e}")))
+        }
+        _ => Ok(()),
     }
+}
+
+/// Writes a line to standard error; when that is closed or full, nobody listens.
+pub fn say(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// The time that counts for expiry: no earlier than the build of what runs.

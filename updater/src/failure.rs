@@ -11,7 +11,7 @@ use crate::esp::EspError;
 use crate::fetch::FetchError;
 use crate::lock::LockError;
 use crate::machine::Refusal;
-use crate::slot::{FillError, FramesError, KeptError};
+use crate::slot::{CarryError, FillError, FramesError, KeptError};
 use crate::trust::{ObjectError, TrustError};
 
 /// Why a command failed, with the kind of fault its exit code tells.
@@ -106,7 +106,12 @@ exits! {
         KeptError::Rule { .. } | KeptError::Lint { .. } => Exit::Untrusted,
         KeptError::Slot(e) => storage(&e.source),
     };
-    crate::slot::CarryError => |e| if e.is_no_space() { Exit::Space } else { Exit::Failed };
+    crate::slot::CarryError => |e| match e {
+        CarryError::Slot(fault) => storage(&fault.source),
+        CarryError::Special { .. } | CarryError::Conflict { .. } => Exit::Refused,
+        CarryError::Differs(_) => Exit::Differs,
+        CarryError::Walk(_) | CarryError::Running(_) => Exit::Failed,
+    };
     crate::slot::PlanError => |_| Exit::Failed;
     crate::slot::MergeError => |_| Exit::Failed;
     crate::trust::ObjectError => |e| match e {

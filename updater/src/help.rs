@@ -2,6 +2,7 @@
 
 use edeploy_format::exit::Exit;
 
+use crate::commands::put;
 use crate::failure::Failure;
 
 /// Prints the help of a command, or of all.
@@ -14,7 +15,7 @@ pub fn show(command: Option<&str>) -> Result<Exit, Failure> {
         Some(command) => of(command),
     };
     let none = || Failure::new(Exit::Usage, format!("no such command: {:?}", command.unwrap_or_default()));
-    print!("{}", text.ok_or_else(none)?);
+    put(text.ok_or_else(none)?)?;
     Ok(Exit::Done)
 }
 

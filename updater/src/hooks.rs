@@ -16,7 +16,8 @@ use edeploy_format::name::{Role, Version};
 use edeploy_format::slot::Slot;
 use edeploy_format::transition::{Hook, Rule};
 
-use crate::program::{self, End};
+use crate::failure::chain;
+use crate::program::{self, End, Ending, last_words};
 
 /// How long a hook may take when its rule does not say.
 const DEFAULT_SECONDS: u32 = 600;
@@ -38,6 +39,15 @@ pub struct Context<'a> {
     pub root: &'a Path,
     /// `EDEPLOY_TRIAL`: 1 when the running version is itself still on trial, else 0.
     pub trial: bool,
+}
+
+/// A hook that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// What it wants.
+    pub wish: Wish,
+    /// How it ended, and the last it said.
+    pub ending: Ending,
 }
 
 /// What a hook that succeeded wants.
@@ -77,12 +87,29 @@ pub enum HookError {
         output: String,
     },
     /// It asked for a reboot and may not.
-    #[error("hook `{}` asked for a reboot with exit code 100: only `post` may", .0.name())]
-    NoReboot(Hook),
+    #[error("hook `{}` asked for a reboot with exit code 100: only `post` may", .hook.name())]
+    NoReboot {
+        /// Which.
+        hook: Hook,
+        /// The end of what it printed.
+        output: String,
+    },
+}
+
+impl HookError {
+    /// How the hook ended, and the end of what it printed.
+    #[must_use]
+    pub fn ending(&self) -> (String, &str) {
+        match self {
+            Self::NotAProgram(_) | Self::Start { .. } => (chain(self), ""),
+            Self::Failed { end, output, .. } => (end.to_string(), output),
+            Self::NoReboot { output, .. } => (End::Code(100).to_string(), output),
+        }
+    }
 }
 
 fn last(output: &str) -> String {
-    output.lines().rev().find(|l| !l.trim().is_empty()).map(|l| format!(" ({l})")).unwrap_or_default()
+    last_words(output).map(|line| format!(" ({line})")).unwrap_or_default()
 }
 
 /// Runs `hook` of `rule`, if it has one; its lines are shown as `  <hook>: <line>`.
@@ -94,8 +121,8 @@ pub fn run(
     hook: Hook,
     context: &Context<'_>,
     show: &mut dyn FnMut(&str),
-) -> Result<Wish, HookError> {
-    let Some(text) = rule.hook(hook) else { return Ok(Wish::Nothing) };
+) -> Result<Option<Ran>, HookError> {
+    let Some(text) = rule.hook(hook) else { return Ok(None) };
     if !text.starts_with("#!") {
         return Err(HookError::NotAProgram(hook));
     }
@@ -107,9 +134,9 @@ pub fn run(
     let mut prefixed = |line: &str| show(&format!("  {}: {line}", hook.name()));
     let ending = program::run(command, Duration::from_secs(seconds.into()), &mut prefixed).map_err(start)?;
     match (ending.end, hook) {
-        (End::Code(0), _) => Ok(Wish::Nothing),
-        (End::Code(100), Hook::Post) => Ok(Wish::Reboot),
-        (End::Code(100), Hook::Check | Hook::Pre) => Err(HookError::NoReboot(hook)),
+        (End::Code(0), _) => Ok(Some(Ran { wish: Wish::Nothing, ending })),
+        (End::Code(100), Hook::Post) => Ok(Some(Ran { wish: Wish::Reboot, ending })),
+        (End::Code(100), Hook::Check | Hook::Pre) => Err(HookError::NoReboot { hook, output: ending.output }),
         (end, _) => Err(HookError::Failed { hook, end, output: ending.output }),
     }
 }
@@ -170,7 +197,7 @@ mod tests {
         };
         let mut shown = Vec::new();
         let result = run(&rule, hook, &context, &mut |line| shown.push(line.to_owned()));
-        (result, shown)
+        (result.map(|ran| ran.map_or(Wish::Nothing, |ran| ran.wish)), shown)
     }
 
     #[test]
@@ -200,7 +227,7 @@ mod tests {
         assert_eq!(run_text(Hook::Post, "#!/bin/sh\nexit 100\n", 0).0.unwrap(), Wish::Reboot);
         for hook in [Hook::Check, Hook::Pre] {
             assert!(
-                matches!(run_text(hook, "#!/bin/sh\nexit 100\n", 0).0, Err(HookError::NoReboot(h)) if h == hook)
+                matches!(run_text(hook, "#!/bin/sh\nexit 100\n", 0).0, Err(HookError::NoReboot { hook: h, .. }) if h == hook)
             );
         }
     }

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match result {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
-            eprintln!("edeploy-ab: {failure}");
+            commands::say(&format!("edeploy-ab: {failure}"));
             ExitCode::from(failure.exit as u8)
         }
     }

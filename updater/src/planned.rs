@@ -34,7 +34,7 @@ pub fn plan(
     let kept = Kept::new(&rule.exclude, &rule.add_only)?;
     kept.lint(&wanted.head)?;
     let (own, own_kept) = (installed.manifest()?, installed.kept()?);
-    let index = Index::build(&own, |record| !own_kept.covers(&record.path, false))?;
+    let index = Index::of_running(&own, &own_kept)?;
     let running = Some(PlannedFrom { tree: &installed.tree, manifest: &own, index: &index });
     let volume =
         installed.place.volume(installed.place.layout.slot(installed.slot().other()), Access::ReadOnly)?;

@@ -45,8 +45,14 @@ impl Ending {
     /// The last line that is not empty.
     #[must_use]
     pub fn last_words(&self) -> Option<&str> {
-        self.output.lines().rev().find(|line| !line.trim().is_empty())
+        last_words(&self.output)
     }
+}
+
+/// The last line of an output that is not empty.
+#[must_use]
+pub fn last_words(output: &str) -> Option<&str> {
+    output.lines().rev().find(|line| !line.trim().is_empty())
 }
 
 impl std::fmt::Display for End {

@@ -21,6 +21,6 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     };
     let version = &installed.head.version;
     let json = json!({ "version": version, "slot": name.slot.to_string(), "entry": name.to_string() });
-    super::answer(common, &json, &[format!("{version} in slot {} is good", name.slot)]);
+    super::answer(common, &json, &[format!("{version} in slot {} is good", name.slot)])?;
     Ok(Exit::Done)
 }

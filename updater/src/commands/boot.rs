@@ -22,7 +22,7 @@ pub fn generate(to: Option<&Path>) -> Result<Exit, Failure> {
 fn say(line: &str) {
     // To systemd's journal we are already known by name.
     let name = if std::env::var_os("JOURNAL_STREAM").is_some() { "" } else { "edeploy-ab: " };
-    eprintln!("{name}{line}");
+    super::say(&format!("{name}{line}"));
 }
 
 pub(super) fn run(command: &Command) -> Exit {

@@ -13,6 +13,6 @@ pub(super) fn run(common: &Common, which: &Command) -> Result<Exit, Failure> {
         Command::Profile => ("profile", installed.settings.profile.clone()),
         _ => ("version", installed.head.version.to_string()),
     };
-    super::answer(common, &json!({ name: value }), std::slice::from_ref(&value));
+    super::answer(common, &json!({ name: value }), std::slice::from_ref(&value))?;
     Ok(Exit::Done)
 }

@@ -34,7 +34,7 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
         }));
     }
     let json = json!({ "role": installed.head.role, "versions": rows, "min_serial": trusted.min_serial() });
-    super::answer(common, &json, &lines);
+    super::answer(common, &json, &lines)?;
     Ok(Exit::Done)
 }
 

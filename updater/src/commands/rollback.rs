@@ -20,6 +20,6 @@ pub(super) fn run(common: &Common, no_reboot: bool) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Failed, "a rollback ended as something else"));
     };
     let json = json!({ "slot": name.slot.to_string(), "entry": name.to_string(), "reboot": true });
-    super::answer(common, &json, &[format!("slot {} boots next", name.slot)]);
+    super::answer(common, &json, &[format!("slot {} boots next", name.slot)])?;
     super::reboot(&installed, no_reboot, &*progress)
 }

@@ -25,7 +25,7 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let next = esp.next_boot(&overrides(&installed)?)?;
     let next = next.map(|choice| choice.file);
     let seen = Seen { installed: &installed, lines: &lines, entries: &entries, next: next.as_deref() };
-    super::answer(common, &seen.json(), &seen.text());
+    super::answer(common, &seen.json(), &seen.text())?;
     Ok(Exit::Done)
 }
 

@@ -23,13 +23,15 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let (scratch, architecture) = (std::env::temp_dir(), &installed.head.architecture);
     let wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
     let mut paths: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut told = Ok(());
     let Planned { plan, room } = plan(&installed, &wanted, &*fetch, &mut |change, path| {
         if common.json {
             paths.entry(change.word()).or_default().push(path.into());
-        } else {
-            println!("{:<8} {path}", change.word());
+        } else if told.is_ok() {
+            told = super::put(&format!("{:<8} {path}\n", change.word()));
         }
     })?;
+    told?;
     let objects = wanted.boot_objects()?;
     let esp = installed.esp()?.check_room(installed.slot().other(), &objects);
     let rule = wanted.rule(&installed.head)?;
@@ -59,7 +61,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
         format!("ESP: kernel and initrd of {}: {}", size(esp_bytes), verdict(esp.as_ref().err())),
         format!("hooks: {}", if hooks.is_empty() { "none".to_owned() } else { hooks.join(", ") }),
     ];
-    super::answer(common, &json, &lines);
+    super::answer(common, &json, &lines)?;
     Ok(if esp.is_ok() && room.is_ok() { Exit::Done } else { Exit::Space })
 }
 

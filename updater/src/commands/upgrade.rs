@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::{Common, Upgrade};
 use crate::disk::mount::Access;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::host::linux::{Coming, Linux};
 use crate::host::run as run_host;
 use crate::installed::Installed;
@@ -13,28 +13,34 @@ use crate::journal::{Deployment, Event};
 use crate::machine::{Goal, Outcome};
 use crate::planned::{Planned, plan};
 use crate::progress::{Progress, size};
+use crate::slot::Filled;
 use crate::trust::{Scratch, Trusted};
 use crate::wanted::Wanted;
+
+/// An upgrade that came to its end.
+struct Brought {
+    wanted: Wanted,
+    outcome: Outcome,
+    filled: Filled,
+}
 
 pub(super) fn run(common: &Common, upgrade: &Upgrade) -> Result<Exit, Failure> {
     let progress = super::progress(common);
     let installed = Installed::open(common, Access::ReadWrite)?;
     let _lock = installed.lock()?;
-    let fetch = installed.site(common)?;
-    let expiry = super::now(installed.head.built, &*progress);
-    let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
-    installed.stores()[0].save(&trusted)?;
-    let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
-    let wanted =
-        Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), &*progress)?;
-    announce(&plan(&installed, &wanted, &*fetch, &mut |_, _| ())?, &wanted, &*progress)?;
-    let mut host = Linux::installed(&installed, Some(Coming { wanted: &wanted, fetch: &*fetch }), &*progress);
-    let goal = Goal::Upgrade { manifest: wanted.digest(), retry: upgrade.retry };
-    let outcome =
-        run_host(&mut host, &goal).inspect_err(|failure| record(&installed, &wanted, failure, &*progress))?;
+    let mut to = None;
+    let brought = bring(common, upgrade, &installed, &*progress, &mut to);
+    let brought = brought.inspect_err(|failure| {
+        let (version, reason) = (upgrade.version.clone(), failure.to_string());
+        let recorded = installed.journal().append(Event::Failed { version, to, reason });
+        // That this fails must not hide why the upgrade did.
+        if let Err(e) = recorded {
+            progress.note(&chain(&e));
+        }
+    })?;
+    let Brought { wanted, outcome, filled } = brought;
     let (said, wants_reboot) = said(&outcome, &wanted);
-    let filled = host.filled();
-    let mut lines = vec![said.to_owned()];
+    let mut lines = vec![said];
     if let Outcome::Staged { .. } = outcome {
         let [kept, copied, down] = [filled.kept, filled.copied, filled.downloaded].map(size);
         lines.push(format!("{kept} were there, {copied} copied from the running slot, {down} downloaded"));
@@ -44,8 +50,39 @@ pub(super) fn run(common: &Common, upgrade: &Upgrade) -> Result<Exit, Failure> {
         "reboot": wants_reboot, "kept": filled.kept, "copied": filled.copied, "fetched": filled.fetched,
         "downloaded": filled.downloaded, "drifted": filled.drifted,
     });
-    super::answer(common, &json, &lines);
+    super::answer(common, &json, &lines)?;
     if wants_reboot { super::reboot(&installed, upgrade.no_reboot, &*progress) } else { Ok(Exit::Done) }
+}
+
+/// Brings the version; `to` says which it is as soon as that is known.
+fn bring(
+    common: &Common,
+    upgrade: &Upgrade,
+    installed: &Installed,
+    progress: &dyn Progress,
+    to: &mut Option<Deployment>,
+) -> Result<Brought, Failure> {
+    let fetch = installed.site(common)?;
+    let expiry = super::now(installed.head.built, progress);
+    let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
+    installed.stores()[0].save(&trusted)?;
+    let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
+    let wanted =
+        Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), progress)?;
+    *to = Some(Deployment {
+        version: Some(upgrade.version.clone()),
+        manifest: wanted.digest(),
+        slot: installed.slot().other(),
+        generation: None,
+    });
+    announce(&plan(installed, &wanted, &*fetch, &mut |_, _| ())?, &wanted, progress)?;
+    let goal = Goal::Upgrade { manifest: wanted.digest(), retry: upgrade.retry };
+    let coming = Coming { wanted: &wanted, fetch: &*fetch };
+    let mut host = Linux::installed(installed, Some(coming), progress);
+    let outcome = run_host(&mut host, &goal)?;
+    let filled = host.filled();
+    drop(host);
+    Ok(Brought { wanted, outcome, filled })
 }
 
 /// Says what it will cost, and refuses what will not fit.
@@ -84,18 +121,5 @@ fn said(outcome: &Outcome, wanted: &Wanted) -> (String, bool) {
         Outcome::Installed(name) | Outcome::RolledBack(name) | Outcome::Blessed(name) => {
             (format!("{version} is under the entry {name}"), false)
         }
-    }
-}
-
-/// Leaves the failure in the journal; that failing must not hide why.
-fn record(installed: &Installed, wanted: &Wanted, failure: &Failure, progress: &dyn Progress) {
-    let to = Deployment {
-        version: Some(wanted.head.version.clone()),
-        manifest: wanted.digest(),
-        slot: installed.slot().other(),
-        generation: None,
-    };
-    if let Err(e) = installed.journal().append(Event::Failed { to, reason: failure.to_string() }) {
-        progress.note(&crate::failure::chain(&e));
     }
 }

@@ -15,13 +15,15 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let mut drifts = Vec::new();
     let verifying =
         Verifying { slot: &installed.tree, manifest: &manifest, kept: &kept, progress: &*progress };
+    let mut told = Ok(());
     let sum = verifying.run(&mut |drift| {
         if common.json {
             drifts.push(json!({ "path": drift.path, "what": drift.what.word(), "text": drift.to_string() }));
-        } else {
-            println!("{drift}");
+        } else if told.is_ok() {
+            told = super::put(&format!("{drift}\n"));
         }
     })?;
+    told?;
     let clean = sum.drifts == 0;
     let json = json!({
         "version": installed.head.version, "slot": installed.slot().to_string(), "clean": clean,
@@ -32,6 +34,6 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
         0 => format!("{version} is as it was signed: {paths} paths, {bytes}; {} left alone", sum.kept),
         n => format!("{version} differs from what was signed in {n} places"),
     };
-    super::answer(common, &json, &[line]);
+    super::answer(common, &json, &[line])?;
     Ok(if clean { Exit::Done } else { Exit::Differs })
 }

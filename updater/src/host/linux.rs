@@ -226,7 +226,7 @@ impl<'a> Linux<'a> {
         let wanted = self.coming()?.wanted;
         let mut manifest = own_manifest(tree)?;
         let wrong = |name: &str| {
-            Failure::new(Exit::Failed, format!("the slot's {name} does not read back as it was written"))
+            Failure::new(Exit::Differs, format!("the slot's {name} does not read back as it was written"))
         };
         if digest(&mut manifest)? != wanted.digest() {
             return Err(wrong("manifest"));

@@ -7,6 +7,8 @@ use edeploy_format::name::{Role, Version};
 use edeploy_format::slot::Slot;
 use serde::{Deserialize, Serialize};
 
+use crate::program::last_words;
+
 /// A version in a slot, under one boot entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -60,8 +62,11 @@ pub enum Event {
     },
     /// An upgrade did not come to its end.
     Failed {
-        /// What was coming.
-        to: Deployment,
+        /// What was asked for.
+        version: Version,
+        /// The same with its identity, once that was known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Deployment>,
         /// Why it did not.
         reason: String,
     },
@@ -141,7 +146,8 @@ impl Event {
     #[must_use]
     pub fn deployments(&self) -> Vec<&Deployment> {
         match self {
-            Self::Installed { to, .. } | Self::Failed { to, .. } => vec![to],
+            Self::Installed { to, .. } => vec![to],
+            Self::Failed { to, .. } => to.iter().collect(),
             Self::Started { from, to }
             | Self::Armed { from, to, .. }
             | Self::FellBack { from, to, .. }
@@ -170,8 +176,11 @@ impl fmt::Display for Event {
         match self {
             Self::Installed { role, to } => write!(f, "installed {role} {to}"),
             Self::Started { from, to } => write!(f, "upgrade from {from} to {to} began"),
-            Self::Failed { to, reason } => write!(f, "upgrade to {to} failed: {reason}"),
-            Self::Hook { hook, end, .. } => write!(f, "hook {hook}: {end}"),
+            Self::Failed { version, reason, .. } => write!(f, "upgrade to {version} failed: {reason}"),
+            Self::Hook { hook, end, output } => {
+                write!(f, "hook {hook}: {end}")?;
+                last_words(output).map_or(Ok(()), |words| write!(f, " ({words})"))
+            }
             Self::Armed { to, fetched, written, seconds, .. } => {
                 write!(f, "{to} armed in {seconds} s: {fetched} bytes fetched, {written} written")
             }

@@ -13,7 +13,6 @@ mod copy;
 mod folders;
 
 use std::fs::File;
-use std::io;
 
 use super::drift::Drift;
 use super::entry::{Entry, Shape, shown};
@@ -74,14 +73,6 @@ pub enum CarryError {
     /// What was carried is not what it was carried from.
     #[error("carried over, but not the same: {0}")]
     Differs(Drift),
-}
-
-impl CarryError {
-    /// Whether the new slot is full: of bytes or of inodes.
-    #[must_use]
-    pub fn is_no_space(&self) -> bool {
-        matches!(self, Self::Slot(fault) if fault.source.kind() == io::ErrorKind::StorageFull)
-    }
 }
 
 impl Carrying<'_> {

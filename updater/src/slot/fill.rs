@@ -18,7 +18,6 @@ mod finish;
 mod make;
 
 use std::fs::File;
-use std::io;
 
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::path::TreePath;
@@ -98,14 +97,6 @@ pub enum FillError {
     /// Pieces of one content that do not follow one another.
     #[error("the pack index holds the pieces of {0} out of order")]
     Order(TreePath),
-}
-
-impl FillError {
-    /// Whether the slot is full: of bytes or of inodes.
-    #[must_use]
-    pub fn is_no_space(&self) -> bool {
-        matches!(self, Self::Slot(fault) if fault.source.kind() == io::ErrorKind::StorageFull)
-    }
 }
 
 impl From<MergeError> for FillError {

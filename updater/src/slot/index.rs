@@ -51,38 +51,27 @@ impl<'m> Index<'m> {
         Self { manifest, entries: Vec::new() }
     }
 
-    /// All files of `manifest` that hold something and that `wanted` accepts; it is asked for every
-    /// record, in order.
+    /// What a running slot can give: the files of its manifest that hold something, but those that are
+    /// the machine's own.
     ///
     /// # Errors
     /// [`ManifestError`].
-    pub fn build(manifest: &'m File, mut wanted: impl FnMut(&Record) -> bool) -> Result<Self, ManifestError> {
-        let mut index = Self::empty(manifest);
+    pub fn of_running(manifest: &'m File, kept: &Kept) -> Result<Self, ManifestError> {
+        let (mut index, mut kept) = (Self::empty(manifest), kept.in_order());
         let mut reader = self::manifest(manifest)?;
         loop {
             let offset = reader.offset();
             let Some(record) = reader.next_record()? else { break };
-            let wanted = wanted(&record);
+            // Asked for every record, in order.
+            let covered = kept.judge(record.path.as_bytes(), record.kind == Kind::Folder);
             if let Kind::File { size: 1.., digest } = &record.kind
-                && wanted
+                && !covered.by_either()
             {
                 index.push(digest, offset);
             }
         }
         index.sort();
         Ok(index)
-    }
-
-    /// What a running slot can give: the files of its manifest, but those that are the machine's own.
-    ///
-    /// # Errors
-    /// [`ManifestError`].
-    pub fn of_running(manifest: &'m File, kept: &Kept) -> Result<Self, ManifestError> {
-        let mut kept = kept.in_order();
-        Self::build(manifest, |record| {
-            let is_folder = record.kind == Kind::Folder;
-            !kept.judge(record.path.as_bytes(), is_folder).by_either()
-        })
     }
 
     /// Adds the record at `offset`; call [`Index::sort`] before anything is looked for.

@@ -5,8 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use edeploy_ab::failure::Failure;
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::slot::{Carried, CarryError, Carrying, Kept};
+use edeploy_format::exit::Exit;
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, mknodat};
 
 use crate::support::{Disk, Published, Slot, Version, assert_clean, drifts, fill};
@@ -209,6 +211,7 @@ fn a_file_where_the_other_has_a_folder_takes_its_place_or_is_refused() {
     fs::write(m.a.path("etc/config/inside"), "the machine's").unwrap();
     let error = m.run(&kept("/etc/config/inside\n")).unwrap_err();
     assert!(matches!(&error, CarryError::Conflict { path } if path == "/etc/config"), "{error}");
+    assert_eq!(Failure::from(error).exit, Exit::Refused);
 }
 
 #[test]
@@ -217,6 +220,7 @@ fn a_special_file_is_refused_by_name() {
     mknodat(CWD, m.a.path("etc/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     let error = m.run(&kept("/etc/fifo\n")).unwrap_err();
     assert!(matches!(&error, CarryError::Special { path } if path == "/etc/fifo"), "{error}");
+    assert_eq!(Failure::from(error).exit, Exit::Refused);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
+use edeploy_ab::failure::Failure;
 use edeploy_ab::slot::{Filled, Index, Kept};
 use edeploy_format::digest::Digest;
+use edeploy_format::exit::Exit;
 use edeploy_format::manifest::Owner;
 
 use crate::support::{CAPABILITY, Disk, Server, Version, acl, assert_clean, drifts, fill, fill_from, xattr};
@@ -288,6 +290,6 @@ fn a_slot_that_is_full_says_so() {
         let disk = Disk::of(12 << 20, 512);
         let slot = disk.mount();
         let error = fill_from(&slot, &version, &Server::of(&version), None).unwrap_err();
-        assert!(error.is_no_space(), "{error}");
+        assert_eq!(Failure::from(error).exit, Exit::Space);
     }
 }

@@ -19,6 +19,10 @@ pub const NOW: u64 = 1_780_000_000;
 pub struct Site {
     /// The role.
     pub role: Role,
+    /// When everything is published: [`NOW`] unless changed.
+    pub now: u64,
+    /// The architecture of all versions.
+    pub architecture: String,
     /// The version number of all metadata but root.
     pub version: u64,
     /// Days after [`NOW`] on which the timestamp expires.
@@ -38,21 +42,26 @@ fn keys(seed: u8) -> (Key, RoleKeys) {
     (key, RoleKeys::new([id], 1))
 }
 
-fn days(days: u32) -> Time {
-    Time::new(NOW).plus_days(days)
-}
-
 impl Site {
     pub fn new(role: &str) -> Self {
         let (role, objects) = (role.parse().unwrap(), BTreeMap::new());
-        Self { role, version: 1, timestamp_days: 7, min_serial: 0, objects }
+        let architecture = "amd64".to_owned();
+        Self { role, now: NOW, architecture, version: 1, timestamp_days: 7, min_serial: 0, objects }
+    }
+
+    fn days(&self, days: u32) -> Time {
+        Time::new(self.now).plus_days(days)
     }
 
     /// Adds a manifest with these bytes, compressed as it is published.
     pub fn manifest(&mut self, version: &str, serial: u64, text: &[u8]) {
         let contents = Contents { blake3: Digest::of(text), size: text.len() as u64 };
-        let identity =
-            Identity { contents, serial, architecture: "amd64".parse().unwrap(), built: NOW - 1000 };
+        let identity = Identity {
+            contents,
+            serial,
+            architecture: self.architecture.parse().unwrap(),
+            built: self.now - 1000,
+        };
         self.packed(Object::Manifest, version, text, &identity);
     }
 
@@ -82,7 +91,7 @@ impl Site {
             fs::write(folder.join("targets").join(target.file(name)), bytes).unwrap();
         }
         let put = |name: String, bytes: &[u8]| fs::write(folder.join("metadata").join(name), bytes).unwrap();
-        put("1.root.json".to_owned(), &root());
+        put("1.root.json".to_owned(), &root_of(self.now));
         let delegated = format!("role-{}", self.role);
         let (role, targets) = (self.role_targets(), self.top_targets());
         let n = self.version;
@@ -92,18 +101,18 @@ impl Site {
             ("targets.json".to_owned(), MetaFile::of(n, &targets)),
             (format!("{delegated}.json"), MetaFile::of(n, &role)),
         ]);
-        let common = Common::new::<Snapshot>(n, days(90));
+        let common = Common::new::<Snapshot>(n, self.days(90));
         let snapshot = sign(&Snapshot { common, meta, extra: Default::default() }, &[&key(3)]).unwrap();
         put(format!("{n}.snapshot.json"), &snapshot);
         let meta = BTreeMap::from([("snapshot.json".to_owned(), MetaFile::of(n, &snapshot))]);
-        let common = Common::new::<Timestamp>(n, days(self.timestamp_days));
-        let issued = Some(Issued { issued: Time::new(NOW), extra: Default::default() });
+        let common = Common::new::<Timestamp>(n, self.days(self.timestamp_days));
+        let issued = Some(Issued { issued: Time::new(self.now), extra: Default::default() });
         let timestamp = Timestamp { common, meta, issued, extra: Default::default() };
         put("timestamp.json".to_owned(), &sign(&timestamp, &[&key(4)]).unwrap());
     }
 
     fn role_targets(&self) -> Vec<u8> {
-        let mut targets = Targets::empty(Common::new::<Targets>(self.version, days(90)));
+        let mut targets = Targets::empty(Common::new::<Targets>(self.version, self.days(90)));
         targets.targets =
             self.objects.iter().map(|(name, (_, target))| (name.clone(), target.clone())).collect();
         targets.policy = Some(Policy { min_serial: self.min_serial, extra: Default::default() });
@@ -111,7 +120,7 @@ impl Site {
     }
 
     fn top_targets(&self) -> Vec<u8> {
-        let mut targets = Targets::empty(Common::new::<Targets>(self.version, days(90)));
+        let mut targets = Targets::empty(Common::new::<Targets>(self.version, self.days(90)));
         let (key_, role_keys) = keys(5);
         targets.delegations = Some(Delegations {
             keys: BTreeMap::from([(key_.id().unwrap(), key_)]),
@@ -124,9 +133,14 @@ impl Site {
 
 /// The first root: one key for each of the four.
 pub fn root() -> Vec<u8> {
+    root_of(NOW)
+}
+
+/// The same, signed on another day.
+pub fn root_of(now: u64) -> Vec<u8> {
     let all: Vec<(Key, RoleKeys)> = (1..=4).map(keys).collect();
     let root = Root {
-        common: Common::new::<Root>(1, days(365)),
+        common: Common::new::<Root>(1, Time::new(now).plus_days(365)),
         consistent_snapshot: true,
         keys: all.iter().map(|(key, _)| (key.id().unwrap(), key.clone())).collect(),
         roles: RootRoles {

@@ -3,13 +3,15 @@
 use edeploy_format::boot::EntryName;
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
+use edeploy_format::transition::Hook;
 
 use super::{Linux, Subject};
 use crate::disk::mount::Access;
 use crate::disk::sectors::Sectors;
 use crate::esp::Esp;
-use crate::failure::Failure;
-use crate::host::Record;
+use crate::failure::{Failure, chain};
+use crate::hooks::{HookError, Ran};
+use crate::host::{Record, Wish};
 use crate::installed::Installed;
 use crate::journal::{Deployment, Event, Line, last_report, version_of};
 
@@ -20,6 +22,28 @@ impl Linux<'_> {
             Subject::Installed(installed) => self.event_of(installed, record),
             Subject::Blank(_) => self.event_of_install(record),
         }
+    }
+
+    /// Puts on record how a hook ended, and gives what it wants; its own failure comes first.
+    pub(super) fn record_hook(
+        &self,
+        hook: Hook,
+        result: Result<Option<Ran>, HookError>,
+    ) -> Result<Wish, Failure> {
+        let (end, output) = match &result {
+            Ok(None) => return Ok(Wish::Nothing),
+            Ok(Some(ran)) => (ran.ending.end.to_string(), &*ran.ending.output),
+            Err(e) => e.ending(),
+        };
+        let (hook, output) = (hook.name().to_owned(), output.to_owned());
+        let recorded = self.journal().append(Event::Hook { hook, end, output });
+        let ran = result.inspect_err(|_| {
+            if let Err(e) = &recorded {
+                self.progress.note(&chain(e));
+            }
+        })?;
+        recorded?;
+        Ok(ran.map_or(Wish::Nothing, |ran| ran.wish))
     }
 
     fn event_of(&self, installed: &Installed, record: &Record) -> Result<Event, Failure> {

@@ -127,7 +127,7 @@ impl Host for Linux<'_> {
             Subject::Blank(_) => filling(None)?,
             Subject::Installed(installed) => {
                 let (own, kept) = (installed.manifest()?, installed.kept()?);
-                let index = Index::build(&own, |record| !kept.covers(&record.path, false))?;
+                let index = Index::of_running(&own, &kept)?;
                 filling(Some(slot::Running { tree: &installed.tree, index: &index }))?
             }
         };
@@ -148,7 +148,7 @@ impl Host for Linux<'_> {
         )?;
         if count > 0 {
             let text = format!("{count} paths do not read back as they were written: {}", named.join("; "));
-            return Err(Failure::new(Exit::Failed, text));
+            return Err(Failure::new(Exit::Differs, text));
         }
         self.check_own(&tree)
     }
@@ -213,7 +213,8 @@ impl Host for Linux<'_> {
             trial: installed.trial != crate::boot::Trial::No,
         };
         self.progress.note(&format!("running the hook {}", hook.name()));
-        Ok(hooks::run(rule, hook, &context, &mut |line| self.progress.note(line))?)
+        let result = hooks::run(rule, hook, &context, &mut |line| self.progress.note(line));
+        self.record_hook(hook, result)
     }
 
     fn carry(&mut self, slot: &Verified) -> Result<(), Failure> {

@@ -94,11 +94,17 @@ impl Version {
     }
 
     pub(crate) fn publish(&self) -> Published {
+        self.publish_as(|_| ())
+    }
+
+    /// The same with another head.
+    pub(crate) fn publish_as(&self, set: impl FnOnce(&mut Head)) -> Published {
         let mut entries = self.entries.clone();
         entries.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
         let size = |kind: &Kind| if let Kind::File { size, .. } = kind { *size } else { 0 };
         let bytes = entries.iter().map(|(r, _)| size(&r.kind)).sum();
-        let head = head(entries.len() as u64, bytes);
+        let mut head = head(entries.len() as u64, bytes);
+        set(&mut head);
         let mut manifest = Writer::new(tempfile::tempfile().unwrap(), &head).unwrap();
         entries.iter().for_each(|(record, _)| manifest.record(record).unwrap());
         let (pack, frames) = pack(&entries);

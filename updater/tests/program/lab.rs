@@ -1,0 +1,215 @@
+//! A site in a folder, a disk in a file, and the program between them.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use edeploy_format::digest::Digest;
+use edeploy_format::manifest::Head;
+use edeploy_format::name::Object;
+use edeploy_format::tuf::Contents;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::site::{Site, root_of};
+use crate::version::Version;
+
+const MIB: u64 = 1 << 20;
+/// What each slot gets.
+pub(crate) const SLOT: u64 = 24 * MIB;
+/// Room for the ESP, both slots and a state partition of a little more than its least size.
+const DISK: u64 = (512 + 24 + 24 + 80) * MIB;
+
+/// A machine in a file, and where it takes its versions from.
+pub(crate) struct Lab {
+    folder: TempDir,
+    pub(crate) site: Site,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        Self { code: output.status.code().expect("not killed"), out, err }
+    }
+
+    /// The exit code, and the last line on standard error without the program's name.
+    pub(crate) fn failed(&self) -> (i32, &str) {
+        let last = self.err.lines().last().unwrap_or_default();
+        (self.code, last.strip_prefix("edeploy-ab: ").unwrap_or(last))
+    }
+
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+/// The program itself, with nothing done to it.
+pub(crate) fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_edeploy-ab"))
+}
+
+/// A tree that can be armed, with one file that tells versions apart.
+pub(crate) fn tree(version: &str) -> Version {
+    let mut tree = Version::new();
+    for folder in ["boot", "etc", "usr/bin"] {
+        tree.folder(folder);
+    }
+    for file in ["boot/vmlinuz", "boot/initrd.img", "boot/loader.efi", "usr/bin/edeploy-ab"] {
+        tree.file(file, format!("the {file} of all versions").as_bytes());
+    }
+    tree.file("etc/version", version.as_bytes());
+    tree
+}
+
+/// The transition of a version with one rule for all.
+pub(crate) fn rule(version: &str, fields: &Value) -> Value {
+    let mut rule = json!({ "from": "any", "role": "any", "to": "any", "exclude": "", "add_only": "" });
+    rule.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    json!({ "format": 1, "role": "web", "version": version, "rules": [rule] })
+}
+
+impl Lab {
+    /// Nothing published, no disk.
+    pub(crate) fn new() -> Self {
+        assert!(rustix::process::geteuid().is_root(), "loop devices and mounts need root: run as root");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let mut site = Site::new("web");
+        site.now = now - 60;
+        let lab = Self { folder: tempfile::tempdir().unwrap(), site };
+        fs::write(lab.path("root.json"), root_of(lab.site.now)).unwrap();
+        lab
+    }
+
+    /// Version 1 is installed, version 2 is published.
+    pub(crate) fn installed() -> Self {
+        static FIRST: OnceLock<Lab> = OnceLock::new();
+        let first = FIRST.get_or_init(|| {
+            let mut lab = Self::new();
+            lab.publish("1", 1, &tree("1"), &rule("1", &json!({})), |_| ());
+            lab.disk();
+            lab.install(&[]).done();
+            lab
+        });
+        let mut lab = Self::new();
+        lab.site.now = first.site.now;
+        let (from, to) = (first.path("disk"), lab.path("disk"));
+        let copied = Command::new("cp").arg("--sparse=always").args([from, to]).status().unwrap();
+        assert!(copied.success());
+        lab.site.version = 2;
+        lab.publish("2", 2, &tree("2"), &rule("2", &json!({})), |_| ());
+        lab
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn site_folder(&self) -> PathBuf {
+        self.path("site")
+    }
+
+    /// An empty disk.
+    pub(crate) fn disk(&self) {
+        File::create(self.path("disk")).unwrap().set_len(DISK).unwrap();
+    }
+
+    /// Publishes a version, over an older one of that name.
+    pub(crate) fn publish(
+        &mut self,
+        name: &str,
+        serial: u64,
+        tree: &Version,
+        transition: &Value,
+        set: impl FnOnce(&mut Head),
+    ) {
+        let mut published = tree.publish_as(|head| {
+            head.version = name.parse().unwrap();
+            (head.serial, head.slot_size) = (serial, SLOT);
+            set(head);
+        });
+        let text = |file: &mut File| {
+            let mut text = Vec::new();
+            file.rewind().unwrap();
+            file.read_to_end(&mut text).unwrap();
+            text
+        };
+        self.site.manifest(name, serial, &text(&mut published.manifest));
+        let index = text(&mut published.index);
+        let contents = Contents { blake3: Digest::of(&index), size: index.len() as u64 };
+        self.site.packed(Object::PackIndex, name, &index, &contents);
+        self.site.add(Object::Pack, name, published.pack, None::<&()>);
+        self.site.add(Object::Transition, name, transition.to_string().into_bytes(), None::<&()>);
+        self.sign();
+    }
+
+    /// Publishes the site as it is now.
+    pub(crate) fn sign(&mut self) {
+        self.site.version += 1;
+        self.site.publish(&self.site_folder());
+    }
+
+    /// `install` of version 1, with further options.
+    pub(crate) fn install(&self, more: &[&str]) -> Ran {
+        let mut command = program();
+        command.args(["install", "--role", "web", "--version", "1", "--disk"]).arg(self.path("disk"));
+        command.arg("--repo").arg(self.site_folder()).arg("--root").arg(self.path("root.json"));
+        Ran::of(command.args(more).output().unwrap())
+    }
+
+    /// A command on the disk as if it had booted slot a.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = program();
+        command.args(words).arg("--disk").arg(self.path("disk")).args(["--booted", "a"]);
+        command.arg("--repo").arg(self.site_folder());
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
+        Ran::of(self.command(words).output().unwrap())
+    }
+
+    /// The events of the journal, oldest first, as `name` and fields.
+    pub(crate) fn journal(&self) -> Vec<(String, Value)> {
+        let status = self.run(&["status", "--json"]).done().json();
+        let lines = status["journal"].as_array().unwrap();
+        let event = |line: &Value| {
+            let (name, fields) = line["event"].as_object().unwrap().iter().next().unwrap();
+            (name.clone(), fields.clone())
+        };
+        lines.iter().map(event).collect()
+    }
+
+    /// All bytes of the disk, in one number.
+    pub(crate) fn fingerprint(&self) -> Digest {
+        digest(&self.path("disk"))
+    }
+}
+
+fn digest(path: &Path) -> Digest {
+    let mut hasher = edeploy_format::digest::Hasher::new();
+    let mut file = File::open(path).unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).unwrap() {
+            0 => return hasher.finish(),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}

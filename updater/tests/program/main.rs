@@ -1,0 +1,13 @@
+//! The real binary on real images: what is typed, what it says, its exit code, and what it leaves.
+//! Needs root, as the product does.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(dead_code, unreachable_pub, reason = "support is shared by several tests")]
+
+mod answers;
+mod journal;
+mod lab;
+#[path = "../support/site.rs"]
+mod site;
+#[path = "../slot/support/version.rs"]
+mod version;
