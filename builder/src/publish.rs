@@ -2,7 +2,8 @@
 //!
 //! What a build must be is checked before anything is named: manifest and index parse, the pack is the frames of
 //! its index, the version is the one asked for, its serial is above all others. Publishing the same build
-//! twice changes nothing; another build under a published version is refused.
+//! twice changes nothing; another build under a published version is refused. The rules that lead to a
+//! version are not of the build: published again with other rules, it has those from then on.
 
 mod error;
 mod stage;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use ed25519_dalek::SigningKey;
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Head, Reader};
-use edeploy_format::name::{Role, Version};
+use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::{
     Common, Contents, KeyId, Policy, RoleKeys, Target, Targets, Time, TrustedRole, delegated,
 };
@@ -52,10 +53,24 @@ pub struct Published {
     pub manifest: Digest,
     /// Bytes of all its objects.
     pub bytes: u64,
-    /// Whether it was published before, with the same content.
-    pub already: bool,
+    /// What this changed for the hosts.
+    pub change: Change,
     /// The key that was made for the role, when it is new.
     pub made: Option<KeyId>,
+}
+
+/// What a publication changes for the hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// There is one version more.
+    Version,
+    /// Other rules lead to a version that was there.
+    Rules,
+    /// The least serial is another.
+    MinSerial,
+    /// Nothing.
+    Nothing,
 }
 
 fn as_text<S: serde::Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
@@ -81,10 +96,11 @@ pub fn publish(
     let transition = serde_json::to_vec(&transition).expect("a transition has plain keys");
     let objects = stage(site, build, &head, &manifest, &transition, copied)?;
     let bytes = objects.iter().map(|object| object.target.length).sum();
+    let change = change(build, before, &objects)?;
     let mut published =
-        Published { serial: head.serial, manifest: manifest.blake3, bytes, already: false, made: None };
-    if is_published(build, before, &objects)? && build.min_serial.is_none_or(|n| Some(n) == least(before)) {
-        return Ok(Published { already: true, ..published });
+        Published { serial: head.serial, manifest: manifest.blake3, bytes, change, made: None };
+    if change == Change::Nothing {
+        return Ok(published);
     }
 
     let mut draft = Draft::default();
@@ -174,21 +190,29 @@ fn check_serial(build: &Build, head: &Head, role: Option<&TrustedRole>) -> Resul
     }
 }
 
-/// Whether the version is published with this very content.
-fn is_published(build: &Build, role: Option<&TrustedRole>, objects: &[Staged]) -> Result<bool, PublishError> {
+/// What is to be done; refuses another build under a version that is published.
+fn change(build: &Build, role: Option<&TrustedRole>, objects: &[Staged]) -> Result<Change, PublishError> {
     let published = |name: &str| role.and_then(|role| role.target(name));
     if objects.iter().all(|object| published(&object.name).is_none()) {
-        return Ok(false);
+        return Ok(Change::Version);
     }
+    let rules = Object::Transition.target(&build.role, &build.version);
+    let mut other_rules = false;
     for Staged { name, target, .. } in objects {
         let same = published(name).is_some_and(|p| is_same(p, target));
-        if !same {
+        if !same && *name != rules {
             let (role, version) = (build.role.clone(), build.version.clone());
             let object = name.rsplit('@').next().unwrap_or(name).to_owned();
             return Err(PublishError::Differs { role, version, object });
         }
+        other_rules |= !same;
     }
-    Ok(true)
+    let other_least = build.min_serial.is_some_and(|n| Some(n) != least(role));
+    Ok(match (other_rules, other_least) {
+        (true, _) => Change::Rules,
+        (false, true) => Change::MinSerial,
+        (false, false) => Change::Nothing,
+    })
 }
 
 /// Compressed objects may differ in their bytes, as zstd changes between its versions, and be the same.

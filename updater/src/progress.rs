@@ -48,7 +48,9 @@ const REDRAW: Duration = Duration::from_millis(200);
 
 impl Default for Terminal {
     fn default() -> Self {
-        Self { redraw: std::io::stderr().is_terminal(), stage: RefCell::new(None) }
+        // A serial line without a known terminal at its other end is one for plain lines.
+        let knows = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+        Self { redraw: knows && std::io::stderr().is_terminal(), stage: RefCell::new(None) }
     }
 }
 

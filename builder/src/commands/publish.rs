@@ -12,7 +12,7 @@ use crate::commands::lifetimes;
 use crate::failure::Failure;
 use crate::keys::Keys;
 use crate::progress::Progress;
-use crate::publish::{Build, Published, publish};
+use crate::publish::{Build, Change, Published, publish};
 use crate::site::Site;
 
 /// What was published.
@@ -28,8 +28,13 @@ pub struct Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, version, published, new_key } = self;
-        let Published { serial, manifest, bytes, already, .. } = published;
-        let what = if *already { "is published already" } else { "is published" };
+        let Published { serial, manifest, bytes, change, .. } = published;
+        let what = match change {
+            Change::Version => "is published",
+            Change::Rules => "has other rules that lead to it now",
+            Change::MinSerial => "is published already, the least serial is another now",
+            Change::Nothing => "is published already",
+        };
         write!(f, "{role} {version} {what}: serial {serial}, {bytes} bytes, manifest {manifest}")?;
         new_key.iter().try_for_each(|file| write!(f, "\nnew key {}", file.display()))
     }

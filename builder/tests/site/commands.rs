@@ -23,9 +23,9 @@ fn a_site_from_nothing_to_a_published_version() {
     assert_eq!(json(&place, "init")["root"], "repo/metadata/root.json");
     place.build("1.0", 1, &[]);
     let published = json(&place, "publish web 1.0");
-    assert_eq!((&published["serial"], &published["already"]), (&1.into(), &false.into()));
+    assert_eq!((&published["serial"], &published["change"]), (&1.into(), &"version".into()));
     assert_eq!(published["new_key"], "keys/role-web.pem");
-    assert_eq!(json(&place, "publish web 1.0")["already"], true);
+    assert_eq!(json(&place, "publish web 1.0")["change"], "nothing");
     assert_eq!(json(&place, "refresh")["metadata"][0]["version"], 3);
     assert_eq!(json(&place, "root rotate --replace timestamp")["version"], 2);
     let list = json(&place, "list web");

@@ -8,6 +8,7 @@ use edeploy_format::name::Object;
 use edeploy_format::transition::Transition;
 use edeploy_format::tuf::{Contents, Identity, Sha256};
 use rolebuild::failure::Fault;
+use rolebuild::publish::Change;
 use rolebuild::site::{SiteError, State, TARGETS, next_serial};
 
 use crate::fixture::*;
@@ -18,7 +19,7 @@ fn a_published_version_is_found_with_all_its_objects() {
     let published = place.publish("1.0", 1, &[("zz", b"content")]).unwrap();
     let build = place.build("1.0", 1, &[("zz", b"content")]);
     let read = |name: &str| fs::read(build.folder.join(name)).unwrap();
-    assert_eq!((published.serial, published.already), (1, false));
+    assert_eq!((published.serial, published.change), (1, Change::Version));
     assert_eq!(published.manifest, Digest::of(&read("manifest")));
 
     for (object, part) in [(Object::Manifest, "manifest"), (Object::PackIndex, "pack-index")] {
@@ -47,7 +48,7 @@ fn publishing_the_same_build_again_changes_nothing() {
     let first = place.publish("1.0", 1, &[]).unwrap();
     let metadata = place.metadata();
     let again = place.publish("1.0", 1, &[]).unwrap();
-    assert!(again.already && !first.already);
+    assert_eq!((first.change, again.change), (Change::Version, Change::Nothing));
     assert_eq!((again.manifest, again.bytes), (first.manifest, first.bytes));
     assert_eq!(place.metadata(), metadata);
     assert_eq!(place.names(TARGETS).len(), 5);
@@ -60,12 +61,20 @@ fn another_build_under_a_published_version_is_refused() {
     let error = place.publish("1.0", 1, &[("zz", b"two")]).unwrap_err();
     assert_eq!(error.exit(), Exit::Refused);
     assert_eq!(chain(error), "web 1.0 is published with another pack; a change needs a new version");
-
-    place.build("1.0", 1, &[("zz", b"one")]);
-    place.rule("any/any/any", "post", b"#!/bin/sh\nexit 100\n", 0o755);
-    let error = place.publish("1.0", 1, &[("zz", b"one")]).unwrap_err();
-    assert_eq!(chain(error), "web 1.0 is published with another transition; a change needs a new version");
     assert_eq!(place.names(TARGETS).len(), 5, "what was refused left nothing");
+}
+
+#[test]
+fn other_rules_that_lead_to_a_published_version_replace_those_before() {
+    let place = Place::new();
+    place.publish("1.0", 1, &[("zz", b"one")]).unwrap();
+    place.publish("1.1", 2, &[("zz", b"two")]).unwrap();
+    place.build("1.0", 1, &[("zz", b"one")]);
+    place.rule("1.1/web/1.0", "post", b"#!/bin/sh\nexit 100\n", 0o755);
+    assert_eq!(place.publish("1.0", 1, &[("zz", b"one")]).unwrap().change, Change::Rules);
+    let rules =
+        Transition::parse(&place.object("1.0", Object::Transition).1, &web(), &version("1.0")).unwrap();
+    assert!(rules.rule(&version("1.1")).unwrap().is_exact(), "the way down is open");
 }
 
 #[test]
@@ -94,10 +103,10 @@ fn the_least_serial_grows_and_never_ends_the_version_it_comes_with() {
     let with = |name: &str, serial: u64, min: u64| {
         let mut build = place.build(name, serial, &[]);
         build.min_serial = Some(min);
-        place.publish_build(&build).map(|published| published.already)
+        place.publish_build(&build).map(|published| published.change)
     };
     let least = || place.state().roles[&web()].document().min_serial();
-    assert!(!with("1.0", 3, 2).unwrap());
+    assert_eq!(with("1.0", 3, 2).unwrap(), Change::Version);
     assert_eq!(least(), 2);
     for wrong in [1, 4] {
         let error = chain(with("1.0", 3, wrong).unwrap_err());
@@ -106,8 +115,8 @@ fn the_least_serial_grows_and_never_ends_the_version_it_comes_with() {
         );
         assert_eq!(error, expected);
     }
-    assert!(!with("1.0", 3, 3).unwrap(), "the policy changed");
-    assert!(with("1.0", 3, 3).unwrap());
+    assert_eq!(with("1.0", 3, 3).unwrap(), Change::MinSerial);
+    assert_eq!(with("1.0", 3, 3).unwrap(), Change::Nothing);
     place.publish("1.1", 4, &[]).unwrap();
     assert_eq!(least(), 3, "it stays when nothing is said about it");
 }

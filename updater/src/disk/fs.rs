@@ -4,7 +4,9 @@
 //! the machine that happens to make it, and the kernel of an older role can still mount it. Tables
 //! are written at once, not by a kernel thread later: an unchanged slot stays unchanged.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,6 +17,9 @@ const FEATURES: &str = "none,has_journal,ext_attr,dir_index,filetype,extent,64bi
 const PATH: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
 /// The end of a program's messages that an error keeps.
 const MESSAGES: usize = 4096;
+
+/// Where the superblock has its magic number, in bytes from the beginning of the device.
+const MAGIC_AT: u64 = 1024 + 56;
 
 /// What a new ext4 file system is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +120,14 @@ impl Tool<'_> {
             Self::Repair | Self::Recover => matches!(code, 0 | 1),
         }
     }
+}
+
+/// Whether `device` begins as ext2, 3 and 4 do: with their magic number in the superblock.
+#[must_use]
+pub fn holds_ext(device: &Path) -> bool {
+    let mut magic = [0; 2];
+    let read = File::open(device).and_then(|file| file.read_exact_at(&mut magic, MAGIC_AT));
+    read.is_ok() && magic == [0x53, 0xef]
 }
 
 fn e2fsck(how: &[&str]) -> Command {

@@ -18,7 +18,7 @@ use edeploy_format::path::TreePath;
 use edeploy_format::slot::Slot;
 
 use crate::cli::Install;
-use crate::disk::fs::Tool;
+use crate::disk::fs::{self, Tool};
 use crate::disk::gpt::Partition;
 use crate::disk::mount::{Access, Mount};
 use crate::disk::place::{Place, Volume};
@@ -186,6 +186,10 @@ impl<'a> Linux<'a> {
     fn is_sound(&self, slot: Slot) -> Result<bool, Failure> {
         let Subject::Installed(installed) = self.subject else { return Ok(false) };
         let volume = self.volume(installed.place.layout.slot(slot), Access::ReadWrite)?;
+        if !fs::holds_ext(volume.path()) {
+            self.progress.note(&format!("slot {slot} was never written: it gets a file system"));
+            return Ok(false);
+        }
         if let Err(e) = Tool::Repair.run(volume.path()) {
             self.progress.note(&format!("slot {slot} gets a new file system: {e}"));
             return Ok(false);
