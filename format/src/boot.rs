@@ -16,7 +16,7 @@ pub use entry::{Entry, EntryError};
 pub use id::{BadId, MachineId, PartUuid};
 pub use model::{BootFile, Choice, Efi, Ends, Found, choose};
 pub use name::{EntryName, NotAnEntryName, Tries};
-pub use options::{Options, OptionsError};
+pub use options::{Options, OptionsError, ROLE_OPTIONS_LIMIT};
 pub use order::compare_versions;
 
 /// How often a new entry may be tried before the loader goes back to the old one.

@@ -5,6 +5,7 @@
 //! `docs/formats.md` describes the same in prose.
 
 pub mod boot;
+mod decimal;
 pub mod digest;
 pub mod exclude;
 pub mod exit;

@@ -11,6 +11,7 @@ use std::fmt;
 use std::io::{self, BufRead};
 use std::str::FromStr;
 
+use crate::decimal::decimal;
 use crate::digest::Digest;
 
 const MAGIC: &str = "edeploy-pack 1";
@@ -154,9 +155,9 @@ impl<R: BufRead> IndexReader<R> {
         };
         Ok(Frame {
             offset: self.offset,
-            compressed: self.field(compressed)?,
-            length: self.field(length)?,
-            digest: self.field(digest)?,
+            compressed: self.number(compressed)?,
+            length: self.number(length)?,
+            digest: self.digest(digest)?,
             pieces: Vec::new(),
         })
     }
@@ -166,10 +167,18 @@ impl<R: BufRead> IndexReader<R> {
         let [content, offset, length] = fields[..] else {
             return Err(PackError::Line(self.number));
         };
-        Ok(Piece { content: self.field(content)?, offset: self.field(offset)?, length: self.field(length)? })
+        Ok(Piece {
+            content: self.digest(content)?,
+            offset: self.number(offset)?,
+            length: self.number(length)?,
+        })
     }
 
-    fn field<T: FromStr>(&self, text: &str) -> Result<T, PackError> {
+    fn number<T: FromStr>(&self, text: &str) -> Result<T, PackError> {
+        decimal(text).ok_or(PackError::Line(self.number))
+    }
+
+    fn digest(&self, text: &str) -> Result<Digest, PackError> {
         text.parse().map_err(|_| PackError::Line(self.number))
     }
 }

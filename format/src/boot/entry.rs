@@ -10,6 +10,7 @@ use std::str::FromStr;
 use super::OBJECTS;
 use super::name::EntryName;
 use super::options::{Options, OptionsError};
+use crate::decimal::decimal;
 use crate::digest::Digest;
 
 /// What an entry boots.
@@ -89,14 +90,18 @@ fn value<'a>(text: &'a str, key: &'static str) -> Result<&'a str, EntryError> {
     }
 }
 
-fn parsed<T: FromStr>(key: &'static str, value: &str) -> Result<T, EntryError> {
+fn digest(key: &'static str, value: &str) -> Result<Digest, EntryError> {
     value.parse().map_err(|_| EntryError::Value { key, value: value.chars().take(80).collect() })
+}
+
+fn number(key: &'static str, value: &str) -> Result<u64, EntryError> {
+    decimal(value).ok_or_else(|| EntryError::Value { key, value: value.chars().take(80).collect() })
 }
 
 fn object(text: &str, key: &'static str) -> Result<Digest, EntryError> {
     let path = value(text, key)?;
     let name = path.strip_prefix('/').and_then(|p| p.strip_prefix(OBJECTS)?.strip_prefix('/'));
-    parsed(key, name.unwrap_or(path))
+    digest(key, name.unwrap_or(path))
 }
 
 impl FromStr for Entry {
@@ -111,7 +116,7 @@ impl FromStr for Entry {
         }
         Ok(Self {
             title: value(text, "title")?.to_owned(),
-            generation: parsed("version", value(text, "version")?)?,
+            generation: number("version", value(text, "version")?)?,
             kernel: object(text, "linux")?,
             initrd: object(text, "initrd")?,
             options: value(text, "options")?.parse()?,

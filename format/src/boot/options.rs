@@ -9,6 +9,16 @@ use super::id::{BadId, MachineId, PartUuid};
 use crate::digest::{Digest, NotADigest};
 use crate::slot::{NotASlot, Slot};
 
+/// So many bytes of a command line reach Linux on x86 and arm64: the rest is cut, without a word.
+const COMMAND_LINE: usize = 2047;
+/// What systemd-boot puts before ours: `initrd=\edeploy\<digest> `.
+const LOADERS: usize = 81;
+/// Ours, which always have the same length, and a space after them.
+const OURS: usize = 282;
+
+/// A role's own arguments may have so many bytes, or the kernel would not see the last of them.
+pub const ROLE_OPTIONS_LIMIT: usize = COMMAND_LINE - LOADERS - OURS;
+
 /// What the command line says about the machine and the slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -137,6 +147,13 @@ mod tests {
                 "04".repeat(16)
             )
         );
+    }
+
+    #[test]
+    fn the_longest_options_of_a_role_fill_the_kernels_command_line() {
+        let line = options(&"x".repeat(ROLE_OPTIONS_LIMIT)).to_string();
+        let loaders = format!("initrd=\\{}\\{} ", crate::boot::OBJECTS, Digest([3; 32]));
+        assert_eq!((loaders.len() + line.len(), ROLE_OPTIONS_LIMIT), (2047, 1684));
     }
 
     #[test]

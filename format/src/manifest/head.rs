@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::boot::ROLE_OPTIONS_LIMIT;
+use crate::decimal::decimal;
 use crate::name::{Architecture, Role, Version};
 use crate::path::{TreePath, escape, unescape};
 
@@ -69,7 +71,7 @@ pub(super) const MAGIC: &str = "edeploy-manifest 1";
 
 /// The lines of a head, taken one after the other.
 struct Lines<'a> {
-    lines: std::iter::Peekable<std::str::Lines<'a>>,
+    lines: std::iter::Peekable<std::str::SplitTerminator<'a, char>>,
 }
 
 impl<'a> Lines<'a> {
@@ -91,6 +93,12 @@ impl<'a> Lines<'a> {
         value.parse().map_err(|e: T::Err| HeadError::Value { key, reason: e.to_string() })
     }
 
+    fn number(&mut self, key: &'static str) -> Result<u64, HeadError> {
+        let value = self.value(key)?;
+        let wrong = || HeadError::Value { key, reason: format!("{value:?} is no number in its one form") };
+        decimal(value).ok_or_else(wrong)
+    }
+
     fn path(&mut self, key: &'static str) -> Result<TreePath, HeadError> {
         let value = self.value(key)?;
         parse_path(key, value)
@@ -106,6 +114,12 @@ fn parse_options(value: &str) -> Result<String, HeadError> {
     let options = value.strip_prefix('=').ok_or_else(|| wrong("must begin with `=`"))?;
     if options.chars().any(char::is_control) {
         return Err(wrong("holds a control character"));
+    }
+    if options.len() > ROLE_OPTIONS_LIMIT {
+        let length = options.len();
+        return Err(wrong(&format!(
+            "the role's kernel arguments have {length} bytes; beside the machine's own the kernel takes {ROLE_OPTIONS_LIMIT}"
+        )));
     }
     Ok(options.to_owned())
 }
@@ -125,7 +139,7 @@ impl FromStr for Head {
 
     /// Parses the text before the empty line.
     fn from_str(text: &str) -> Result<Self, HeadError> {
-        let mut lines = Lines { lines: text.lines().peekable() };
+        let mut lines = Lines { lines: text.split_terminator('\n').peekable() };
         let magic = lines.lines.next().unwrap_or_default();
         if magic != MAGIC {
             return Err(HeadError::Magic(magic.chars().take(40).collect()));
@@ -133,21 +147,21 @@ impl FromStr for Head {
         let head = Self {
             role: lines.parsed("role")?,
             version: lines.parsed("version")?,
-            serial: lines.parsed("serial")?,
+            serial: lines.number("serial")?,
             architecture: lines.parsed("architecture")?,
-            built: lines.parsed("built")?,
+            built: lines.number("built")?,
             kernel: lines.path("kernel")?,
             initrd: lines.path("initrd")?,
             loader: lines.path("loader")?,
             options: parse_options(lines.value("options")?)?,
-            slot_size: lines.parsed("slot-size")?,
+            slot_size: lines.number("slot-size")?,
             persistent: std::iter::from_fn(|| lines.next_if("persistent"))
                 .map(|value| parse_path("persistent", value))
                 .collect::<Result<_, _>>()?,
             ostree: parse_commit(lines.value("ostree")?)?,
             updater: lines.parsed("updater")?,
-            entries: lines.parsed("entries")?,
-            bytes: lines.parsed("bytes")?,
+            entries: lines.number("entries")?,
+            bytes: lines.number("bytes")?,
         };
         match lines.lines.next() {
             None => Ok(head),

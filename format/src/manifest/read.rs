@@ -210,8 +210,9 @@ impl<W: Write> Writer<W> {
     /// Writes the head. Its `entries` must be the number of records that will follow.
     ///
     /// # Errors
-    /// [`ManifestError::Write`].
+    /// [`ManifestError::Head`] if a reader would refuse it, or [`ManifestError::Write`].
     pub fn new(to: W, head: &Head) -> Result<Self, ManifestError> {
+        head.to_string().parse::<Head>()?;
         let mut writer = Self { to, expected: head.entries, order: Order::default(), hasher: Hasher::new() };
         writer.put(&format!("{head}\n"))?;
         Ok(writer)

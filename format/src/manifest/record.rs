@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::decimal::decimal;
 use crate::digest::{Digest, hex, unhex};
 use crate::path::{BadPath, TreePath, escape, unescape};
 
@@ -98,8 +99,12 @@ pub enum RecordError {
     Field(&'static str, String),
 }
 
-fn field<T: FromStr>(name: &'static str, text: &str) -> Result<T, RecordError> {
-    text.parse().map_err(|_| RecordError::Field(name, text.chars().take(80).collect()))
+fn number<T: FromStr>(name: &'static str, text: &str) -> Result<T, RecordError> {
+    decimal(text).ok_or_else(|| RecordError::Field(name, text.chars().take(80).collect()))
+}
+
+fn parse_digest(text: &str) -> Result<Digest, RecordError> {
+    text.parse().map_err(|_| RecordError::Field("digest", text.chars().take(80).collect()))
 }
 
 fn absent(name: &'static str, text: &str) -> Result<(), RecordError> {
@@ -155,11 +160,11 @@ impl FromStr for Record {
             }
             "f" => {
                 absent("target", target)?;
-                Kind::File { size: field("size", size)?, digest: field("digest", digest)? }
+                Kind::File { size: number("size", size)?, digest: parse_digest(digest)? }
             }
             "h" => Kind::HardLink {
-                size: field("size", size)?,
-                digest: field("digest", digest)?,
+                size: number("size", size)?,
+                digest: parse_digest(digest)?,
                 first: TreePath::new(unescape(target)?)?,
             },
             other => return Err(RecordError::Field("type", other.chars().take(80).collect())),
@@ -167,8 +172,8 @@ impl FromStr for Record {
         Ok(Self {
             path: TreePath::new(unescape(path)?)?,
             mode: parse_mode(mode)?,
-            owner: Owner { uid: field("uid", uid)?, gid: field("gid", gid)? },
-            mtime: field("mtime", mtime)?,
+            owner: Owner { uid: number("uid", uid)?, gid: number("gid", gid)? },
+            mtime: number("mtime", mtime)?,
             xattrs: parse_xattrs(xattrs)?,
             kind,
         })

@@ -125,6 +125,31 @@ fn a_wrong_count_is_refused() {
 }
 
 #[test]
+fn options_that_the_kernel_would_cut_are_refused_on_both_sides() {
+    let head = |length| Head { options: "x".repeat(length), ..head(0) };
+    write(&head(1684), &[]).unwrap();
+    let error = write(&head(1685), &[]).unwrap_err();
+    let ManifestError::Head(error) = error else { panic!("{error}") };
+    assert_eq!(
+        error.to_string(),
+        "head line `options`: the role's kernel arguments have 1685 bytes; beside the machine's own the kernel takes 1684"
+    );
+    assert_eq!(head(1685).to_string().parse::<Head>(), Err(error));
+}
+
+#[test]
+fn a_head_has_one_form() {
+    let text = head(4).to_string();
+    assert_eq!(text.parse::<Head>(), Ok(head(4)));
+    for (from, to) in
+        [("serial 7", "serial +7"), ("serial 7", "serial 07"), ("7\n", "7\r\n"), ("bytes 3\n", "bytes 3\n\n")]
+    {
+        let text = text.replacen(from, to, 1);
+        assert!(text.parse::<Head>().is_err(), "{text}");
+    }
+}
+
+#[test]
 fn malformed_lines_are_refused_with_the_field_named() {
     let good = "a f 0644 0 0 0 - 3 6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85 -";
     assert!(good.parse::<Record>().is_ok());
@@ -134,6 +159,10 @@ fn malformed_lines_are_refused_with_the_field_named() {
         ("0644", "17777", "mode"),
         ("0 0 0 -", "0 -1 0 -", "gid"),
         (" 3 ", " -3 ", "size"),
+        (" 3 ", " +3 ", "size"),
+        (" 3 ", " 03 ", "size"),
+        ("0 0 0 -", "00 0 0 -", "uid"),
+        ("0 0 0 -", "0 0 -0 -", "mtime"),
         ("6437", "643", "digest"),
         ("85 -", "85 t", "target"),
         (" - 3", " user.b=00,user.a=00 3", "xattrs"),
