@@ -99,7 +99,7 @@ fn record(root: &Path, running: &Running, volatile: Option<String>, say: &mut dy
     say(&format!("running {}{}", running.deployment, if trial { ", on trial" } else { "" }));
     let booted = Event::Booted { running: running.deployment.clone(), trial, volatile };
     let journal = Journal::of(root);
-    let fell_back = fall_back(root, running, &journal).unwrap_or_else(|e| {
+    let fell_back = fall_back(root, running, &journal, say).unwrap_or_else(|e| {
         say(&format!("it is not known whether this is a fall-back: {e}"));
         None
     });
@@ -113,8 +113,16 @@ fn record(root: &Path, running: &Running, volatile: Option<String>, say: &mut dy
     }
 }
 
-fn fall_back(root: &Path, running: &Running, journal: &Journal) -> Result<Option<Event>, String> {
+fn fall_back(
+    root: &Path,
+    running: &Running,
+    journal: &Journal,
+    say: &mut dyn FnMut(&str),
+) -> Result<Option<Event>, String> {
     let listed = entries::of_running(root).map_err(|e| chain(&e))?;
+    if let Some(complaint) = entries::not_counted(&listed, running.trial) {
+        say(&complaint);
+    }
     let lines = journal.read().map_err(|e| chain(&e))?;
     Ok(entries::fall_back(&listed, &running.deployment, &lines))
 }

@@ -114,6 +114,7 @@ exits! {
     };
     crate::slot::PlanError => |_| Exit::Failed;
     crate::slot::MergeError => |_| Exit::Failed;
+    crate::slot::SurveyError => |_| Exit::Untrusted;
     crate::trust::ObjectError => |e| match e {
         ObjectError::Fetch(e) => network(e),
         ObjectError::Read { .. } => Exit::Network,

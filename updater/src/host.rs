@@ -123,11 +123,17 @@ pub trait Host {
     /// If it failed, hung, or could not be started.
     fn hook(&mut self, hook: Hook, slot: Slot) -> Result<Wish, Self::Error>;
 
-    /// Carries excluded paths over from the running slot, and checks them.
+    /// Carries excluded paths over from the running slot. Need not sync.
     ///
     /// # Errors
     /// If any cannot be carried over.
     fn carry(&mut self, slot: &Verified) -> Result<(), Self::Error>;
+
+    /// Reads the carried paths back from the medium: are they what the running slot has?
+    ///
+    /// # Errors
+    /// If any differs.
+    fn check_carried(&mut self, slot: &Verified) -> Result<(), Self::Error>;
 
     /// Puts something on record, durably: it has passed [`SyncId::Journal`].
     ///
@@ -254,6 +260,8 @@ fn apply<H: Host>(host: &mut H, step: Step, far: Progress) -> Result<Progress, H
         }
         Step::Carry(slot) => {
             host.carry(&slot)?;
+            host.sync(SyncId::SlotFilled)?;
+            host.check_carried(&slot)?;
             Progress::Carried(slot)
         }
         Step::Post(slot) => {

@@ -50,7 +50,7 @@ fn bless(seen: &Observed, running: &Running) -> Step {
     if seen.world.volatile {
         return Step::Refuse(Refusal::Volatile);
     }
-    let Some((name, entry)) = seen.own(running) else { return Step::Refuse(Refusal::EntryLost) };
+    let Some((name, entry)) = seen.booted(running) else { return Step::Refuse(Refusal::EntryLost) };
     let plain = name.blessed();
     if !seen.whole(running.slot).any(|(other, _)| other == plain) {
         return Step::Bless(plain, entry.clone());

@@ -5,16 +5,15 @@ use std::io::{BufReader, Seek};
 
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
-use edeploy_format::manifest::{Head, Kind, Reader};
+use edeploy_format::manifest::{Head, Reader};
 use edeploy_format::name::{Architecture, Object, Version};
-use edeploy_format::path::TreePath;
 use edeploy_format::transition::{Rule, Transition};
 use edeploy_format::tuf::{Contents, Listed};
 
 use crate::failure::Failure;
 use crate::fetch::Fetch;
 use crate::progress::Progress;
-use crate::slot::Pack;
+use crate::slot::{Pack, survey};
 use crate::trust::{Scratch, Trusted, into_memory, unpacked};
 
 /// No transition is longer.
@@ -30,6 +29,8 @@ pub struct Wanted {
     pub manifest: File,
     /// The head of the manifest.
     pub head: Head,
+    /// Digest and length of kernel and initrd.
+    pub boot: [(Digest, u64); 2],
     transition: Transition,
     pack_index: File,
     pack_path: String,
@@ -66,7 +67,8 @@ impl Wanted {
         progress.done();
         let head = head(&manifest)?;
         identical(&head, &trusted, &published)?;
-        Ok(Self { published, manifest, head, transition, pack_index, pack_path, trusted })
+        let boot = survey(&manifest)?;
+        Ok(Self { published, manifest, head, boot, transition, pack_index, pack_path, trusted })
     }
 
     /// The digest of its manifest.
@@ -94,35 +96,11 @@ impl Wanted {
             Failure::new(Exit::NotFound, text)
         })
     }
-
-    /// Digest and length of kernel and initrd.
-    ///
-    /// # Errors
-    /// [`Exit::Untrusted`] if the manifest does not hold them as files.
-    pub fn boot_objects(&self) -> Result<[(Digest, u64); 2], Failure> {
-        let of = |path: &TreePath| -> Result<(Digest, u64), Failure> {
-            for record in reader(&self.manifest)? {
-                let record = record?;
-                if let Kind::File { size, digest } | Kind::HardLink { size, digest, .. } = record.kind
-                    && record.path == *path
-                {
-                    return Ok((digest, size));
-                }
-            }
-            Err(Failure::new(Exit::Untrusted, format!("the manifest holds no file {path}, which is to boot")))
-        };
-        Ok([of(&self.head.kernel)?, of(&self.head.initrd)?])
-    }
 }
 
-fn reader(manifest: &File) -> Result<Reader<BufReader<&File>>, Failure> {
-    let mut from = manifest;
-    from.rewind().map_err(|e| Failure::new(Exit::Failed, e))?;
-    Ok(Reader::new(BufReader::new(manifest))?)
-}
-
-fn head(manifest: &File) -> Result<Head, Failure> {
-    Ok(reader(manifest)?.head().clone())
+fn head(mut manifest: &File) -> Result<Head, Failure> {
+    manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e))?;
+    Ok(Reader::new(BufReader::new(manifest))?.head().clone())
 }
 
 /// Whether this machine may take it.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use edeploy_format::boot::EntryName;
 
+use super::trial::Trial;
 use crate::disk::mount::Access;
 use crate::disk::place::{Place, PlaceError};
 use crate::disk::sectors::{Sectors, SectorsError};
@@ -64,6 +65,18 @@ fn own(listed: &[Listed], running: &Deployment) -> Option<EntryName> {
         l.name.slot == running.slot && l.whole().is_some_and(|e| e.options.manifest == running.manifest)
     };
     listed.iter().find(ours).map(|l| l.name)
+}
+
+/// What to say of a loader that says it counted this boot, when the ESP does not show it: then nothing
+/// ends a trial that fails again and again.
+pub(super) fn not_counted(listed: &[Listed], trial: Trial) -> Option<String> {
+    let counted = trial.entry()?;
+    if listed.iter().any(|l| l.name == counted) {
+        return None;
+    }
+    let there = listed.iter().find(|l| l.name.blessed() == counted.blessed());
+    let there = there.map_or_else(|| "nothing of it".to_owned(), |l| l.name.to_string());
+    Some(format!("THE LOADER DOES NOT COUNT: it says it booted {counted}, the ESP holds {there}"))
 }
 
 /// Whether a reboot of this trial can lead anywhere else: the other slot is bootable, and this trial
@@ -175,6 +188,17 @@ mod tests {
         assert!(fall_back(&entries, &unknown, &[]).is_some());
         let strange = Deployment { manifest: Digest::of(b"strange"), ..unknown };
         assert_eq!(fall_back(&entries, &strange, &[]), None);
+    }
+
+    #[test]
+    fn a_loader_that_does_not_count_is_noticed() {
+        let trial = Trial::Counted("edeploy-b-g2+2-1.conf".parse().unwrap());
+        let said = |names: &[&str], trial| not_counted(&all(names), trial);
+        assert_eq!(said(&["a-g1", "b-g2+2-1"], trial), None);
+        assert_eq!(said(&["a-g1", "b-g2+3"], Trial::No), None);
+        let expected = "THE LOADER DOES NOT COUNT: it says it booted edeploy-b-g2+2-1.conf, the ESP holds ";
+        assert_eq!(said(&["a-g1", "b-g2+3"], trial), Some(format!("{expected}edeploy-b-g2+3.conf")));
+        assert_eq!(said(&["a-g1"], trial), Some(format!("{expected}nothing of it")));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
         }
     })?;
     told?;
-    let objects = wanted.boot_objects()?;
+    let objects = wanted.boot;
     let esp = installed.esp()?.check_room(installed.slot().other(), &objects);
     let rule = wanted.rule(&installed.head)?;
     let hooks: Vec<&str> = Hook::ALL.iter().filter(|h| rule.hook(**h).is_some()).map(|h| h.name()).collect();

@@ -11,11 +11,16 @@ use super::{Esp, EspError, file, objects_in, tidy};
 
 /// Where firmware looks for a loader when no variable names one: so nothing depends on variables.
 const LOADER_FOLDER: &str = "EFI/BOOT";
-const LOADER: &str = "BOOTX64.EFI";
+/// By UEFI's rule for removable media. A tree is only ever installed by a program of its architecture.
+const LOADER: &str = loader(cfg!(target_arch = "aarch64"));
 const CONFIG_FOLDER: &str = "loader";
 const CONFIG: &str = "loader.conf";
 /// No default is named, as it would override the counters; nothing is changed or tried by hand.
 const CONFIG_TEXT: &str = "timeout 0\neditor no\nauto-entries no\nauto-firmware no\nrandom-seed-mode off\n";
+
+const fn loader(arm64: bool) -> &'static str {
+    if arm64 { "BOOTAA64.EFI" } else { "BOOTX64.EFI" }
+}
 
 impl<D: BlockDevice> Esp<D> {
     /// Makes durable what an earlier run, killed before its barrier, may have left in memory only: so
@@ -174,5 +179,16 @@ impl<D: BlockDevice> Esp<D> {
             self.cache.discard();
         }
         free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loader_has_the_name_that_firmware_of_the_architecture_looks_for() {
+        assert_eq!([loader(false), loader(true)], ["BOOTX64.EFI", "BOOTAA64.EFI"]);
+        assert_eq!(LOADER, if cfg!(target_arch = "x86_64") { "BOOTX64.EFI" } else { "BOOTAA64.EFI" });
     }
 }

@@ -1,8 +1,8 @@
 //! The real machine, or an image that stands in for it: the one [`Host`](super::Host) that writes disks.
 //!
 //! Partitions are mounted one at a time, in this process's own mount namespace. The slot that is
-//! written is mounted for writing only between [`Host::fill`](super::Host::fill) and its barrier, and from the hook `pre`
-//! to the barrier after `post`; in between it is read back cold.
+//! written is mounted for writing only from [`Host::fill`](super::Host::fill), from the hook `pre` and from
+//! `post` on, each until the barrier that follows; in between it is read back cold.
 
 mod record;
 mod verbs;
@@ -240,6 +240,12 @@ impl<'a> Linux<'a> {
             if read.is_none_or(|read| read.as_bytes() != bytes) {
                 return Err(wrong(&name));
             }
+        }
+        if Kept::load(tree)? != self.kept()? {
+            return Err(wrong("exclude or add_only"));
+        }
+        if Settings::load(tree)? != *self.settings() {
+            return Err(wrong("host.json"));
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ pub struct World {
     pub refused: Vec<Digest>,
     /// There is no state partition: /var is lost at the next boot.
     pub volatile: bool,
+    /// The entry that the loader says it counted for this boot.
+    pub counted: Option<EntryName>,
     /// The file system of the slot that is not running can be mounted and knows of no error. Asked for
     /// only once that slot is closed.
     pub sound: bool,
@@ -58,6 +60,14 @@ impl Observed {
     /// The newest entry of what runs.
     pub(super) fn own(&self, running: &Running) -> Option<(EntryName, &Entry)> {
         self.whole(running.slot).find(|(_, entry)| entry.options.manifest == running.manifest)
+    }
+
+    /// The entry of what runs that is to be blessed: of the very generation that the loader counted, where
+    /// it counts.
+    pub(super) fn booted(&self, running: &Running) -> Option<(EntryName, &Entry)> {
+        let of_boot = |name: EntryName| self.world.counted.is_none_or(|c| c.blessed() == name.blessed());
+        let mut own = self.whole(running.slot).filter(|(_, e)| e.options.manifest == running.manifest);
+        own.find(|(name, _)| of_boot(*name))
     }
 
     /// What runs has not proved itself yet: its generation has no plain entry.

@@ -202,7 +202,10 @@ pub enum Refusal {
     #[error("this machine fell back from the version with manifest {}; --retry takes it again", .0.short())]
     FellBack(Digest),
     /// The running slot would not boot again.
-    #[error("the running slot has no whole boot entry; `edeploy-ab repair` writes it anew")]
+    #[error(
+        "the running slot has no whole boot entry of this boot, so it would not boot again and the other slot \
+         must stay as it is; `edeploy-ab rollback` boots the other slot if it was found good, else install anew"
+    )]
     EntryLost,
     /// There is nothing to go back to.
     #[error("the other slot holds no version that was found good")]

@@ -45,7 +45,14 @@ fn machine(entries: &[&str]) -> Observed {
     let mut entries: Vec<Listed> = entries.iter().map(|text| listed(text)).collect();
     entries.sort_by_key(|listed| std::cmp::Reverse(listed.name));
     let running = Some(Running { slot: A, manifest: version(1) });
-    let world = World { running, overridden: false, refused: Vec::new(), volatile: false, sound: true };
+    let world = World {
+        running,
+        overridden: false,
+        refused: Vec::new(),
+        volatile: false,
+        counted: None,
+        sound: true,
+    };
     Observed { world, entries, progress: Progress::Nothing }
 }
 
@@ -235,6 +242,11 @@ fn blessing_writes_the_plain_entry_and_then_drops_the_counted_one() {
     ] {
         assert_eq!(next(&machine(entries), &Goal::Bless), step, "{entries:?}");
     }
+    let mut told = machine(&["3a+3 v1", "2a+2-1 v1"]);
+    told.world.counted = Some("edeploy-a-g2+2-1.conf".parse().unwrap());
+    assert_eq!(next(&told, &Goal::Bless), Step::Bless(plain, entry(plain, 1)), "the one that was booted");
+    told.world.counted = Some("edeploy-a-g4+2-1.conf".parse().unwrap());
+    assert_eq!(next(&told, &Goal::Bless), Step::Refuse(Refusal::EntryLost));
     let mut volatile = machine(&["2a+2-1 v1"]);
     volatile.world.volatile = true;
     assert_eq!(next(&volatile, &Goal::Bless), Step::Refuse(Refusal::Volatile));

@@ -32,6 +32,11 @@ pub(super) fn reading(file: &File) -> impl BufRead + use<'_> {
     BufReader::with_capacity(64 << 10, From { file, at: 0 })
 }
 
+/// `file` from byte `at` on, in short reads.
+pub(super) fn reading_from(file: &File, at: u64) -> impl BufRead + use<'_> {
+    BufReader::with_capacity(512, From { file, at })
+}
+
 /// Reads a manifest from its start.
 pub(super) fn manifest(file: &File) -> Result<Reader<impl BufRead + use<'_>>, ManifestError> {
     Reader::new(reading(file))
@@ -122,6 +127,6 @@ impl<'m> Index<'m> {
     }
 
     fn record(&self, offset: u64) -> Result<Record, ManifestError> {
-        record_at(&mut BufReader::with_capacity(512, From { file: self.manifest, at: offset }))
+        record_at(&mut reading_from(self.manifest, offset))
     }
 }

@@ -19,7 +19,7 @@ const ADD_ONLY: &str = "add_only";
 /// No list that people write is longer.
 const LIMIT: u64 = 1 << 20;
 
-/// The two lists, as texts and as rules.
+/// The two lists, as texts and as rules. The same texts are the same lists.
 #[derive(Clone, Debug)]
 pub struct Kept {
     exclude: List,
@@ -30,6 +30,12 @@ pub struct Kept {
 struct List {
     text: String,
     rules: Rules,
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.exclude.text, &self.add_only.text) == (&other.exclude.text, &other.add_only.text)
+    }
 }
 
 /// Why the lists cannot be used.

@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "support is shared by several tests")]
 
 mod answers;
+mod bad_manifest;
 mod journal;
 mod lab;
 #[path = "../support/site.rs"]

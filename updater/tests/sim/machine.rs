@@ -14,7 +14,7 @@ use edeploy_format::transition::Hook;
 
 use crate::disk::{Disk, Power, Shared};
 use crate::esp::{SMALL, content, entry};
-use crate::tree::{KEPT, OWN, TREE, Tree};
+use crate::tree::{HOOKED, KEPT, LEFT, OWN, TREE, Tree};
 
 /// Why the simulated machine could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -171,9 +171,18 @@ impl Machine {
         self.sector(&disk, 0) == MADE && TREE.into_iter().all(|n| self.sector(&disk, n) == tree.sector(n))
     }
 
-    /// Is the machine's own path in the slot what the machine keeps there?
+    /// Is the machine's own path in the slot what the machine keeps there, and what `post` left there?
     pub(crate) fn keeps_its_own(&self, slot: Slot) -> bool {
-        self.sector(&self.slot(slot), OWN) == [KEPT; 512]
+        let has = |number, byte| self.sector(&self.slot(slot), number) == [byte; 512];
+        has(OWN, KEPT) && has(HOOKED, LEFT)
+    }
+
+    /// What is read back must come from the medium.
+    fn must_be_cold(&self, slot: Slot) -> Result<(), Fault> {
+        match self.slot(slot).0.borrow().pending() {
+            0 => Ok(()),
+            _ => Err(Fault::Broken("P3: what is read back is not on the medium".to_owned())),
+        }
     }
 
     pub(crate) fn is_partitioned(&self) -> bool {
@@ -237,6 +246,7 @@ impl Host for Machine {
             overridden: self.efi != Efi::default(),
             refused: self.refused(),
             volatile: !self.has_state(),
+            counted: None,
             sound,
         })
     }
@@ -262,7 +272,7 @@ impl Host for Machine {
     }
 
     fn fill(&mut self, slot: &Closed) -> Result<(), Fault> {
-        for number in TREE.chain([OWN]) {
+        for number in TREE.chain([OWN, HOOKED]) {
             let right = self.goal.sector(number);
             if self.sector(&self.slot(slot.slot()), number) != right {
                 self.write_slot(slot.slot(), number, right)?;
@@ -272,9 +282,7 @@ impl Host for Machine {
     }
 
     fn verify(&mut self, slot: &Filled) -> Result<(), Fault> {
-        if self.slot(slot.slot()).0.borrow().pending() > 0 {
-            return Err(Fault::Broken("P3: what is read back is not on the medium".to_owned()));
-        }
+        self.must_be_cold(slot.slot())?;
         let right = self.holds(slot.slot(), self.goal);
         if right { Ok(()) } else { Err(Fault::Broken(format!("slot {} does not verify", slot.slot()))) }
     }
@@ -301,12 +309,20 @@ impl Host for Machine {
         Ok(entry)
     }
 
-    fn hook(&mut self, hook: Hook, _slot: Slot) -> Result<Wish, Fault> {
-        Ok(if hook == Hook::Post { self.wish } else { Wish::Nothing })
+    fn hook(&mut self, hook: Hook, slot: Slot) -> Result<Wish, Fault> {
+        if hook != Hook::Post {
+            return Ok(Wish::Nothing);
+        }
+        self.write_slot(slot, HOOKED, [LEFT; 512])?;
+        Ok(self.wish)
     }
 
     fn carry(&mut self, slot: &Verified) -> Result<(), Fault> {
         self.write_slot(slot.slot(), OWN, [KEPT; 512])
+    }
+
+    fn check_carried(&mut self, slot: &Verified) -> Result<(), Fault> {
+        self.must_be_cold(slot.slot())
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Fault> {

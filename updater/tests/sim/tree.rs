@@ -30,6 +30,9 @@ pub(crate) const TREE: std::ops::Range<u64> = 1..5;
 pub(crate) const OWN: u64 = 5;
 /// What the machine keeps in that path.
 pub(crate) const KEPT: u8 = 0xca;
+/// The sector that the hook `post` writes, and what it writes there.
+pub(crate) const HOOKED: u64 = 6;
+pub(crate) const LEFT: u8 = 0xb0;
 
 impl Tree {
     pub(crate) fn manifest(self) -> Digest {

@@ -47,6 +47,7 @@ impl Host for Linux<'_> {
                 overridden: false,
                 refused: Vec::new(),
                 volatile: false,
+                counted: None,
                 sound: false,
             });
         };
@@ -62,6 +63,7 @@ impl Host for Linux<'_> {
             overridden,
             refused: all_refused(&self.journal().read()?),
             volatile: installed.volatile().is_some(),
+            counted: installed.trial.entry(),
             sound: self.sound.unwrap_or(false),
         })
     }
@@ -154,12 +156,12 @@ impl Host for Linux<'_> {
     }
 
     fn boot_objects(&mut self) -> Result<[(Digest, u64); 2], Failure> {
-        self.coming()?.wanted.boot_objects()
+        Ok(self.coming()?.wanted.boot)
     }
 
     fn boot_object(&mut self, _: &Verified, digest: Digest) -> Result<Box<dyn Read>, Failure> {
         let wanted = self.coming()?.wanted;
-        let [(kernel, _), _] = wanted.boot_objects()?;
+        let [(kernel, _), _] = wanted.boot;
         let path = if digest == kernel { &wanted.head.kernel } else { &wanted.head.initrd };
         Ok(Box::new(self.open_in_slot(path)?))
     }
@@ -173,7 +175,7 @@ impl Host for Linux<'_> {
 
     fn entry(&mut self, slot: &Verified, generation: u64) -> Result<Entry, Failure> {
         let wanted = self.coming()?.wanted;
-        let [(kernel, _), (initrd, _)] = wanted.boot_objects()?;
+        let [(kernel, _), (initrd, _)] = wanted.boot;
         let layout = &self.place()?.layout;
         let id = |text: &str| text.parse::<PartUuid>().map_err(|e| Failure::new(Exit::Unsuitable, e));
         let options = Options {
@@ -197,11 +199,10 @@ impl Host for Linux<'_> {
         }
         let root = match hook {
             Hook::Check => std::path::PathBuf::from("/"),
-            Hook::Pre => {
+            Hook::Pre | Hook::Post => {
                 self.mount(slot, Access::ReadWrite)?;
                 mount_point("inactive")
             }
-            Hook::Post => mount_point("inactive"),
         };
         let context = hooks::Context {
             role: &installed.head.role,
@@ -218,14 +219,11 @@ impl Host for Linux<'_> {
     }
 
     fn carry(&mut self, slot: &Verified) -> Result<(), Failure> {
-        let Subject::Installed(installed) = self.subject else { return Ok(()) };
-        let tree = self.mount(slot.slot(), Access::ReadWrite)?;
-        let (running, manifest) = (&installed.tree, &self.coming()?.wanted.manifest);
-        let kept = self.kept()?;
-        let carrying = Carrying { running, slot: &tree, manifest, kept: &kept, progress: self.progress };
-        carrying.run()?;
-        carrying.check()?;
-        Ok(())
+        self.carrying(slot, Access::ReadWrite)
+    }
+
+    fn check_carried(&mut self, slot: &Verified) -> Result<(), Failure> {
+        self.carrying(slot, Access::ReadOnly)
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Failure> {
@@ -266,6 +264,19 @@ impl Host for Linux<'_> {
 }
 
 impl Linux<'_> {
+    /// Carries over, or, where the slot may only be read, checks; a first install carries nothing.
+    fn carrying(&mut self, slot: &Verified, access: Access) -> Result<(), Failure> {
+        let Subject::Installed(installed) = self.subject else { return Ok(()) };
+        let tree = self.mount(slot.slot(), access)?;
+        let (running, manifest, kept) = (&installed.tree, &self.coming()?.wanted.manifest, self.kept()?);
+        let carrying = Carrying { running, slot: &tree, manifest, kept: &kept, progress: self.progress };
+        match access {
+            Access::ReadWrite => carrying.run()?,
+            Access::ReadOnly => carrying.check()?,
+        };
+        Ok(())
+    }
+
     /// What must be on the state partition before the first boot.
     fn prepare_state(&self, root: &std::path::Path) -> std::io::Result<()> {
         let mut folder = fs::DirBuilder::new();

@@ -80,12 +80,13 @@ impl Version {
     }
 
     /// Everything of it is taken from the record of `first`.
-    pub(crate) fn hard_link(&mut self, path: &str, first: &str) {
+    pub(crate) fn hard_link(&mut self, path: &str, first: &str) -> &mut Record {
         let (mut record, _) = self.entries.iter().find(|(r, _)| r.path.as_str() == first).unwrap().clone();
         let (size, digest) = record.content().unwrap();
         record.kind = Kind::HardLink { size, digest, first: record.path };
         record.path = TreePath::new(path).unwrap();
         self.entries.push((record, Vec::new()));
+        &mut self.entries.last_mut().unwrap().0
     }
 
     pub(crate) fn without(mut self, path: &str) -> Self {
