@@ -161,7 +161,11 @@ mod tests {
 
         fn check(self, folder: &str, name: &str, script: &str, mode: u32) -> Self {
             let path = self.0.path().join(folder).join(name);
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            // Written by another process: a child that a test beside this one forks would hold it open for
+            // writing, and then it cannot be run.
+            let text = self.0.path().join("text");
+            fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+            assert!(Command::new("cp").args([&text, &path]).status().unwrap().success());
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             self
         }
