@@ -4,7 +4,9 @@
 //! came to them as published objects over HTTP. Tests wait for lines, never for seconds. QEMU emulates
 //! the processor (`-accel tcg`), so that the tests need no KVM.
 
+pub mod disk;
 pub mod machine;
+pub mod nvram;
 pub mod shell;
 pub mod site;
 pub mod tool;

@@ -18,6 +18,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Machine {
     name: String,
     folder: PathBuf,
+    disk: PathBuf,
+    format: &'static str,
     forward: Option<u16>,
     qemu: Option<Child>,
     /// Console bytes that earlier waits have passed over.
@@ -32,13 +34,24 @@ impl Machine {
     #[must_use]
     pub fn over(base: &Path, folder: &Path, name: &str) -> Self {
         fs::create_dir_all(folder).expect("a folder for the machine");
-        let folder = folder.to_owned();
-        let machine = Self { name: name.to_owned(), folder, forward: None, qemu: None, seen: 0 };
-        let (disk, base) = (machine.path("qcow2"), base.to_str().expect("UTF-8"));
-        run(
-            "qemu-img",
-            &["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk.to_str().expect("UTF-8")],
-        );
+        let disk = folder.join(format!("{name}.qcow2"));
+        let (overlay, base) = (disk.to_str().expect("UTF-8"), base.to_str().expect("UTF-8"));
+        run("qemu-img", &["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", overlay]);
+        Self::with(disk, "qcow2", folder, name)
+    }
+
+    /// A machine that works on the raw image `disk` itself.
+    ///
+    /// # Panics
+    /// If its files cannot be made.
+    #[must_use]
+    pub fn on(disk: &Path, folder: &Path, name: &str) -> Self {
+        Self::with(disk.to_owned(), "raw", folder, name)
+    }
+
+    fn with(disk: PathBuf, format: &'static str, folder: &Path, name: &str) -> Self {
+        let (name, folder) = (name.to_owned(), folder.to_owned());
+        let machine = Self { name, folder, disk, format, forward: None, qemu: None, seen: 0 };
         fs::copy(VARIABLES, machine.path("vars")).expect("package ovmf; run `./setup.sh`");
         let _ = fs::remove_file(machine.path("console"));
         machine
@@ -59,10 +72,16 @@ impl Machine {
         self.path("shell")
     }
 
-    /// The disk, in qcow2.
+    /// The firmware's variables.
     #[must_use]
-    pub fn disk(&self) -> PathBuf {
-        self.path("qcow2")
+    pub fn variables(&self) -> PathBuf {
+        self.path("vars")
+    }
+
+    /// The disk.
+    #[must_use]
+    pub fn disk(&self) -> &Path {
+        &self.disk
     }
 
     /// Switches it on.
@@ -74,27 +93,36 @@ impl Machine {
         let _ = fs::remove_file(&shell);
         let forward =
             self.forward.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:80")).unwrap_or_default();
-        let mut command = Command::new("qemu-system-x86_64");
+        // It must not outlive a test that is killed.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
         command.args([
             "-machine",
             "q35",
             "-accel",
             "tcg,thread=multi",
             "-cpu",
-            "max",
+            "qemu64,-svm",
             "-smp",
-            "2",
+            "1",
             "-m",
-            "1024",
+            "768",
         ]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]);
+        // A reset ends QEMU, and `wait_until` starts it again: with the translated code of the last boot
+        // still around, the firmware of QEMU 7.2 has been seen to need three minutes.
+        command.arg("-no-reboot");
         for (unit, options, file) in
             [(0, "readonly=on,", PathBuf::from(FIRMWARE)), (1, "", self.path("vars"))]
         {
             command.arg("-drive");
             command.arg(format!("if=pflash,format=raw,unit={unit},{options}file={}", file.display()));
         }
-        command.arg("-drive").arg(format!("if=none,id=disk,format=qcow2,file={}", self.disk().display()));
+        command.arg("-drive").arg(format!(
+            "if=none,id=disk,format={},file={}",
+            self.format,
+            self.disk.display()
+        ));
         command.args(["-device", "virtio-blk-pci,drive=disk,bootindex=0", "-device", "virtio-rng-pci"]);
         command.arg("-netdev").arg(format!("user,id=net{forward}"));
         command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
@@ -112,18 +140,26 @@ impl Machine {
         String::from_utf8_lossy(&fs::read(self.path("console")).unwrap_or_default()).into_owned()
     }
 
+    /// Whether the console shows `text`, after all that was waited for before.
+    #[must_use]
+    pub fn shows(&self, text: &str) -> bool {
+        self.find(text).is_some()
+    }
+
+    /// Where `text` ends.
+    fn find(&self, text: &str) -> Option<usize> {
+        let console = fs::read(self.path("console")).unwrap_or_default();
+        let new = console.get(self.seen..)?;
+        let at = new.windows(text.len()).position(|bytes| bytes == text.as_bytes())?;
+        Some(self.seen + at + text.len())
+    }
+
     /// Waits until the console shows `text`, after all that was waited for before.
     ///
     /// # Panics
     /// If it does not, with the end of the console.
     pub fn wait_for(&mut self, text: &str) {
-        self.wait_until(&format!("`{text}` on the console"), |machine| {
-            let console = machine.console();
-            let from = machine.seen.min(console.len());
-            let found = console.get(from..).and_then(|new| new.find(text));
-            machine.seen = found.map_or(machine.seen, |at| from + at + text.len());
-            found
-        });
+        self.seen = self.wait_until(&format!("`{text}` on the console"), |machine| machine.find(text));
     }
 
     /// A root shell of another boot than `before` (empty: of any), as soon as it is there.
@@ -148,16 +184,18 @@ impl Machine {
             if let Some(found) = look(self) {
                 return found;
             }
-            let ended = self.qemu.as_mut().and_then(|qemu| qemu.try_wait().ok().flatten());
-            let late = begun.elapsed() > PATIENCE;
-            assert!(
-                !late && ended.is_none(),
-                "{}: no {what} ({ended:?}); the console ends with\n{}",
-                self.name,
-                self.tail()
-            );
+            assert!(begun.elapsed() < PATIENCE, "{}: no {what}", self.name);
+            self.start_after_reset(what);
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Starts it again if it has reset itself.
+    fn start_after_reset(&mut self, what: &str) {
+        let Some(ended) = self.qemu.as_mut().and_then(|qemu| qemu.try_wait().ok().flatten()) else { return };
+        let off = self.tail().contains("reboot: Power down");
+        assert!(ended.success() && !off, "{}: no {what}: it switched itself off ({ended})", self.name);
+        self.start();
     }
 
     fn tail(&self) -> String {
@@ -180,16 +218,19 @@ impl Machine {
     /// If it does not.
     pub fn wait_for_power_off(&mut self) {
         let begun = Instant::now();
-        let Some(mut qemu) = self.qemu.take() else { return };
-        while qemu.try_wait().expect("QEMU's state").is_none() {
-            assert!(begun.elapsed() < PATIENCE, "{} does not switch off:\n{}", self.name, self.tail());
+        while self.qemu.as_mut().is_some_and(|qemu| qemu.try_wait().expect("QEMU's state").is_none()) {
+            assert!(begun.elapsed() < PATIENCE, "{} does not switch off", self.name);
             std::thread::sleep(LOOK);
         }
+        self.qemu = None;
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}: the console ends with\n{}", self.name, self.tail());
+        }
         self.cut_power();
     }
 }

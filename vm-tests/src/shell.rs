@@ -18,6 +18,14 @@ pub struct Shell {
     stream: UnixStream,
     unread: String,
     number: u32,
+    /// The machine was reset or switched off.
+    closed: bool,
+}
+
+/// A command that was typed and has not answered yet.
+pub struct Typed {
+    mark: String,
+    begun: Instant,
 }
 
 impl Shell {
@@ -28,7 +36,7 @@ impl Shell {
     pub fn connect(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;
-        Ok(Self { stream, unread: String::new(), number: 0 })
+        Ok(Self { stream, unread: String::new(), number: 0, closed: false })
     }
 
     /// Whether it answers. Asks; call it until it does.
@@ -39,7 +47,7 @@ impl Shell {
             return false;
         }
         let begun = Instant::now();
-        while begun.elapsed() < READY {
+        while begun.elapsed() < READY && !self.closed {
             if self.take_until(&mark).is_some() {
                 return true;
             }
@@ -57,24 +65,41 @@ impl Shell {
     /// # Panics
     /// If it does not end.
     pub fn run(&mut self, command: &str) -> (i32, String) {
-        self.number += 1;
-        let mark = format!("=== c{} ", self.number);
-        writeln!(self.stream, "c{} {command}", self.number).expect("the shell's port");
-        let begun = Instant::now();
-        let mut output = String::new();
+        let typed = self.type_in(command);
         loop {
-            if let Some(text) = self.take_until(&mark) {
-                output.push_str(&text);
-                break;
+            if let Some(answer) = self.answer(&typed) {
+                return answer;
             }
-            assert!(begun.elapsed() < PATIENCE, "`{command}` does not end; so far it said\n{}", self.unread);
+            let over = self.closed || typed.begun.elapsed() > PATIENCE;
+            assert!(!over, "`{command}` does not end; so far it said\n{}", self.unread);
         }
+    }
+
+    /// Begins a command whose [`answer`](Self::answer) is asked for later, or never comes.
+    ///
+    /// # Panics
+    /// If the port is closed.
+    pub fn type_in(&mut self, command: &str) -> Typed {
+        self.number += 1;
+        writeln!(self.stream, "c{} {command}", self.number).expect("the shell's port");
+        Typed { mark: format!("=== c{} ", self.number), begun: Instant::now() }
+    }
+
+    /// The exit code and output of a command, if it has ended.
+    ///
+    /// # Panics
+    /// If the port fails, or the exit code is none.
+    pub fn answer(&mut self, typed: &Typed) -> Option<(i32, String)> {
+        let output = self.take_until(&typed.mark)?;
         let code = loop {
             if let Some(code) = self.take_until("\n") {
                 break code;
             }
+            if self.closed {
+                return None;
+            }
         };
-        (code.trim().parse().expect("an exit code"), output.trim_start_matches('\n').to_owned())
+        Some((code.trim().parse().expect("an exit code"), output.trim_start_matches('\n').to_owned()))
     }
 
     /// Runs a command that must succeed.
@@ -96,6 +121,8 @@ impl Shell {
         }
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
+            Ok(0) => self.closed = true,
+            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => self.closed = true,
             Ok(n) => self.unread.push_str(&String::from_utf8_lossy(&buffer[..n]).replace('\r', "")),
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(e) => panic!("the shell's port: {e}"),

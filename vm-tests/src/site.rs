@@ -31,6 +31,18 @@ impl Site {
         self.folder.join(name).to_str().expect("UTF-8").to_owned()
     }
 
+    /// Where a build lies.
+    #[must_use]
+    pub fn built(&self, role: &str, version: &str) -> PathBuf {
+        self.folder.join("builds").join(format!("{role}@{version}"))
+    }
+
+    /// The folder that is published.
+    #[must_use]
+    pub fn published(&self) -> PathBuf {
+        self.folder.join("repo")
+    }
+
     /// The root metadata that a first install starts from.
     #[must_use]
     pub fn root(&self) -> PathBuf {
@@ -63,22 +75,32 @@ impl Site {
 
     /// Builds a version of a role.
     pub fn build(&self, role: &str, version: &str) -> String {
+        self.build_with(role, version, &[])
+    }
+
+    /// Builds a version of a role on the packages kept at `base`; the first build installs and keeps them.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn build_on(&self, base: &Path, role: &str, version: &str) -> String {
+        if base.exists() {
+            return self.build_with(role, version, &["--from-tar", base.to_str().expect("UTF-8")]);
+        }
+        // Under its name only when it is whole: a run that was cut short leaves none behind.
+        let new = base.with_extension("new");
+        let built = self.build_with(role, version, &["--keep-base", new.to_str().expect("UTF-8")]);
+        std::fs::rename(&new, base).expect("the kept packages");
+        built
+    }
+
+    fn build_with(&self, role: &str, version: &str, more: &[&str]) -> String {
         let recipe = self.recipes.join(role);
         let updater = edeploy_ab();
         let [recipe, updater] = [&recipe, &updater].map(|p| p.to_str().expect("UTF-8"));
         let (builds, repo) = (self.path("builds"), self.path("repo"));
-        let args = [
-            "build",
-            recipe,
-            "--version",
-            version,
-            "--builds",
-            &builds,
-            "--repo",
-            &repo,
-            "--updater",
-            updater,
-        ];
+        let mut args = vec!["build", recipe, "--version", version, "--builds", &builds, "--repo", &repo];
+        args.extend(["--updater", updater]);
+        args.extend(more);
         run(rolebuild(), &args)
     }
 

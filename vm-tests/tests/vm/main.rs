@@ -1,0 +1,16 @@
+//! `just vm-test`: the loop in virtual machines, from published objects only.
+//!
+//! All tests share one site and two installed disks (`fixture`); each machine works on overlays of
+//! them. They boot through the firmware and change slots by a real reboot. They need root, for loop
+//! devices, and tell on standard error what they do: nobody has to watch silence.
+
+#![allow(clippy::unwrap_used, reason = "a test panics on the first surprise")]
+
+mod fixture;
+mod guest;
+
+mod fall_back;
+mod first_version;
+mod life;
+mod loader;
+mod repository;
