@@ -48,9 +48,9 @@ fn done(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn ostree_cat(repo: &Path, path: &str) -> String {
-    let repo = format!("--repo={}", repo.display());
-    let output = Command::new("ostree").args(["cat", &repo, "probe/1", path]).output();
+/// What the stock program says.
+fn ostree(repo: &Path, args: &[&str]) -> String {
+    let output = Command::new("ostree").arg(format!("--repo={}", repo.display())).args(args).output();
     let output = output.expect("ostree is needed: apt-get install ostree");
     done(&output);
     String::from_utf8(output.stdout).unwrap()
@@ -97,14 +97,20 @@ fn root_and_an_ordinary_user_build_the_same_debian_tree() {
 
     let repo = at("root/repo/ostree");
     let expected = "probe 1 1780000000\n0\nfull null random urandom zero 0\n1\nservice refused with 101\n";
-    assert_eq!(ostree_cat(&repo, "/etc/probe"), expected);
-    assert!(ostree_cat(&repo, "/etc/passwd").contains("\nsshd:x:905:65534::/run/sshd:/usr/sbin/nologin\n"));
-    assert!(ostree_cat(&repo, "/etc/group").contains("\n_ssh:x:906:\n"));
+    let cat = |path: &str| ostree(&repo, &["cat", "probe/1", path]);
+    assert_eq!(cat("/etc/probe"), expected);
+    assert!(cat("/etc/passwd").contains("\nsshd:x:905:65534::/run/sshd:/usr/sbin/nologin\n"));
+    assert!(cat("/etc/group").contains("\n_ssh:x:906:\n"));
     let manifest = fs::read_to_string(manifest("root")).unwrap();
-    for secret in ["ssh_host_", "snakeoil", "random-seed", "etc/passwd-"] {
+    for secret in ["ssh_host_", "snakeoil", "systemd/random-seed", "etc/passwd-"] {
         assert!(!manifest.lines().any(|line| line.split(' ').next().unwrap().contains(secret)), "{secret}");
     }
     // ping's capability is an attribute; a user namespace must not change it.
     let ping = manifest.lines().find(|line| line.starts_with("usr/bin/ping ")).unwrap();
     assert!(ping.contains(" security.capability="), "{ping}");
+
+    // The stock program finds the repository whole, and as many paths in it as the manifest has.
+    ostree(&repo, &["fsck", "--quiet"]);
+    let listed = ostree(&repo, &["ls", "--recursive", "probe/1"]).lines().count();
+    assert_eq!(listed, manifest.split_once("\n\n").unwrap().1.lines().count());
 }
