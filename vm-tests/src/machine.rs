@@ -170,7 +170,7 @@ impl Machine {
         let path = self.path("shell");
         self.wait_until("a shell of the next boot", |_| {
             let mut shell = Shell::connect(&path).ok()?;
-            (shell.is_ready() && shell.boot() != before).then_some(shell)
+            (shell.boot()? != before).then_some(shell)
         })
     }
 

@@ -1,11 +1,13 @@
 //! A root shell inside a machine, on its second serial port.
 //!
-//! The role under test runs a service that reads `<id> <command>` lines and answers with the output
-//! and a line `=== <id> <exit code>`; when it starts it says `=== ready <boot id>`.
+//! The role under test runs a service that reads `<id> <command>` lines and answers with a line
+//! `=== <id> begins`, the output, and a line `=== <id> <exit code>`. Numbers are never used twice, for
+//! answers to a connection that was given up may come to the next one.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// No command takes longer.
@@ -17,16 +19,17 @@ const READY: Duration = Duration::from_secs(5);
 pub struct Shell {
     stream: UnixStream,
     unread: String,
-    number: u32,
     /// The machine was reset or switched off.
     closed: bool,
 }
 
 /// A command that was typed and has not answered yet.
 pub struct Typed {
-    mark: String,
+    id: String,
     begun: Instant,
 }
+
+static COMMANDS: AtomicU32 = AtomicU32::new(0);
 
 impl Shell {
     /// Connects to the port; the shell behind it may not run yet.
@@ -36,28 +39,13 @@ impl Shell {
     pub fn connect(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;
-        Ok(Self { stream, unread: String::new(), number: 0, closed: false })
+        Ok(Self { stream, unread: String::new(), closed: false })
     }
 
-    /// Whether it answers. Asks; call it until it does.
-    pub fn is_ready(&mut self) -> bool {
-        self.number += 1;
-        let mark = format!("=== p{} 0", self.number);
-        if writeln!(self.stream, "p{} true", self.number).is_err() {
-            return false;
-        }
-        let begun = Instant::now();
-        while begun.elapsed() < READY && !self.closed {
-            if self.take_until(&mark).is_some() {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Which boot of the machine this is.
-    pub fn boot(&mut self) -> String {
-        self.run("cat /proc/sys/kernel/random/boot_id").1
+    /// Which boot of the machine answers, if one does. Asks; call it until it does.
+    pub fn boot(&mut self) -> Option<String> {
+        let (_, boot) = self.ask("cat /proc/sys/kernel/random/boot_id", READY, |_| ())?;
+        Some(boot)
     }
 
     /// Runs a command; its exit code and output.
@@ -65,24 +53,51 @@ impl Shell {
     /// # Panics
     /// If it does not end.
     pub fn run(&mut self, command: &str) -> (i32, String) {
-        let typed = self.type_in(command);
-        loop {
+        self.run_and_show(command, |_| ())
+    }
+
+    /// Runs a command and shows each line of its output as it comes; its exit code and output.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn run_and_show(&mut self, command: &str, show: impl FnMut(&str)) -> (i32, String) {
+        let answer = self.ask(command, PATIENCE, show);
+        answer.unwrap_or_else(|| panic!("`{command}` does not end; so far it said\n{}", self.unread))
+    }
+
+    /// Runs a command that the end of the boot may cut off.
+    pub fn try_run(&mut self, command: &str) -> Option<(i32, String)> {
+        self.ask(command, PATIENCE, |_| ())
+    }
+
+    fn ask(
+        &mut self,
+        command: &str,
+        patience: Duration,
+        mut show: impl FnMut(&str),
+    ) -> Option<(i32, String)> {
+        let typed = self.type_in(command)?;
+        let mut shown = 0;
+        while !self.closed && typed.begun.elapsed() < patience {
             if let Some(answer) = self.answer(&typed) {
-                return answer;
+                answer.1[shown..].lines().for_each(show);
+                return Some(answer);
             }
-            let over = self.closed || typed.begun.elapsed() > PATIENCE;
-            assert!(!over, "`{command}` does not end; so far it said\n{}", self.unread);
+            let said = self.output_of(&typed).unwrap_or_default();
+            let whole = said.rfind('\n').map_or(0, |end| end + 1);
+            said[shown..whole].lines().for_each(&mut show);
+            shown = whole;
         }
+        None
     }
 
     /// Begins a command whose [`answer`](Self::answer) is asked for later, or never comes.
     ///
-    /// # Panics
-    /// If the port is closed.
-    pub fn type_in(&mut self, command: &str) -> Typed {
-        self.number += 1;
-        writeln!(self.stream, "c{} {command}", self.number).expect("the shell's port");
-        Typed { mark: format!("=== c{} ", self.number), begun: Instant::now() }
+    /// `None` if the machine is gone.
+    pub fn type_in(&mut self, command: &str) -> Option<Typed> {
+        let id = format!("c{}", COMMANDS.fetch_add(1, Ordering::Relaxed));
+        writeln!(self.stream, "{id} {command}").ok()?;
+        Some(Typed { id, begun: Instant::now() })
     }
 
     /// The exit code and output of a command, if it has ended.
@@ -90,16 +105,18 @@ impl Shell {
     /// # Panics
     /// If the port fails, or the exit code is none.
     pub fn answer(&mut self, typed: &Typed) -> Option<(i32, String)> {
-        let output = self.take_until(&typed.mark)?;
-        let code = loop {
-            if let Some(code) = self.take_until("\n") {
-                break code;
-            }
-            if self.closed {
-                return None;
-            }
-        };
-        Some((code.trim().parse().expect("an exit code"), output.trim_start_matches('\n').to_owned()))
+        self.read();
+        let output = self.output_of(typed)?;
+        let (output, rest) = output.split_once(&format!("=== {} ", typed.id))?;
+        let (code, _) = rest.split_once('\n')?;
+        let answer = (code.trim().parse().expect("an exit code"), output.to_owned());
+        self.unread.clear();
+        Some(answer)
+    }
+
+    /// What came since the command began.
+    fn output_of(&self, typed: &Typed) -> Option<&str> {
+        self.unread.split_once(&format!("=== {} begins\n", typed.id)).map(|(_, output)| output)
     }
 
     /// Runs a command that must succeed.
@@ -112,13 +129,7 @@ impl Shell {
         output
     }
 
-    /// What came before `mark`, once it is there; takes the mark as well.
-    fn take_until(&mut self, mark: &str) -> Option<String> {
-        if let Some(at) = self.unread.find(mark) {
-            let rest = self.unread.split_off(at + mark.len());
-            let taken = std::mem::replace(&mut self.unread, rest);
-            return Some(taken[..at].to_owned());
-        }
+    fn read(&mut self) {
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
             Ok(0) => self.closed = true,
@@ -127,6 +138,5 @@ impl Shell {
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(e) => panic!("the shell's port: {e}"),
         }
-        None
     }
 }

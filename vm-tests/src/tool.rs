@@ -1,7 +1,7 @@
 //! Programs of the host that the tests call, with their whole output in every failure.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The root of the repository.
 #[must_use]
@@ -37,14 +37,16 @@ pub fn output(program: impl AsRef<Path>, args: &[&str]) -> Output {
     output.unwrap_or_else(|e| panic!("{}: {e}; run `./setup.sh`", program.display()))
 }
 
-/// Runs a program that must succeed; its standard output.
+/// Runs a program that must succeed; its standard output. What it tells on the way is shown as it comes.
 ///
 /// # Panics
 /// If it fails.
 pub fn run(program: impl AsRef<Path>, args: &[&str]) -> String {
     let program = program.as_ref();
-    let output = output(program, args);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{} {args:?}: {}\n{out}\n{err}", program.display(), output.status);
+    let mut command = Command::new(program);
+    let output = command.args(args).current_dir(repository()).stderr(Stdio::inherit()).output();
+    let output = output.unwrap_or_else(|e| panic!("{}: {e}; run `./setup.sh`", program.display()));
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{} {args:?}: {}\n{out}", program.display(), output.status);
     out.into_owned()
 }

@@ -42,9 +42,7 @@ impl Story {
     /// Runs a command in the machine and shows what it says.
     fn guest(&self, shell: &mut Shell, command: &str) -> (i32, String) {
         println!("         # {command}");
-        let (code, output) = shell.run(command);
-        self.show(&output);
-        (code, output)
+        shell.run_and_show(command, |line| self.show(line))
     }
 }
 
@@ -129,7 +127,7 @@ fn upgrade(story: &mut Story, machine: &mut Machine, mut shell: Shell) -> Shell 
         let lines: Vec<&str> = dry.lines().collect();
         println!("         # edeploy-ab test-upgrade D12-1.0.1");
         story.show(&lines[lines.len().saturating_sub(8)..].join("\n"));
-        let boot = shell.boot();
+        let boot = shell.boot().expect("the shell answered until now");
         let begun = Instant::now();
         let (code, said) = story.guest(&mut shell, "edeploy-ab upgrade --no-reboot D12-1.0.1 2>&1");
         assert!(code == 100, "upgrade ended with {code}");
@@ -158,21 +156,24 @@ fn wait_for_blessing(machine: &mut Machine, shell: &mut Shell, version: &str) {
 
 fn check_traces(story: &mut Story, shell: &mut Shell) {
     story.chapter("looking for what must survive", |_| {
-        let persistent = shell.must("cat /root/persistent");
-        let data = shell.must("cat /var/lib/web/data");
-        let host = shell.must("hostname");
-        assert!(
-            (&*persistent, &*data, host.trim()) == ("mine\n", "data\n", "web1"),
-            "{persistent}{data}{host}"
-        );
-        ((), "the persistent /root, data under /var and the host name are as they were".to_owned())
+        for (command, expected) in [
+            ("cat /usr/local/excluded", "local\n"),
+            ("cat /root/persistent", "mine\n"),
+            ("cat /var/lib/web/data", "data\n"),
+            ("hostname", "web1\n"),
+        ] {
+            let found = shell.must(command);
+            assert!(found == expected, "`{command}` says {found:?} and not {expected:?}");
+        }
+        let told = "the excluded file in /usr/local, the persistent /root, data under /var, the host name: as they were";
+        ((), told.to_owned())
     });
 }
 
 fn fall_back(story: &mut Story, machine: &mut Machine, mut shell: Shell, site: &Site) {
     story.chapter("taking D12-1.0.2, which is sick on purpose", |story| {
         site.publish(ROLE, "D12-1.0.2");
-        let boot = shell.boot();
+        let boot = shell.boot().expect("the shell answered until now");
         let (code, _) = story.guest(&mut shell, "edeploy-ab upgrade --no-reboot D12-1.0.2 2>&1");
         assert!(code == 100, "upgrade ended with {code}");
         shell.run("systemctl --no-block reboot");
@@ -180,10 +181,10 @@ fn fall_back(story: &mut Story, machine: &mut Machine, mut shell: Shell, site: &
         story.tell("its health check fails three times; the loader then takes the old entry");
         let status = machine.wait_until("fall-back to D12-1.0.1", |machine| {
             let mut shell = Shell::connect(&machine.shell_path()).ok()?;
-            if !shell.is_ready() || shell.boot() == boot {
+            if shell.boot()? == boot {
                 return None;
             }
-            let (_, status) = shell.run("edeploy-ab status");
+            let (_, status) = shell.try_run("edeploy-ab status")?;
             status.contains("fell back").then_some(status)
         });
         story.show(&status);

@@ -42,7 +42,7 @@ impl Guest {
     /// Takes the shell of the next boot.
     pub(crate) fn next_boot(&mut self) {
         let mut shell = self.machine.shell(&self.boot);
-        self.boot = shell.boot();
+        self.boot = shell.boot().expect("it answered a moment ago");
         let version = shell.must("edeploy-ab version");
         self.tell(&format!("runs {}", version.trim()));
         self.shell = Some(shell);
@@ -69,7 +69,7 @@ impl Guest {
         self.tell(command);
         let folder = Path::new(SAID).parent().expect("a folder").display();
         let line = format!("mkdir -p {folder}; ({command}) >{SAID} 2>&1; code=$?; cat {SAID}; exit $code");
-        self.shell().type_in(&line)
+        self.shell().type_in(&line).expect("the machine runs")
     }
 
     /// Waits until that command has rebooted the machine, with 100 as its exit code if it could still
@@ -124,7 +124,7 @@ impl Guest {
 
     /// Switches it off, and looks at its disk with the tools of the distribution.
     pub(crate) fn switch_off_and_check(mut self) {
-        self.shell().type_in("systemctl --no-block poweroff");
+        self.shell().type_in("systemctl --no-block poweroff").expect("the machine runs");
         self.machine.wait_for_power_off();
         self.tell("switched off; checking its disk");
         disk::check(self.machine.disk());
