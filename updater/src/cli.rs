@@ -54,6 +54,11 @@ pub enum Command {
     },
     /// Declare the running slot good.
     Bless,
+    /// Change what the machine remembers of its set-up.
+    Remember {
+        /// The machine's profile.
+        profile: Option<String>,
+    },
     /// First install on an empty disk.
     Install(Box<Install>),
     /// The running version.
@@ -234,6 +239,7 @@ impl Typed {
             "verify" => Command::Verify,
             "rollback" => Command::Rollback { no_reboot: self.flag("no-reboot") },
             "bless" => Command::Bless,
+            "remember" => Command::Remember { profile: self.remember()? },
             "install" => Command::Install(Box::new(self.install()?)),
             "version" => Command::Version,
             "role" => Command::Role,
@@ -268,6 +274,17 @@ impl Typed {
             }),
             _ => Command::Help(operand),
         })
+    }
+
+    fn remember(&mut self) -> Result<Option<String>, CliError> {
+        let profile = self.profile.take();
+        if profile.is_none() && self.common.repo.is_none() && self.common.ca.is_none() {
+            return Err(CliError::Missing {
+                command: "remember",
+                what: "--repo URL, --ca FILE or --profile TEXT",
+            });
+        }
+        Ok(profile)
     }
 
     fn install(&mut self) -> Result<Install, CliError> {
@@ -335,6 +352,7 @@ mod tests {
         assert_eq!(message("list --wipe"), "list takes no --wipe");
         assert_eq!(message("status now"), "status takes no \"now\"");
         assert_eq!(message("upgrade"), "upgrade needs a version");
+        assert_eq!(message("remember"), "remember needs --repo URL, --ca FILE or --profile TEXT");
         assert_eq!(message("upgrade a b c"), "upgrade takes no \"b\"");
         assert_eq!(message("frobnicate"), "no such command: \"frobnicate\"");
         assert!(message("list --frobnicate").contains("--frobnicate"));

@@ -8,6 +8,7 @@ mod boot;
 mod identity;
 mod install;
 mod list;
+mod remember;
 mod rollback;
 mod status;
 mod test_upgrade;
@@ -61,6 +62,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Verify => verify::run(common),
         Command::Rollback { no_reboot } => rollback::run(common, no_reboot),
         Command::Bless => bless::run(common),
+        Command::Remember { profile } => remember::run(common, profile.as_ref()),
         Command::Install(install) => install::run(common, &install),
         Command::Version | Command::Role | Command::Profile => identity::run(common, &cli.command),
         Command::Boot | Command::Health | Command::Trial(_) => Ok(boot::run(&cli.command)),

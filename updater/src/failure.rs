@@ -11,6 +11,7 @@ use crate::esp::EspError;
 use crate::fetch::FetchError;
 use crate::lock::LockError;
 use crate::machine::Refusal;
+use crate::settings::SettingsError;
 use crate::slot::{CarryError, FillError, FramesError, KeptError};
 use crate::trust::{ObjectError, TrustError};
 
@@ -92,7 +93,11 @@ exits! {
         Refusal::NotInstalled => Exit::Unsuitable,
         _ => Exit::Refused,
     };
-    crate::settings::SettingsError => |_| Exit::Unsuitable;
+    crate::settings::SettingsError => |e| match e {
+        SettingsError::Slot(fault) => storage(&fault.source),
+        SettingsError::State { source, .. } => storage(source),
+        SettingsError::Missing | SettingsError::Form { .. } => Exit::Unsuitable,
+    };
     crate::slot::Fault => |e| storage(&e.source);
     crate::slot::FillError => |e| match e {
         FillError::Frames(e) => frames(e),

@@ -1,7 +1,6 @@
 //! Where published objects come from: the seam between what is fetched and how.
 
 use std::io::{self, Read};
-use std::path::Path;
 
 mod folder;
 mod http;
@@ -62,11 +61,12 @@ pub enum FetchError {
     },
 }
 
-/// The source at `repo`: an address with `http://` or `https://`, else a folder (`file://` or a path).
+/// The source at `repo`: an address with `http://` or `https://`, else a folder (`file://` or a path). `ca`
+/// are certificates to trust for https, as PEM, instead of the system's.
 ///
 /// # Errors
 /// As [`HttpFetch::new`].
-pub fn open_repo(repo: &str, ca: Option<&Path>) -> Result<Box<dyn Fetch>, FetchError> {
+pub fn open_repo(repo: &str, ca: Option<&str>) -> Result<Box<dyn Fetch>, FetchError> {
     if repo.starts_with("http://") || repo.starts_with("https://") {
         return Ok(Box::new(HttpFetch::new(repo, ca)?));
     }

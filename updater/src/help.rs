@@ -38,6 +38,7 @@ Doing:
   rollback              boot the other slot again
   bless                 declare the running slot good, ending its trial
   install               first install on an empty disk or image file
+  remember              change the repository or the profile for good
 
 Options of every command:
   --json                answer with one JSON object on standard output
@@ -111,9 +112,16 @@ pub fn of(command: &str) -> Option<&'static str> {
             (truncate -s 10G disk.img).\n\n\
             --root FILE       the root metadata to trust first; get it by a safe way\n\
             --wipe            install although the disk holds something; all of it is lost\n\
+            --ca FILE         certificates to trust for https, now and later\n\
             --profile TEXT    remembered, and told to hooks\n\
             --hostname NAME   host name to start with\n\
             --later URL       where the machine takes upgrades from, if not from --repo\n"
+        }
+        "remember" => {
+            "Usage: edeploy-ab remember [--repo URL] [--ca FILE] [--profile TEXT]\n\n\
+            Changes for good what install left: where upgrades come from, which certificates\n\
+            to trust for https, and the profile that hooks are told. A new address without\n\
+            --ca trusts the system's certificates. Nothing is fetched; try `list` afterwards.\n"
         }
         "version" | "role" | "profile" => {
             "Usage: edeploy-ab version|role|profile\n\n\

@@ -15,16 +15,17 @@ use edeploy_format::slot::Slot;
 
 use crate::boot::{Running, Trial, VOLATILE};
 use crate::cli::Common;
+use crate::commands::say;
 use crate::disk::mount::{Access, Mount};
 use crate::disk::place::{Place, Volume};
 use crate::disk::sectors::Sectors;
 use crate::efi::Efi;
 use crate::esp::Esp;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::fetch::{Fetch, open_repo};
 use crate::journal::{Deployment, Journal};
 use crate::lock::Lock;
-use crate::settings::Settings;
+use crate::settings::{Settings, certificates};
 use crate::slot::{Kept, Tree};
 use crate::trust::{STATE_FOLDER, Store};
 
@@ -79,7 +80,7 @@ impl Installed {
         Ok(Self {
             place: Place::running(root).map_err(unsuitable)?,
             head: head(&tree)?,
-            settings: Settings::load(&tree)?,
+            settings: settings(root, &tree)?,
             options: running.options,
             trial: running.trial,
             tree,
@@ -106,7 +107,7 @@ impl Installed {
         Ok(Self {
             place,
             head: head(&tree)?,
-            settings: Settings::load(&tree)?,
+            settings: settings(&root, &tree)?,
             options,
             trial: Trial::No,
             tree,
@@ -144,6 +145,12 @@ impl Installed {
         self.slot_mount.at()
     }
 
+    /// The folder below which its state partition is `var`.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Its journal.
     #[must_use]
     pub fn journal(&self) -> Journal {
@@ -176,8 +183,8 @@ impl Installed {
     /// If certificates cannot be read.
     pub fn site(&self, common: &Common) -> Result<Box<dyn Fetch>, Failure> {
         let repo = common.repo.as_ref().unwrap_or(&self.settings.repo);
-        let ca = common.ca.as_ref().or(self.settings.ca.as_ref());
-        Ok(open_repo(repo, ca.map(PathBuf::as_path))?)
+        let ca = common.ca.as_deref().map(certificates).transpose()?.or_else(|| self.settings.ca.clone());
+        Ok(open_repo(repo, ca.as_deref())?)
     }
 
     /// The EFI variables, on the machine this process runs on.
@@ -233,6 +240,17 @@ impl Installed {
     pub fn esp(&self) -> Result<Esp<Sectors>, Failure> {
         esp(&self.place)
     }
+}
+
+/// What was remembered last. A copy on the state partition that cannot be read must not be in the way of a
+/// rollback.
+fn settings(root: &Path, slot: &Tree) -> Result<Settings, Failure> {
+    match Settings::remembered(root) {
+        Ok(Some(settings)) => return Ok(settings),
+        Ok(None) => {}
+        Err(e) => say(&format!("the slot's set-up counts: {}", chain(&e))),
+    }
+    Ok(Settings::load(slot)?)
 }
 
 /// The ESP of a disk, for looking only.

@@ -1,14 +1,23 @@
 //! What a machine remembers of its set-up, carried from slot to slot.
+//!
+//! Each slot has it as it was when the slot was filled. What `remember` changed lies on the state
+//! partition and counts before that, until the next upgrade has it in its slot too, and after.
 
-use std::io;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
+use edeploy_format::exit::Exit;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Failure;
 use crate::slot::{Fault, Tree};
 
 /// Its name in the slot's own folder.
 const NAME: &str = "host.json";
-const LIMIT: u64 = 64 << 10;
+/// Where it lies on the state partition, below the root of the machine.
+const STATE: &str = "var/lib/edeploy/host.json";
+/// A bundle of all public authorities has a third of this.
+const LIMIT: u64 = 1 << 20;
 
 /// The set-up of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +27,10 @@ pub struct Settings {
     /// What the machine was installed as, for hooks and people; may be empty.
     #[serde(default)]
     pub profile: String,
-    /// Certificates to trust for https, in PEM, instead of the system's.
+    /// Certificates to trust for https, as PEM, instead of the system's. Themselves, not where they are: a
+    /// file may not be there when the next version runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca: Option<std::path::PathBuf>,
+    pub ca: Option<String>,
 }
 
 /// Why the set-up is not known.
@@ -33,8 +43,25 @@ pub enum SettingsError {
     #[error("the slot does not remember how it was set up: host.json is missing")]
     Missing,
     /// It does not parse.
-    #[error("host.json")]
-    Form(#[source] io::Error),
+    #[error("{}", .file.display())]
+    Form {
+        /// Which copy.
+        file: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// The state partition's copy cannot be read or written.
+    #[error("{doing} {}", .file.display())]
+    State {
+        /// `reading` or `writing`.
+        doing: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 impl Settings {
@@ -44,7 +71,20 @@ impl Settings {
     /// [`SettingsError`].
     pub fn load(slot: &Tree) -> Result<Self, SettingsError> {
         let text = slot.own_text(NAME, LIMIT)?.ok_or(SettingsError::Missing)?;
-        serde_json::from_str(&text).map_err(|e| SettingsError::Form(e.into()))
+        parse(&text, Path::new(NAME))
+    }
+
+    /// Those that were remembered on the state partition of the machine whose root is `root`, if any.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn remembered(root: &Path) -> Result<Option<Self>, SettingsError> {
+        let file = root.join(STATE);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => parse(&text, &file).map(Some),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(SettingsError::State { doing: "reading", file, source }),
+        }
     }
 
     /// Leaves them in a slot.
@@ -52,7 +92,68 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`].
     pub fn store(&self, slot: &Tree) -> Result<(), SettingsError> {
-        let text = serde_json::to_vec(self).map_err(|e| SettingsError::Form(e.into()))?;
-        Ok(slot.write_own(NAME, &mut &text[..])?)
+        Ok(slot.write_own(NAME, &mut &*self.text())?)
+    }
+
+    /// Remembers them on the state partition; on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`SettingsError::State`].
+    pub fn remember(&self, root: &Path) -> Result<(), SettingsError> {
+        let file = root.join(STATE);
+        replace(&file, &self.text()).map_err(|source| SettingsError::State { doing: "writing", file, source })
+    }
+
+    fn text(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("texts are always JSON")
+    }
+}
+
+fn parse(text: &str, file: &Path) -> Result<Settings, SettingsError> {
+    serde_json::from_str(text).map_err(|e| SettingsError::Form { file: file.to_owned(), source: e.into() })
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().expect("STATE has folders");
+    std::fs::create_dir_all(folder)?;
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// The certificates in `file`.
+///
+/// # Errors
+/// [`Exit::Usage`] if it cannot be read or is no text.
+pub fn certificates(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file);
+    text.map_err(|e| Failure::new(Exit::Usage, format!("reading the certificates {}: {e}", file.display())))
+}
+
+/// An address that means the same from anywhere: a relative folder is made absolute.
+///
+/// # Errors
+/// [`Exit::Usage`] if there is no working folder it could lie in.
+pub fn lasting(repo: &str) -> Result<String, Failure> {
+    if repo.contains("://") {
+        return Ok(repo.to_owned());
+    }
+    let path = std::path::absolute(repo);
+    let path = path.map_err(|e| Failure::new(Exit::Usage, format!("the folder {repo:?}: {e}")))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_the_same_from_everywhere() {
+        assert_eq!(lasting("https://a/b").unwrap(), "https://a/b");
+        assert_eq!(lasting("/srv/site").unwrap(), "/srv/site");
+        assert_eq!(lasting("site").unwrap(), std::env::current_dir().unwrap().join("site").to_str().unwrap());
     }
 }

@@ -11,7 +11,7 @@ use crate::host::run as run_host;
 use crate::lock::Lock;
 use crate::machine::{Goal, Outcome};
 use crate::progress::size;
-use crate::settings::Settings;
+use crate::settings::{Settings, certificates, lasting};
 use crate::trust::{Scratch, Store, Trusted};
 use crate::wanted::{Wanted, own_architecture};
 
@@ -22,7 +22,11 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
     must_be_bootable(disk)?;
     let _lock = Lock::disk(disk)?;
     let progress = super::progress(common);
-    let fetch = open_repo(repo, common.ca.as_deref())?;
+    let ca = common.ca.as_deref().map(certificates).transpose()?;
+    let later = lasting(install.later.as_ref().unwrap_or(repo))?;
+    // What the machine is to remember is wrong now or never.
+    open_repo(&later, ca.as_deref())?;
+    let fetch = open_repo(repo, ca.as_deref())?;
     let first = Store::anchor(&install.root)?;
     let expiry = super::now(0, &*progress);
     let trusted = Trusted::refresh(&*fetch, &[first], &install.role, expiry)?;
@@ -35,8 +39,7 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
         Scratch(&scratch),
         &*progress,
     )?;
-    let later = install.later.as_ref().unwrap_or(repo).clone();
-    let settings = Settings { repo: later, profile: install.profile.clone(), ca: common.ca.clone() };
+    let settings = Settings { repo: later, profile: install.profile.clone(), ca };
     let blank = Blank { disk, install, settings: &settings };
     let coming = Coming { wanted: &wanted, fetch: &*fetch };
     let mut host = Linux::blank(blank, coming, &*progress)?;

@@ -5,7 +5,6 @@
 //! read and dropped.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,11 +38,12 @@ struct Span {
 }
 
 impl HttpFetch {
-    /// The site at `base` (`http://` or `https://`), trusting the certificates in `ca` for https.
+    /// The site at `base` (`http://` or `https://`), trusting the certificates in `ca`, as PEM, for https;
+    /// without, the system's.
     ///
     /// # Errors
     /// [`FetchError::Io`] when `base` is https and the certificates cannot be read.
-    pub fn new(base: &str, ca: Option<&Path>) -> Result<Self, FetchError> {
+    pub fn new(base: &str, ca: Option<&str>) -> Result<Self, FetchError> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(3)
@@ -53,7 +53,7 @@ impl HttpFetch {
             .accept_encoding("identity")
             .user_agent(concat!("edeploy-ab/", env!("CARGO_PKG_VERSION")));
         if base.starts_with("https://") {
-            config = config.tls_config(tls(ca.unwrap_or(Path::new(SYSTEM_CERTIFICATES)))?);
+            config = config.tls_config(tls(ca)?);
         }
         Ok(Self { agent: config.build().new_agent(), base: base.trim_end_matches('/').to_owned() })
     }
@@ -132,9 +132,11 @@ struct Opened {
     tag: Option<String>,
 }
 
-fn tls(ca: &Path) -> Result<TlsConfig, FetchError> {
-    let failed = |source| FetchError::Io { url: ca.display().to_string(), source };
-    let pem = std::fs::read(ca).map_err(failed)?;
+fn tls(ca: Option<&str>) -> Result<TlsConfig, FetchError> {
+    let name = if ca.is_some() { "the certificates given by --ca" } else { SYSTEM_CERTIFICATES };
+    let failed = |source| FetchError::Io { url: name.to_owned(), source };
+    let own = ca.map(|ca| Ok(ca.as_bytes().to_vec()));
+    let pem = own.unwrap_or_else(|| std::fs::read(SYSTEM_CERTIFICATES)).map_err(failed)?;
     let certificates: Vec<_> = parse_pem(&pem)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),

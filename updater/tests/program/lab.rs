@@ -196,6 +196,17 @@ impl Lab {
         lines.iter().map(event).collect()
     }
 
+    /// Has debugfs do something on the state partition; gives its complaints.
+    pub(crate) fn state(&self, request: &str) -> String {
+        // After table, ESP and slots, each on a whole MiB.
+        let at = (1 + 512) * MIB + 2 * SLOT;
+        let disk = format!("{}?offset={at}", self.path("disk").display());
+        let output = Command::new("debugfs").args(["-w", "-R", request]).arg(disk).output();
+        let output = output.expect("debugfs: apt-get install e2fsprogs");
+        let text = String::from_utf8(output.stderr).unwrap();
+        text.lines().filter(|line| !line.starts_with("debugfs ")).collect()
+    }
+
     /// All bytes of the disk, in one number.
     pub(crate) fn fingerprint(&self) -> Digest {
         digest(&self.path("disk"))

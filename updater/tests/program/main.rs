@@ -8,6 +8,7 @@ mod answers;
 mod bad_manifest;
 mod journal;
 mod lab;
+mod set_up;
 #[path = "../support/site.rs"]
 mod site;
 #[path = "../slot/support/version.rs"]
