@@ -6,6 +6,8 @@ gnu := "x86_64-unknown-linux-gnu"
 target := `rustc --print target-libdir --target x86_64-unknown-linux-musl | xargs -I{} sh -c 'test -d {} && echo x86_64-unknown-linux-musl || echo x86_64-unknown-linux-gnu'`
 # Nothing unwinds in the host binary (a panic is told, then it aborts): no tables for it, in Rust, C or the whole.
 host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs" }
+# Signatures are few and metadata is short: one way to compute each, not one for every kind of processor beside it.
+lean := '--cfg=curve25519_dalek_backend=\"serial\" --cfg=sha2_backend=\"soft\" --cfg=sha2_backend_soft=\"compact\"'
 link_flags := if target == gnu { "" } else { "-C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T," + justfile_directory() / "updater/nounwind.ld" }
 export CFLAGS_x86_64_unknown_linux_musl := "-fno-asynchronous-unwind-tables -fno-unwind-tables"
 
@@ -14,7 +16,7 @@ _list:
 
 # The host binary, static, in target/host/edeploy-ab
 host:
-    @RUSTFLAGS="{{host_flags}}" cargo rustc --quiet -p edeploy-ab --bin edeploy-ab --profile host --target {{target}} -- {{link_flags}}
+    @RUSTFLAGS="{{host_flags}} {{lean}}" cargo rustc --quiet -p edeploy-ab --bin edeploy-ab --profile host --target {{target}} -- {{link_flags}}
     @mkdir -p target/host && cp target/{{target}}/host/edeploy-ab target/host/edeploy-ab
     @! ldd target/host/edeploy-ab 2>/dev/null | grep -q '=>' || { echo "target/host/edeploy-ab is not static" >&2; exit 1; }
 
