@@ -60,6 +60,10 @@ pub const LAID: &[Laid] = &[
     masked!("e2scrub_all.timer"),
     masked!("e2scrub_reap.service"),
     link("usr/lib/systemd/system-generators/edeploy-generator", "../../../bin/edeploy-ab"),
+    Laid {
+        path: "usr/lib/systemd/system.conf.d/edeploy.conf",
+        what: What::File(include_str!("../units/watchdog.conf")),
+    },
     link(
         "usr/lib/systemd/system/boot-complete.target.requires/edeploy-health.service",
         "../edeploy-health.service",
@@ -123,6 +127,15 @@ mod tests {
             let reboots = text.lines().any(|line| !line.starts_with('#') && line.contains("Action=reboot"));
             assert!(!(wanted && reboots), "{name}");
         }
+    }
+
+    #[test]
+    fn the_hardware_watchdog_is_armed_on_every_boot() {
+        let path = "usr/lib/systemd/system.conf.d/edeploy.conf";
+        let laid = LAID.iter().find(|laid| laid.path == path).unwrap();
+        let What::File(text) = laid.what else { panic!("{path} is a link") };
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(lines, ["[Manager]", "RuntimeWatchdogSec=2min", "RebootWatchdogSec=10min"]);
     }
 
     #[test]
