@@ -16,7 +16,7 @@ _list:
 
 # The host binary, static, in target/host/edeploy-ab
 host:
-    @RUSTFLAGS="{{host_flags}} {{lean}}" cargo rustc --quiet -p edeploy-ab --bin edeploy-ab --profile host --target {{target}} -- {{link_flags}}
+    @EDEPLOY_SOURCES="$(git log -1 --format=%ct 2>/dev/null || echo 0)" RUSTFLAGS="{{host_flags}} {{lean}}" cargo rustc --quiet -p edeploy-ab --bin edeploy-ab --profile host --target {{target}} -- {{link_flags}}
     @mkdir -p target/host && cp target/{{target}}/host/edeploy-ab target/host/edeploy-ab
     @! ldd target/host/edeploy-ab 2>/dev/null | grep -q '=>' || { echo "target/host/edeploy-ab is not static" >&2; exit 1; }
 

@@ -101,13 +101,14 @@ pub fn say(line: &str) {
 /// The time that counts for expiry: no earlier than the build of what runs.
 fn now(built: u64, progress: &dyn Progress) -> Expiry {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    if clock < built {
-        let (clock, built) = (Time::new(clock), Time::new(built));
+    let counts = clock.max(built);
+    if clock < counts {
+        let (clock, counts) = (Time::new(clock), Time::new(counts));
         progress.note(&format!(
-            "the clock says {clock}; the running version was built at {built}, which counts instead"
+            "the clock says {clock}, which cannot be: {counts} counts, when what runs was built"
         ));
     }
-    Expiry::At(Time::new(clock.max(built)))
+    Expiry::At(Time::new(counts))
 }
 
 /// An installed machine, for a command that only looks.

@@ -13,7 +13,7 @@ use crate::lock::LockError;
 use crate::machine::Refusal;
 use crate::settings::SettingsError;
 use crate::slot::{CarryError, FillError, FramesError, KeptError};
-use crate::trust::{ObjectError, TrustError};
+use crate::trust::{ObjectError, StoreError, TrustError};
 
 /// Why a command failed, with the kind of fault its exit code tells.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ exits! {
     };
     crate::fetch::FetchError => network;
     crate::hooks::HookError => |_| Exit::Hook;
-    crate::journal::JournalError => |_| Exit::Failed;
+    crate::journal::JournalError => |e| storage(&e.source);
     crate::lock::LockError => |e| match e {
         LockError::Held { .. } => Exit::Refused,
         LockError::Io { .. } => Exit::Failed,
@@ -124,11 +124,12 @@ exits! {
         ObjectError::Fetch(e) => network(e),
         ObjectError::Read { .. } => Exit::Network,
         ObjectError::Differs { .. } | ObjectError::TooLong { .. } => Exit::Untrusted,
+        ObjectError::NoRoom { .. } => Exit::Space,
         ObjectError::Scratch { source, .. } => storage(source),
     };
-    crate::trust::StoreError => |_| Exit::Failed;
+    crate::trust::StoreError => store;
     crate::trust::TrustError => |e| match e {
-        TrustError::Store(_) => Exit::Failed,
+        TrustError::Store(e) => store(e),
         TrustError::Fetch(e) => network(e),
         TrustError::NoVersion { .. } => Exit::NotFound,
         TrustError::Tuf(e) => match e.fault {
@@ -139,6 +140,13 @@ exits! {
     };
     edeploy_format::manifest::ManifestError => |_| Exit::Untrusted;
     edeploy_format::transition::TransitionError => |_| Exit::Untrusted;
+}
+
+fn store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Io { source, .. } => storage(source),
+        StoreError::Missing { .. } => Exit::Failed,
+    }
 }
 
 fn network(error: &FetchError) -> Exit {

@@ -28,8 +28,9 @@ pub const LIMIT: u64 = 256 << 10;
 pub struct JournalError {
     doing: &'static str,
     path: PathBuf,
+    /// Why not.
     #[source]
-    source: io::Error,
+    pub source: io::Error,
 }
 
 /// The journal in one file.

@@ -1,16 +1,17 @@
-//! What an upgrade of an installed machine would do and cost.
+//! What an upgrade of an installed machine, or a first install, would do and cost.
 
 use std::fs::File;
+
+use edeploy_format::exit::Exit;
+use edeploy_format::slot::Slot;
 
 use crate::disk::mount::{Access, Mount};
 use crate::failure::Failure;
 use crate::fetch::Fetch;
 use crate::installed::{Installed, mount_point, own_manifest};
+use crate::progress::{Progress, size};
 use crate::slot::{Change, Index, Kept, NoRoom, Plan, PlannedFrom, Planning, Tree};
 use crate::wanted::Wanted;
-
-/// ext4 keeps at most this part of a partition for itself: 256 bytes of 16 KiB for inodes, the journal.
-const FILE_SYSTEM: u64 = 16;
 
 /// What an upgrade would do, and whether the slot is large enough for it.
 pub struct Planned {
@@ -36,8 +37,8 @@ pub fn plan(
     let (own, own_kept) = (installed.manifest()?, installed.kept()?);
     let index = Index::of_running(&own, &own_kept)?;
     let running = Some(PlannedFrom { tree: &installed.tree, manifest: &own, index: &index });
-    let volume =
-        installed.place.volume(installed.place.layout.slot(installed.slot().other()), Access::ReadOnly)?;
+    let spare = installed.slot().other();
+    let volume = installed.place.volume(installed.place.layout.slot(spare), Access::ReadOnly)?;
     // A slot that cannot be mounted or has no manifest counts as empty.
     let mount = Mount::ext4(volume.path(), &mount_point("inactive"), Access::ReadOnly).ok();
     let inactive = mount.as_ref().map(|mount| -> Result<(Tree, Option<File>), Failure> {
@@ -49,9 +50,29 @@ pub fn plan(
     let inactive = inactive.as_ref().and_then(|(tree, manifest)| Some((tree, manifest.as_ref()?)));
     let (manifest, pack_index) = (&wanted.manifest, wanted.pack(fetch).index);
     let plan = Planning { manifest, pack_index, kept: &kept, running, inactive }.run(on)?;
-    let partition = installed.place.layout.slot(installed.slot().other()).size;
-    let (needed, found) = (plan.need.bytes, partition - partition / FILE_SYSTEM);
-    // Inodes are no matter: a file system with too few of them is made anew.
-    let room = if needed > found { Err(NoRoom { unit: "bytes", needed, found }) } else { Ok(()) };
+    let room = plan.need.fits(spare, installed.place.layout.slot(spare).size);
     Ok(Planned { plan, room })
+}
+
+/// Plans a first install, into slot a.
+///
+/// # Errors
+/// If the manifest or the pack's index cannot be read.
+pub fn plan_install(wanted: &Wanted, fetch: &dyn Fetch) -> Result<Planned, Failure> {
+    let (manifest, pack_index, kept) = (&wanted.manifest, wanted.pack(fetch).index, &Kept::nothing());
+    let plan = Planning { manifest, pack_index, kept, running: None, inactive: None }.run(&mut |_, _| ())?;
+    Ok(Planned { plan, room: plan.need.fits(Slot::A, wanted.head.slot_size) })
+}
+
+/// Says what it will cost, and refuses what will not fit.
+///
+/// # Errors
+/// [`Exit::Space`].
+pub fn announce(planned: &Planned, wanted: &Wanted, progress: &dyn Progress) -> Result<(), Failure> {
+    let plan = &planned.plan;
+    let [download, write, copy] = [plan.download.bytes, plan.written(), plan.copied].map(size);
+    let version = &wanted.head.version;
+    progress
+        .note(&format!("{version}: {download} to download, {write} to write ({copy} from the running slot)"));
+    planned.room.map_err(|e| Failure::new(Exit::Space, e))
 }

@@ -16,6 +16,8 @@ use crate::progress::Progress;
 use crate::slot::{Pack, survey};
 use crate::trust::{Scratch, Trusted, into_memory, unpacked};
 
+/// What an upgrade writes beside that, into its journal: a few lines, or all of it anew.
+const JOURNAL: u64 = crate::journal::LIMIT;
 /// No transition is longer.
 const TRANSITION_LIMIT: u64 = 4 << 20;
 
@@ -52,13 +54,19 @@ impl Wanted {
         let published = trusted.find(version)?;
         allowed(&trusted, &published, architecture)?;
         progress.stage("fetching the manifest", 0);
-        let plain = |object| -> Result<File, Failure> {
+        let packed = |object| -> Result<_, Failure> {
             let (name, target) = trusted.object(object, version)?;
             let contents: Contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
-            Ok(unpacked(fetch, &name, target, contents, scratch)?)
+            Ok((name, target, contents))
         };
-        let manifest = plain(Object::Manifest)?;
-        let pack_index = plain(Object::PackIndex)?;
+        let (manifest, index) = (packed(Object::Manifest)?, packed(Object::PackIndex)?);
+        // Each is there compressed too while it is unpacked.
+        let sizes = [manifest.2.size, index.2.size, manifest.1.length.max(index.1.length), JOURNAL];
+        let needed = sizes.into_iter().fold(0, u64::saturating_add);
+        scratch.must_have(&format!("what describes {version}"), needed)?;
+        let plain =
+            |(name, target, contents): (String, _, _)| unpacked(fetch, &name, target, contents, scratch);
+        let (manifest, pack_index) = (plain(manifest)?, plain(index)?);
         let (name, target) = trusted.object(Object::Transition, version)?;
         let bytes = into_memory(fetch, &name, target, TRANSITION_LIMIT)?;
         let transition = Transition::parse(&bytes, trusted.role(), version)?;

@@ -10,10 +10,21 @@ use crate::host::linux::{Blank, Coming, Linux};
 use crate::host::run as run_host;
 use crate::lock::Lock;
 use crate::machine::{Goal, Outcome};
+use crate::planned::{announce, plan_install};
 use crate::progress::size;
 use crate::settings::{Settings, certificates, lasting};
 use crate::trust::{Scratch, Store, Trusted};
 use crate::wanted::{Wanted, own_architecture};
+
+/// The day of this program's sources, in seconds since 1970, where its build says: a first install knows no
+/// better bound for the clock.
+const SOURCES: u64 = match option_env!("EDEPLOY_SOURCES") {
+    Some(text) => match u64::from_str_radix(text, 10) {
+        Ok(seconds) => seconds,
+        Err(_) => panic!("EDEPLOY_SOURCES is no number"),
+    },
+    None => 0,
+};
 
 pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
     let (Some(disk), Some(repo)) = (&common.disk, &common.repo) else {
@@ -28,7 +39,7 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
     open_repo(&later, ca.as_deref())?;
     let fetch = open_repo(repo, ca.as_deref())?;
     let first = Store::anchor(&install.root)?;
-    let expiry = super::now(0, &*progress);
+    let expiry = super::now(SOURCES, &*progress);
     let trusted = Trusted::refresh(&*fetch, &[first], &install.role, expiry)?;
     let scratch = std::env::temp_dir();
     let wanted = Wanted::fetch(
@@ -39,6 +50,7 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
         Scratch(&scratch),
         &*progress,
     )?;
+    announce(&plan_install(&wanted, &*fetch)?, &wanted, &*progress)?;
     let settings = Settings { repo: later, profile: install.profile.clone(), ca };
     let blank = Blank { disk, install, settings: &settings };
     let coming = Coming { wanted: &wanted, fetch: &*fetch };

@@ -11,7 +11,7 @@ use crate::host::run as run_host;
 use crate::installed::Installed;
 use crate::journal::{Deployment, Event};
 use crate::machine::{Goal, Outcome};
-use crate::planned::{Planned, plan};
+use crate::planned::{announce, plan};
 use crate::progress::{Progress, size};
 use crate::slot::Filled;
 use crate::trust::{Scratch, Trusted};
@@ -83,16 +83,6 @@ fn bring(
     let filled = host.filled();
     drop(host);
     Ok(Brought { wanted, outcome, filled })
-}
-
-/// Says what it will cost, and refuses what will not fit.
-fn announce(planned: &Planned, wanted: &Wanted, progress: &dyn Progress) -> Result<(), Failure> {
-    let plan = &planned.plan;
-    let [download, write, copy] = [plan.download.bytes, plan.written(), plan.copied].map(size);
-    let version = &wanted.head.version;
-    progress
-        .note(&format!("{version}: {download} to download, {write} to write ({copy} from the running slot)"));
-    planned.room.map_err(|e| Failure::new(Exit::Space, e))
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use edeploy_format::digest::Hasher;
 use edeploy_format::tuf::{Contents, Sha256Hasher, Target};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat, statvfs};
 
 use crate::fetch::{Fetch, FetchError};
 
@@ -43,7 +43,19 @@ pub enum ObjectError {
         /// The bound.
         limit: u64,
     },
-    /// No room for it, or no scratch file.
+    /// No room for what is to be written.
+    #[error("{} has {found} bytes free; {what} needs {needed}", .folder.display())]
+    NoRoom {
+        /// What is to be written.
+        what: String,
+        /// Where.
+        folder: PathBuf,
+        /// Bytes it takes.
+        needed: u64,
+        /// Bytes there are.
+        found: u64,
+    },
+    /// No room for it after all, or no scratch file.
     #[error("writing {name} to a scratch file in {}", .folder.display())]
     Scratch {
         /// The object.
@@ -80,6 +92,19 @@ pub fn into_memory(
 pub struct Scratch<'a>(pub &'a Path);
 
 impl Scratch<'_> {
+    /// Fails unless so many bytes can be written.
+    ///
+    /// # Errors
+    /// [`ObjectError::NoRoom`], or [`ObjectError::Scratch`] if the folder cannot be looked at.
+    pub fn must_have(self, what: &str, needed: u64) -> Result<(), ObjectError> {
+        let room = statvfs(self.0).map_err(|e| self.failed(what, e.into()))?;
+        let found = room.f_bavail.saturating_mul(room.f_frsize);
+        if needed <= found {
+            return Ok(());
+        }
+        Err(ObjectError::NoRoom { what: what.to_owned(), folder: self.0.to_owned(), needed, found })
+    }
+
     fn file(self, name: &str) -> Result<File, ObjectError> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let file = openat(CWD, self.0, flags, Mode::RUSR | Mode::WUSR);

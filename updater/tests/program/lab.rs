@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ const MIB: u64 = 1 << 20;
 /// What each slot gets.
 pub(crate) const SLOT: u64 = 24 * MIB;
 /// Room for the ESP, both slots and a state partition of a little more than its least size.
-const DISK: u64 = (512 + 24 + 24 + 80) * MIB;
+pub(crate) const DISK: u64 = (512 + 24 + 24 + 80) * MIB;
 
 /// A machine in a file, and where it takes its versions from.
 pub(crate) struct Lab {
@@ -182,7 +182,7 @@ impl Lab {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Ran {
-        Ran::of(self.command(words).output().unwrap())
+        self.run_as("a", words)
     }
 
     /// The events of the journal, oldest first, as `name` and fields.
@@ -196,26 +196,66 @@ impl Lab {
         lines.iter().map(event).collect()
     }
 
+    /// A command on the disk as if it had booted this slot.
+    pub(crate) fn run_as(&self, slot: &str, words: &[&str]) -> Ran {
+        let mut command = program();
+        command.args(words).arg("--disk").arg(self.path("disk")).args(["--booted", slot]);
+        Ran::of(command.arg("--repo").arg(self.site_folder()).output().unwrap())
+    }
+
+    /// Where the state partition begins: after table, ESP and slots, each on a whole MiB.
+    pub(crate) fn state_at(&self) -> u64 {
+        (1 + 512) * MIB + 2 * SLOT
+    }
+
     /// Has debugfs do something on the state partition; gives its complaints.
     pub(crate) fn state(&self, request: &str) -> String {
-        // After table, ESP and slots, each on a whole MiB.
-        let at = (1 + 512) * MIB + 2 * SLOT;
+        self.debugfs(self.state_at(), request).1
+    }
+
+    /// Free blocks of 4096 bytes of the state partition.
+    pub(crate) fn state_free(&self) -> u64 {
+        let (stats, _) = self.debugfs(self.state_at(), "stats -h");
+        let line = stats.lines().find_map(|line| line.strip_prefix("Free blocks:"));
+        line.unwrap_or_else(|| panic!("{stats}")).trim().parse().unwrap()
+    }
+
+    /// Has debugfs do something in slot a.
+    pub(crate) fn slot_a(&self, request: &str) {
+        let (_, complaints) = self.debugfs((1 + 512) * MIB, request);
+        assert_eq!(complaints, "");
+    }
+
+    fn debugfs(&self, at: u64, request: &str) -> (String, String) {
         let disk = format!("{}?offset={at}", self.path("disk").display());
         let output = Command::new("debugfs").args(["-w", "-R", request]).arg(disk).output();
         let output = output.expect("debugfs: apt-get install e2fsprogs");
-        let text = String::from_utf8(output.stderr).unwrap();
-        text.lines().filter(|line| !line.starts_with("debugfs ")).collect()
+        let complaints = String::from_utf8(output.stderr).unwrap();
+        let complaints = complaints.lines().filter(|line| !line.starts_with("debugfs ")).collect();
+        (String::from_utf8(output.stdout).unwrap(), complaints)
+    }
+
+    /// Has a program of mtools do something on the ESP.
+    pub(crate) fn esp(&self, program: &str, words: &[&str]) {
+        let disk = format!("{}@@1M", self.path("disk").display());
+        let output = Command::new(program).arg("-i").arg(disk).args(words).output();
+        let output = output.expect("mtools: apt-get install mtools");
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// All bytes of the disk, in one number.
     pub(crate) fn fingerprint(&self) -> Digest {
-        digest(&self.path("disk"))
+        self.fingerprint_until(u64::MAX)
+    }
+
+    /// The same of the bytes before `end`.
+    pub(crate) fn fingerprint_until(&self, end: u64) -> Digest {
+        digest(File::open(self.path("disk")).unwrap().take(end))
     }
 }
 
-fn digest(path: &Path) -> Digest {
+fn digest(mut file: impl Read) -> Digest {
     let mut hasher = edeploy_format::digest::Hasher::new();
-    let mut file = File::open(path).unwrap();
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer).unwrap() {

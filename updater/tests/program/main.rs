@@ -5,7 +5,14 @@
 #![allow(dead_code, unreachable_pub, reason = "support is shared by several tests")]
 
 mod answers;
+mod bad_disk;
+mod bad_hook;
 mod bad_manifest;
+mod bad_site;
+mod bad_state;
+mod clock;
+mod documented;
+mod full;
 mod journal;
 mod lab;
 mod set_up;

@@ -4,6 +4,7 @@ use std::fs;
 
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::slot::{Carrying, Index, Kept, Plan, PlannedFrom, Planning};
+use edeploy_format::slot::Slot::B;
 
 use crate::support::{Disk, Published, Server, Slot, Version, fill, fill_from};
 
@@ -113,13 +114,12 @@ fn a_slot_too_small_is_known_before_it_is_touched() {
     }
     let version = large.publish();
     let (plan, _) = plan(&version, &Kept::nothing(), None, None);
-    let fits =
-        |size: u64, inodes: u64| plan.need.fits(&Disk::of(size, inodes).mount().tree().room().unwrap());
-    let no_bytes = fits(10 << 20, 1024).unwrap_err();
-    assert_eq!((no_bytes.unit, no_bytes.needed), ("bytes", plan.need.bytes));
-    let no_inodes = fits(40 << 20, 400).unwrap_err();
-    assert_eq!((no_inodes.unit, no_inodes.needed), ("inodes", 404 + 32));
-    fits(40 << 20, 1024).unwrap();
+    let no_room = plan.need.fits(B, 8 << 20).unwrap_err();
+    assert_eq!((no_room.slot, no_room.found), (B, (8 << 20) * 15 / 16));
+    assert_eq!(no_room.needed, plan.need.bytes + (404 + 32) * 256);
+    plan.need.fits(B, 16 << 20).unwrap();
+    let disk = Disk::of(16 << 20, 1024);
+    fill(&disk.mount(), &version);
 }
 
 /// The estimate is from above, and not by much more than its margin.

@@ -4,9 +4,12 @@
 //! what the updater keeps for itself is the most there ever is. Holes are not counted as such.
 
 use edeploy_format::manifest::{Kind, Record};
-use rustix::fs::StatVfs;
+use edeploy_format::slot::Slot;
 
 const BLOCK: u64 = 4096;
+const INODE: u64 = 256;
+/// ext4 keeps at most this part of a partition for itself: the journal, tables of groups.
+const FILE_SYSTEM: u64 = 16;
 /// A symbolic link shorter than this lies in its inode.
 const FAST_SYMLINK: usize = 60;
 /// What an inode of 256 bytes has left for attributes.
@@ -27,10 +30,13 @@ pub struct Need {
 
 /// The slot is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the slot has {found} {unit}, the version needs {needed}")]
+#[error(
+    "slot {slot} has room for {found} bytes, the version needs {needed}; slots keep the size that the first \
+     version asked for"
+)]
 pub struct NoRoom {
-    /// `bytes` or `inodes`.
-    pub unit: &'static str,
+    /// Which.
+    pub slot: Slot,
     /// What the version needs.
     pub needed: u64,
     /// What the slot has in all.
@@ -62,17 +68,13 @@ impl Need {
         self.inodes += OWN_INODES;
     }
 
-    /// Whether a file system of this size has room for it, once it is empty.
+    /// Whether `slot`, a partition of so many bytes, has room for it once it is empty. Inodes are no matter
+    /// but for their bytes: a file system with too few of them is made anew.
     ///
     /// # Errors
     /// [`NoRoom`].
-    pub fn fits(&self, room: &StatVfs) -> Result<(), NoRoom> {
-        let bytes = ("bytes", self.bytes, room.f_blocks.saturating_mul(room.f_frsize));
-        for (unit, needed, found) in [bytes, ("inodes", self.inodes, room.f_files)] {
-            if needed > found {
-                return Err(NoRoom { unit, needed, found });
-            }
-        }
-        Ok(())
+    pub fn fits(&self, slot: Slot, partition: u64) -> Result<(), NoRoom> {
+        let (needed, found) = (self.bytes + self.inodes * INODE, partition - partition / FILE_SYSTEM);
+        if needed > found { Err(NoRoom { slot, needed, found }) } else { Ok(()) }
     }
 }

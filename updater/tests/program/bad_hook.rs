@@ -1,0 +1,51 @@
+//! Hooks that fail, hang, or cannot be run: the upgrade ends, and the running slot stays what boots.
+
+use serde_json::{Value, json};
+
+use crate::documented::documented;
+use crate::lab::{Lab, rule, tree};
+
+/// Publishes version 3 with these hooks and tries to take it.
+fn refused(hooks: &Value, message: &str) {
+    let mut lab = Lab::installed();
+    lab.publish("3", 3, &tree("3"), &rule("3", hooks), |_| ());
+    documented(&lab.run(&["upgrade", "3"]), 8, message);
+    let status = lab.run(&["status", "--json"]).done().json();
+    assert_eq!(status["next"], "edeploy-a-g1.conf");
+    let events = lab.journal();
+    assert_eq!(events[events.len() - 1].0, "failed");
+    assert_eq!(events[events.len() - 2].0, "hook");
+    assert!(lab.run(&["upgrade", "2"]).code == 0, "another version can be taken");
+}
+
+#[test]
+fn a_hook_that_fails_ends_the_upgrade() {
+    let hook = "#!/bin/sh\necho no disk left\nexit 3\n";
+    refused(&json!({ "pre": hook }), "hook `…` failed: exit code … (…)");
+}
+
+#[test]
+fn a_hook_that_hangs_ends_the_upgrade() {
+    let hooks = json!({ "post": "#!/bin/sh\nsleep 600\n", "hook_seconds": 1 });
+    refused(&hooks, "hook `…` failed: no end within its time limit");
+}
+
+#[test]
+fn a_hook_whose_interpreter_is_missing_ends_the_upgrade() {
+    let hooks = json!({ "check": "#!/usr/bin/pithon\n" });
+    refused(&hooks, "starting hook `…`, which begins …: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_hook_that_is_no_program_is_refused() {
+    let mut lab = Lab::installed();
+    lab.publish("3", 3, &tree("3"), &rule("3", &json!({ "pre": "echo hello\n" })), |_| ());
+    documented(&lab.run(&["upgrade", "3"]), 8, "hook `…` does not begin with #!");
+}
+
+#[test]
+fn a_reboot_that_pre_or_check_ask_for_ends_the_upgrade() {
+    let hook = "#!/bin/sh\nexit 100\n";
+    refused(&json!({ "pre": hook }), "hook `…` asked for a reboot with exit code 100: only `post` may");
+    refused(&json!({ "check": hook }), "hook `…` asked for a reboot with exit code 100: only `post` may");
+}

@@ -1,0 +1,70 @@
+//! The machine is in a state that forbids it.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
+
+use crate::documented::documented;
+use crate::lab::{Lab, Ran, rule, tree};
+
+#[test]
+fn a_second_command_is_told_who_was_first() {
+    let lab = Lab::installed();
+    let disk = File::open(lab.path("disk")).unwrap();
+    flock(&disk, FlockOperation::LockExclusive).unwrap();
+    let message = "`…` (process …) is changing this machine; wait for it to end";
+    for words in [&["upgrade", "2"][..], &["rollback"], &["bless"], &["remember", "--profile", "x"]] {
+        let ran = lab.run(words);
+        documented(&ran, 3, message);
+        assert!(ran.err.contains(&format!("(process {})", std::process::id())), "{ran:?}");
+    }
+    assert_eq!(lab.journal().len(), 1, "what another command does is its own to record");
+}
+
+#[test]
+fn an_upgrade_waits_for_the_trial_and_a_version_fallen_back_from_for_retry() {
+    let mut lab = Lab::installed();
+    lab.publish("3", 3, &tree("3"), &rule("3", &json!({})), |_| ());
+    lab.run(&["upgrade", "2"]).done();
+    let trial = "the running version is still on trial; wait for its health checks, bless it or roll back";
+    documented(&lab.run_as("b", &["upgrade", "3"]), 3, trial);
+    lab.esp("mren", &["::/loader/entries/edeploy-b-g2+3.conf", "::/loader/entries/edeploy-b-g2+0-3.conf"]);
+    let fell_back = "this machine fell back from the version with manifest …; --retry takes it again";
+    documented(&lab.run(&["upgrade", "2"]), 3, fell_back);
+    documented(&lab.run(&["rollback"]), 3, "the other slot holds no version that was found good");
+    lab.run(&["upgrade", "2", "--retry"]).done();
+}
+
+#[test]
+fn without_its_own_entry_nothing_is_touched() {
+    let lab = Lab::installed();
+    lab.run(&["upgrade", "2"]).done();
+    lab.run_as("b", &["bless"]).done();
+    // What boots a machine that lost its entry: `--booted b` reads the kernel's arguments from it.
+    lab.esp("mdel", &["::/loader/entries/edeploy-a-g1.conf"]);
+    let ran = lab.run(&["status"]);
+    documented(&ran, 10, "no whole boot entry boots slot … of this disk");
+}
+
+#[test]
+fn a_special_file_among_the_carried_paths_is_refused() {
+    let mut lab = Lab::installed();
+    lab.publish("3", 3, &tree("3"), &rule("3", &json!({ "exclude": "/pipe\n" })), |_| ());
+    lab.slot_a("mknod pipe p");
+    let message = "… is a device node, socket or FIFO, which no slot holds: exclude it by name or remove it";
+    documented(&lab.run(&["upgrade", "3"]), 3, message);
+}
+
+#[test]
+fn only_root_may_look() {
+    let lab = Lab::installed();
+    let program = lab.path("edeploy-ab");
+    std::fs::copy(env!("CARGO_BIN_EXE_edeploy-ab"), &program).unwrap();
+    let open = Command::new("chmod").args(["0755"]).arg(program.parent().unwrap()).status().unwrap();
+    assert!(open.success());
+    let ran = Ran::of(Command::new(program).arg("status").uid(65534).gid(65534).output().unwrap());
+    documented(&ran, 10, "only root can look into slots and boot entries; try sudo");
+}
