@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::slot::{Fault, Tree};
 
 /// Its name in the slot's own folder.
-const NAME: &str = "host.json";
+pub const NAME: &str = "host.json";
 /// Where it lies on the state partition, below the root of the machine.
 const STATE: &str = "var/lib/edeploy/host.json";
 /// A bundle of all public authorities has a third of this.
@@ -87,14 +87,6 @@ impl Settings {
         }
     }
 
-    /// Leaves them in a slot.
-    ///
-    /// # Errors
-    /// [`SettingsError`].
-    pub fn store(&self, slot: &Tree) -> Result<(), SettingsError> {
-        Ok(slot.write_own(NAME, &mut &*self.text())?)
-    }
-
     /// Remembers them on the state partition; on the disk when this returns.
     ///
     /// # Errors
@@ -104,7 +96,12 @@ impl Settings {
         replace(&file, &self.text()).map_err(|source| SettingsError::State { doing: "writing", file, source })
     }
 
-    fn text(&self) -> Vec<u8> {
+    /// The text, as slots and the state partition have it.
+    ///
+    /// # Panics
+    /// Never: texts are always JSON.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("texts are always JSON")
     }
 }

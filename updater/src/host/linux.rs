@@ -28,7 +28,7 @@ use crate::installed::{Installed, digest, mount_point, own_manifest};
 use crate::journal::Journal;
 use crate::progress::Progress;
 use crate::random;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::slot::{self, Kept, Tree};
 use crate::wanted::Wanted;
 
@@ -212,40 +212,37 @@ impl<'a> Linux<'a> {
         }
     }
 
-    /// What the updater itself writes into a slot.
+    /// What the updater itself leaves in a slot, beside the manifest: one list for writing and for checking.
+    fn own_files(&self) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        let trusted = self.coming()?.wanted.trusted.files();
+        let mut files: Vec<_> =
+            trusted.into_iter().map(|(name, bytes)| (format!("tuf/{name}"), bytes.to_vec())).collect();
+        let kept = self.kept()?;
+        files.extend(kept.texts().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())));
+        files.push((settings::NAME.to_owned(), self.settings().text()));
+        Ok(files)
+    }
+
+    /// Writes the updater's own files.
     fn write_own(&self, tree: &Tree) -> Result<(), Failure> {
-        let wanted = self.coming()?.wanted;
-        let mut manifest = &wanted.manifest;
+        let mut manifest = &self.coming()?.wanted.manifest;
         manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e))?;
         tree.write_own("manifest", &mut manifest)?;
-        for (name, mut bytes) in wanted.trusted.files() {
-            tree.write_own(&format!("tuf/{name}"), &mut bytes)?;
-        }
-        self.kept()?.store(tree)?;
-        Ok(self.settings().store(tree)?)
+        Ok(self.own_files()?.iter().try_for_each(|(name, bytes)| tree.write_own(name, &mut &bytes[..]))?)
     }
 
     /// Whether what [`Linux::write_own`] wrote reads back as it was.
     fn check_own(&self, tree: &Tree) -> Result<(), Failure> {
-        let wanted = self.coming()?.wanted;
-        let mut manifest = own_manifest(tree)?;
         let wrong = |name: &str| {
             Failure::new(Exit::Differs, format!("the slot's {name} does not read back as it was written"))
         };
-        if digest(&mut manifest)? != wanted.digest() {
+        if digest(&mut own_manifest(tree)?)? != self.coming()?.wanted.digest() {
             return Err(wrong("manifest"));
         }
-        for (name, bytes) in wanted.trusted.files() {
-            let read = tree.own_text(&format!("tuf/{name}"), bytes.len() as u64 + 1)?;
-            if read.is_none_or(|read| read.as_bytes() != bytes) {
+        for (name, bytes) in self.own_files()? {
+            if !tree.has_own(&name, &bytes)? {
                 return Err(wrong(&name));
             }
-        }
-        if Kept::load(tree)? != self.kept()? {
-            return Err(wrong("exclude or add_only"));
-        }
-        if Settings::load(tree)? != *self.settings() {
-            return Err(wrong("host.json"));
         }
         Ok(())
     }

@@ -6,8 +6,6 @@
 //! the slot they were used for, so that `verify` leaves the same paths alone. The product's own folder
 //! is never covered.
 
-use std::io::Read;
-
 use edeploy_format::exclude::{ExcludeError, InOrder, LintError, Rules, is_own};
 use edeploy_format::manifest::Head;
 use edeploy_format::path::TreePath;
@@ -19,7 +17,7 @@ const ADD_ONLY: &str = "add_only";
 /// No list that people write is longer.
 const LIMIT: u64 = 1 << 20;
 
-/// The two lists, as texts and as rules. The same texts are the same lists.
+/// The two lists, as texts and as rules.
 #[derive(Clone, Debug)]
 pub struct Kept {
     exclude: List,
@@ -30,12 +28,6 @@ pub struct Kept {
 struct List {
     text: String,
     rules: Rules,
-}
-
-impl PartialEq for Kept {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.exclude.text, &self.add_only.text) == (&other.exclude.text, &other.add_only.text)
-    }
 }
 
 /// Why the lists cannot be used.
@@ -105,15 +97,10 @@ impl Kept {
         Self::new(&text(EXCLUDE)?, &text(ADD_ONLY)?)
     }
 
-    /// Leaves the lists with the slot they were used for.
-    ///
-    /// # Errors
-    /// [`KeptError::Slot`].
-    pub fn store(&self, slot: &Tree) -> Result<(), KeptError> {
-        for (name, list) in [(EXCLUDE, &self.exclude), (ADD_ONLY, &self.add_only)] {
-            slot.write_own(name, &mut list.text.as_bytes() as &mut dyn Read)?;
-        }
-        Ok(())
+    /// The lists by their names in the slot's own folder, to be left with the slot they are used for.
+    #[must_use]
+    pub fn texts(&self) -> [(&'static str, &str); 2] {
+        [(EXCLUDE, &self.exclude.text), (ADD_ONLY, &self.add_only.text)]
     }
 
     /// Whether a path of the tree is covered by either list.

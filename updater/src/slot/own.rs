@@ -39,6 +39,18 @@ impl Tree {
         Ok(Some(text))
     }
 
+    /// Whether the file `name` of the slot's own folder holds exactly these bytes.
+    ///
+    /// # Errors
+    /// [`Fault`] if it cannot be read.
+    pub fn has_own(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        let Some(file) = self.own(name)? else { return Ok(false) };
+        let mut found = Vec::new();
+        let read = file.take(bytes.len() as u64 + 1).read_to_end(&mut found);
+        read.map_err(fault("reading", &own_path(name)))?;
+        Ok(found == bytes)
+    }
+
     /// Writes all of `from` to the file `name` of the slot's own folder, making folders where missing.
     ///
     /// # Errors

@@ -203,7 +203,14 @@ fn kept_lists_stay_with_the_slot() {
     assert!(
         !Kept::load(&tree).unwrap().covers(&edeploy_format::path::TreePath::new("etc/a").unwrap(), false)
     );
-    Kept::new("/etc/a\n", "/etc/b\n").unwrap().store(&tree).unwrap();
+    for (name, text) in Kept::new("/etc/a\n", "/etc/b\n").unwrap().texts() {
+        tree.write_own(name, &mut text.as_bytes()).unwrap();
+        assert!(tree.has_own(name, text.as_bytes()).unwrap());
+    }
+    assert!(!tree.has_own("exclude", b"/etc/a").unwrap(), "longer");
+    assert!(!tree.has_own("exclude", b"/etc/a\n\n").unwrap(), "shorter");
+    assert!(!tree.has_own("exclude", b"/etc/b\n").unwrap(), "another");
+    assert!(!tree.has_own("host.json", b"").unwrap(), "not there");
     let loaded = Kept::load(&tree).unwrap();
     for (path, covered) in [("etc/a", true), ("etc/b", true), ("etc/c", false), ("usr/lib/edeploy/x", false)]
     {
