@@ -79,6 +79,10 @@ pub const LAID: &[Laid] = &[
         "usr/lib/systemd/system/multi-user.target.wants/edeploy-health.service",
         "../edeploy-health.service",
     ),
+    Laid {
+        path: "usr/lib/systemd/system/systemd-journal-flush.service.d/edeploy.conf",
+        what: What::File(include_str!("../units/journal-flush.conf")),
+    },
     unit!("tmp.mount"),
 ];
 
