@@ -41,9 +41,9 @@ check:
     cargo deny --offline check bans licenses sources
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
-# The loop in virtual machines, from published objects only
+# The loop in virtual machines, from published objects only (needs root, about 12 minutes)
 vm-test: host rolebuild
-    cargo test -p vm-tests -- --test-threads=1 --nocapture
+    cargo test -p vm-tests -- --test-threads=3 --nocapture
 
 # Builds, publishes, installs, upgrades and falls back, told as it goes (needs root, at most 25 minutes)
 demo: host rolebuild

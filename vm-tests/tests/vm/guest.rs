@@ -26,7 +26,13 @@ pub(crate) struct Guest {
 impl Guest {
     /// A machine whose disk begins as `image`, in its first boot.
     pub(crate) fn start(image: &Path, name: &str) -> Self {
+        Self::start_with(image, name, |_| ())
+    }
+
+    /// The same, after something was done to its disk.
+    pub(crate) fn start_with(image: &Path, name: &str, harm: impl FnOnce(&Path)) -> Self {
         let machine = Machine::over(image, &fixture().folder, name);
+        harm(machine.disk());
         let mut guest = Self { name: name.to_owned(), machine, shell: None, boot: String::new() };
         guest.tell("switched on");
         guest.machine.start();

@@ -9,8 +9,9 @@
 mod fixture;
 mod guest;
 
+mod boot_model;
 mod fall_back;
 mod first_version;
 mod life;
-mod loader;
+mod lost_state;
 mod repository;
