@@ -66,12 +66,6 @@ impl Machine {
         self.folder.join(format!("{}.{kind}", self.name))
     }
 
-    /// The socket of the shell's port.
-    #[must_use]
-    pub fn shell_path(&self) -> PathBuf {
-        self.path("shell")
-    }
-
     /// The firmware's variables.
     #[must_use]
     pub fn variables(&self) -> PathBuf {
@@ -168,9 +162,12 @@ impl Machine {
     /// If there is none in time.
     pub fn shell(&mut self, before: &str) -> Shell {
         let path = self.path("shell");
+        let mut open: Option<Shell> = None;
         self.wait_until("a shell of the next boot", |_| {
-            let mut shell = Shell::connect(&path).ok()?;
-            (shell.boot()? != before).then_some(shell)
+            if open.as_ref().is_none_or(Shell::is_closed) {
+                open = Shell::connect(&path).ok();
+            }
+            if open.as_mut()?.boot()? == before { None } else { open.take() }
         })
     }
 

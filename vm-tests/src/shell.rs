@@ -1,8 +1,9 @@
 //! A root shell inside a machine, on its second serial port.
 //!
-//! The role under test runs a service that reads `<id> <command>` lines and answers with a line
-//! `=== <id> begins`, the output, and a line `=== <id> <exit code>`. Numbers are never used twice, for
-//! answers to a connection that was given up may come to the next one.
+//! The role under test runs a service that says `=== ready <boot id>` until the first command comes. It
+//! reads `<id> <command>` lines and answers with a line `=== <id> begins`, the output, and a line
+//! `=== <id> <exit code>`. Nothing is typed before it is ready: the firmware and the loader read this port
+//! as well, and take letters for keys of their menus.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,13 +13,13 @@ use std::time::{Duration, Instant};
 
 /// No command takes longer.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// A shell that does not answer for so long is not there yet.
-const READY: Duration = Duration::from_secs(5);
 
 /// An open shell.
 pub struct Shell {
     stream: UnixStream,
     unread: String,
+    /// Which boot of the machine it belongs to, once it has said so.
+    boot: Option<String>,
     /// The machine was reset or switched off.
     closed: bool,
 }
@@ -39,13 +40,23 @@ impl Shell {
     pub fn connect(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;
-        Ok(Self { stream, unread: String::new(), closed: false })
+        Ok(Self { stream, unread: String::new(), boot: None, closed: false })
     }
 
-    /// Which boot of the machine answers, if one does. Asks; call it until it does.
+    /// Which boot of the machine this is, if the shell has said so by now. Ask until it has.
     pub fn boot(&mut self) -> Option<String> {
-        let (_, boot) = self.ask("cat /proc/sys/kernel/random/boot_id", READY, |_| ())?;
-        Some(boot)
+        self.read();
+        if self.boot.is_none() {
+            let (_, said) = self.unread.split_once("=== ready ")?;
+            self.boot = Some(said.split_once('\n')?.0.to_owned());
+        }
+        self.boot.clone()
+    }
+
+    /// Whether the machine was reset or switched off since.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Runs a command; its exit code and output.
@@ -61,24 +72,19 @@ impl Shell {
     /// # Panics
     /// If it does not end.
     pub fn run_and_show(&mut self, command: &str, show: impl FnMut(&str)) -> (i32, String) {
-        let answer = self.ask(command, PATIENCE, show);
+        let answer = self.ask(command, show);
         answer.unwrap_or_else(|| panic!("`{command}` does not end; so far it said\n{}", self.unread))
     }
 
     /// Runs a command that the end of the boot may cut off.
     pub fn try_run(&mut self, command: &str) -> Option<(i32, String)> {
-        self.ask(command, PATIENCE, |_| ())
+        self.ask(command, |_| ())
     }
 
-    fn ask(
-        &mut self,
-        command: &str,
-        patience: Duration,
-        mut show: impl FnMut(&str),
-    ) -> Option<(i32, String)> {
+    fn ask(&mut self, command: &str, mut show: impl FnMut(&str)) -> Option<(i32, String)> {
         let typed = self.type_in(command)?;
         let mut shown = 0;
-        while !self.closed && typed.begun.elapsed() < patience {
+        while !self.closed && typed.begun.elapsed() < PATIENCE {
             if let Some(answer) = self.answer(&typed) {
                 answer.1[shown..].lines().for_each(show);
                 return Some(answer);

@@ -48,7 +48,7 @@ impl Guest {
     /// Takes the shell of the next boot.
     pub(crate) fn next_boot(&mut self) {
         let mut shell = self.machine.shell(&self.boot);
-        self.boot = shell.boot().expect("it answered a moment ago");
+        self.boot = shell.boot().expect("it is ready");
         let version = shell.must("edeploy-ab version");
         self.tell(&format!("runs {}", version.trim()));
         self.shell = Some(shell);
