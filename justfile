@@ -41,7 +41,7 @@ check:
     cargo deny --offline check bans licenses sources
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
-# The loop in virtual machines, from published objects only (needs root, about 12 minutes)
+# The loop in virtual machines, from published objects only (needs root)
 vm-test: host rolebuild
     cargo test -p vm-tests -- --test-threads=3 --nocapture
 
