@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod name;
 pub mod pack;
 pub mod path;
+pub mod repack;
 pub mod slot;
 pub mod transition;
 pub mod tuf;
