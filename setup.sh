@@ -12,6 +12,9 @@ packages="cpio debootstrap dosfstools e2fsprogs fdisk gdisk libglib2.0-dev libos
 
 say() { printf 'setup: %s\n' "$*"; }
 
+PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+export PATH
+
 case "${1-}" in
   demo | test | vm-test)
     [ "$(id -u)" = 0 ] || {
@@ -39,8 +42,6 @@ if [ -n "$missing" ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 fi
 
-PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
-export PATH
 for tool in just cargo-deny; do
   command -v "$tool" >/dev/null && continue
   say "installing $tool with cargo"

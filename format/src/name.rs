@@ -51,7 +51,7 @@ macro_rules! name {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.pad(&self.0)
             }
         }
 
@@ -87,7 +87,7 @@ name!(
 
 name!(
     /// A Debian architecture: `amd64`.
-    Architecture, "architecture", "use Debian's names: [a-z0-9][a-z0-9-]*",
+    Architecture, "architecture", "use Debian's names: [a-z][a-z0-9-]*",
     |t| t.starts_with(|c: char| c.is_ascii_lowercase()) && tail_is_plain(t, false)
 );
 

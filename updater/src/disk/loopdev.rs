@@ -6,7 +6,7 @@
 //! value, a mount) is gone, however this process ends.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,8 @@ impl LoopDevice {
     pub fn attach(image: &Path, window: Window, access: Access) -> Result<Self, LoopError> {
         let write = access == Access::ReadWrite;
         let open = OpenOptions::new().read(true).write(write).open(image);
-        let length = open.and_then(|file| Ok((file.metadata()?.len(), file)));
+        // Metadata would call a block device empty.
+        let length = open.and_then(|mut file| Ok((file.seek(SeekFrom::End(0))?, file)));
         let (length, backing) =
             length.map_err(|source| LoopError::Image { path: image.to_owned(), source })?;
         let whole = [window.offset, window.size].iter().all(|n| n.is_multiple_of(512)) && window.size > 0;

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -15,6 +15,9 @@ use super::cold::{ColdError, forget_device, forget_loop};
 use super::gpt::{self, GptError, Layout, Partition};
 use super::loopdev::{LoopDevice, LoopError, Window};
 use super::mount::Access;
+
+/// The length of a sector of every disk of ours.
+const SECTOR: u32 = 512;
 
 /// A disk with our four partitions.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Place {
     /// The folder of the disk in /sys, when its partitions have nodes of their own.
     block: Option<PathBuf>,
     root: PathBuf,
+    /// Keeps everybody else off a disk that was named, the machine that runs from it above all.
+    _alone: Option<File>,
 }
 
 /// A partition as a block device.
@@ -56,6 +61,14 @@ pub enum PlaceError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Sectors that no file system of ours on the ESP fits.
+    #[error("{} has sectors of {size} bytes; only those of {} are supported", .disk.display(), SECTOR)]
+    Sectors {
+        /// The disk.
+        disk: PathBuf,
+        /// Their length.
+        size: u32,
     },
     /// Its table is not ours.
     #[error("{}", .disk.display())]
@@ -90,16 +103,18 @@ impl Place {
         let block = partition.parent().ok_or_else(|| at(&partition)(io::ErrorKind::NotFound.into()))?;
         let disk = device_of(root, block);
         let layout = read_layout(&disk)?;
-        Ok(Self { layout, disk, block: Some(block.to_owned()), root: root.to_owned() })
+        Ok(Self { layout, disk, block: Some(block.to_owned()), root: root.to_owned(), _alone: None })
     }
 
-    /// The disk or image at `path`, whose partitions are reached through loop devices.
+    /// The disk or image at `path`, whose partitions are reached through loop devices. Nothing of a disk may be
+    /// mounted.
     ///
     /// # Errors
     /// [`PlaceError`].
     pub fn image(path: &Path) -> Result<Self, PlaceError> {
+        let alone = open_with(path, OpenOptions::new().read(true).custom_flags(alone()))?;
         let layout = read_layout(path)?;
-        Ok(Self { layout, disk: path.to_owned(), block: None, root: PathBuf::from("/") })
+        Ok(Self { layout, disk: path.to_owned(), block: None, root: PathBuf::from("/"), _alone: Some(alone) })
     }
 
     /// The disk or image file.
@@ -160,11 +175,25 @@ fn read_layout(disk: &Path) -> Result<Layout, PlaceError> {
 /// [`PlaceError::Open`], with `EBUSY` for the disk that the machine runs from.
 pub fn open(disk: &Path, access: Access) -> Result<File, PlaceError> {
     let write = access == Access::ReadWrite;
-    // The kernel's meaning for a block device: nobody else may have it; none for a file.
-    let alone = i32::try_from(OFlags::EXCL.bits()).expect("a flag of the kernel's");
-    let flags = if write { alone } else { 0 };
-    let opened = OpenOptions::new().read(true).write(write).custom_flags(flags).open(disk);
-    opened.map_err(|source| PlaceError::Open { disk: disk.to_owned(), source })
+    let flags = if write { alone() } else { 0 };
+    open_with(disk, OpenOptions::new().read(true).write(write).custom_flags(flags))
+}
+
+/// The kernel's meaning for a block device: nobody else may have it; none for a file.
+fn alone() -> i32 {
+    i32::try_from(OFlags::EXCL.bits()).expect("a flag of the kernel's")
+}
+
+fn open_with(disk: &Path, how: &OpenOptions) -> Result<File, PlaceError> {
+    let failed = |source| PlaceError::Open { disk: disk.to_owned(), source };
+    let file = how.open(disk).map_err(failed)?;
+    if file.metadata().map_err(failed)?.file_type().is_block_device() {
+        let size = rustix::fs::ioctl_blksszget(&file).map_err(|e| failed(e.into()))?;
+        if size != SECTOR {
+            return Err(PlaceError::Sectors { disk: disk.to_owned(), size });
+        }
+    }
+    Ok(file)
 }
 
 /// The kernel's device node of a folder in /sys.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 
 use edeploy_ab::disk::loopdev::{LoopDevice, Window};
@@ -49,18 +50,42 @@ fn a_disk_that_is_not_ours_is_refused() {
     documented(&lab.install(&[]), 10, "…/disk: No such file or directory (os error 2)");
 }
 
+/// A command on the block device `device`, with other firmware than this machine may have.
+fn on_device(lab: &Lab, device: &LoopDevice, firmware: &str, args: &[&str]) -> Ran {
+    let mut command = Command::new("unshare");
+    let script = format!("mount -t tmpfs none /sys/firmware && {firmware} && exec \"$@\"");
+    command.args(["-m", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_edeploy-ab")]).args(args);
+    command.arg("--disk").arg(device.path());
+    if args.contains(&"install") {
+        command.args(["--role", "web", "--version", "1"]);
+        command.arg("--repo").arg(lab.site_folder()).arg("--root").arg(lab.path("root.json"));
+    }
+    Ran::of(command.output().unwrap())
+}
+
+#[test]
+fn a_device_is_installed_on_and_nothing_is_done_to_it_while_somebody_has_it() {
+    let lab = blank();
+    let disk = lab.path("disk");
+    let device = LoopDevice::attach(&disk, Window { offset: 0, size: DISK }, Access::ReadWrite).unwrap();
+    let efi = "mkdir /sys/firmware/efi";
+    on_device(&lab, &device, efi, &["install"]).done();
+    on_device(&lab, &device, efi, &["status", "--booted", "a"]).done();
+    let alone = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap();
+    let had = File::options().read(true).custom_flags(alone).open(device.path()).unwrap();
+    for args in [&["status", "--booted", "a"][..], &["install", "--wipe"]] {
+        documented(&on_device(&lab, &device, efi, args), 10, "…: Device or resource busy (os error 16)");
+    }
+    drop(had);
+}
+
 #[test]
 fn a_machine_without_uefi_is_refused_before_the_first_write() {
     let lab = blank();
     let disk = lab.path("disk");
     let device = LoopDevice::attach(&disk, Window { offset: 0, size: DISK }, Access::ReadWrite).unwrap();
     let before = lab.fingerprint();
-    let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", "mount -t tmpfs none /sys/firmware && exec \"$@\"", "sh"]);
-    command.arg(env!("CARGO_BIN_EXE_edeploy-ab"));
-    command.args(["install", "--role", "web", "--version", "1", "--disk"]).arg(device.path());
-    command.arg("--repo").arg(lab.site_folder()).arg("--root").arg(lab.path("root.json"));
-    let ran = Ran::of(command.output().unwrap());
+    let ran = on_device(&lab, &device, "true", &["install"]);
     let message =
         "this machine was not started by UEFI, so it could not boot what is installed; nothing was written";
     documented(&ran, 10, message);
