@@ -127,9 +127,13 @@ impl FromStr for Form {
     fn from_str(text: &str) -> Result<Self, BadForm> {
         let mut fields = text.split(',');
         let known = fields.next() == Some(FORMAT);
-        // One more than may be, so that too many are found and not cut.
-        let parts = known.then(|| fields.take(PARTS_LIMIT + 1).map(part).collect()).flatten();
-        parts.and_then(Self::new).ok_or_else(|| BadForm(text.chars().take(80).collect()))
+        let bad = || BadForm(text.chars().take(80).collect());
+        let mut parts = Vec::new();
+        for field in fields {
+            let part = part(field).filter(|_| known && parts.len() < PARTS_LIMIT);
+            parts.push(part.ok_or_else(bad)?);
+        }
+        Self::new(parts).ok_or_else(bad)
     }
 }
 

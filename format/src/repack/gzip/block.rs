@@ -18,8 +18,8 @@ const LONGEST_ORDER: usize = 7;
 const LONGEST: usize = 15;
 
 pub(super) struct Block {
-    /// Literals, with a distance of 0, and lengths less [`LEAST`], with their distances.
-    symbols: Vec<(u16, u8)>,
+    /// Literals, and lengths less [`LEAST`] plus 256 times their distances.
+    symbols: Vec<u32>,
     literals: [u32; LITERALS],
     distances: [u32; DISTANCES],
     matches: usize,
@@ -34,7 +34,7 @@ impl Block {
 
     /// Appends a literal; says whether the block is to end. `read` bytes of the source are behind.
     pub(super) fn literal(&mut self, byte: u8, read: usize) -> bool {
-        self.symbols.push((0, byte));
+        self.symbols.push(byte.into());
         self.literals[usize::from(byte)] += 1;
         self.is_to_end(read)
     }
@@ -42,7 +42,7 @@ impl Block {
     /// Appends a match, as [`Self::literal`].
     pub(super) fn refer(&mut self, to: Match, read: usize) -> bool {
         let length = to.length - LEAST;
-        self.symbols.push((to.distance as u16, length as u8));
+        self.symbols.push((to.distance << 8 | length) as u32);
         self.literals[LENGTHS + of_length(length).code] += 1;
         self.distances[of_distance(to.distance - 1).code] += 1;
         self.matches += 1;
@@ -91,8 +91,10 @@ impl Block {
             lengths.write(to);
             self.write(&literals, &distances, to);
         }
-        *self = Self { symbols: std::mem::take(&mut self.symbols), ..Self::new(self.ends_early) };
         self.symbols.clear();
+        self.literals.fill(0);
+        self.distances.fill(0);
+        self.matches = 0;
     }
 
     /// How many bits the symbols take with these codes.
@@ -103,8 +105,8 @@ impl Block {
 
     fn write(&self, literals: &Huffman, distances: &Huffman, to: &mut BitWriter) {
         let mut put = |(bits, count)| to.put(bits, count);
-        for (distance, literal) in &self.symbols {
-            let (distance, literal) = (usize::from(*distance), usize::from(*literal));
+        for symbol in &self.symbols {
+            let (distance, literal) = (*symbol as usize >> 8, *symbol as usize & 0xff);
             if distance == 0 {
                 put(literals.code(literal));
                 continue;
@@ -131,8 +133,8 @@ fn fixed_codes() -> (Huffman, Huffman) {
 struct Lengths {
     literals: usize,
     distances: usize,
-    /// Symbols, and the values of the bits that follow.
-    symbols: Vec<(usize, usize)>,
+    /// Symbols plus 256 times the values of the bits that follow.
+    symbols: Vec<u16>,
     occurrences: [u32; ORDER.len()],
     code: Huffman,
     /// How many lengths of this code itself are written.
@@ -149,7 +151,7 @@ impl Lengths {
             }
         }
         let mut occurrences = [0; ORDER.len()];
-        symbols.iter().for_each(|(symbol, _)| occurrences[*symbol] += 1);
+        symbols.iter().for_each(|symbol| occurrences[usize::from(symbol % 256)] += 1);
         let code = Huffman::new(&occurrences, LONGEST_ORDER);
         let is_used = |place: &u8| code.lengths.get(usize::from(*place)).is_some_and(|length| *length > 0);
         let order = ORDER.iter().rposition(is_used).map_or(4, |last| (last + 1).max(4));
@@ -168,10 +170,11 @@ impl Lengths {
         for place in &ORDER[..self.order] {
             to.put(self.code.lengths.get(usize::from(*place)).copied().unwrap_or(0).into(), 3);
         }
-        for (symbol, value) in &self.symbols {
-            let (bits, count) = self.code.code(*symbol);
+        for symbol in &self.symbols {
+            let (value, symbol) = (usize::from(symbol / 256), usize::from(symbol % 256));
+            let (bits, count) = self.code.code(symbol);
             to.put(bits, count);
-            to.put(*value, extra(*symbol));
+            to.put(value, extra(symbol));
         }
     }
 }
@@ -182,17 +185,17 @@ fn extra(symbol: usize) -> u32 {
 }
 
 /// A run of equal lengths: zeros by up to 138 or 10, others once and then by up to 6 more.
-fn write_run(length: usize, mut count: usize, symbols: &mut Vec<(usize, usize)>) {
+fn write_run(length: usize, mut count: usize, symbols: &mut Vec<u16>) {
     let (longest, short) = if length == 0 { (138, 3) } else { (6, 3) };
     if length > 0 {
-        symbols.push((length, 0));
+        symbols.push(length as u16);
         count -= 1;
     }
     while count > 0 {
         let now = count.min(longest);
         count -= now;
         if now < short {
-            symbols.extend(std::iter::repeat_n((length, 0), now));
+            (0..now).for_each(|_| symbols.push(length as u16));
             continue;
         }
         let repeat = match (length, now) {
@@ -200,6 +203,6 @@ fn write_run(length: usize, mut count: usize, symbols: &mut Vec<(usize, usize)>)
             (0, _) => 1,
             _ => 0,
         };
-        symbols.push((16 + repeat, now - REPEATS[repeat].1));
+        symbols.push((16 + repeat + 256 * (now - REPEATS[repeat].1)) as u16);
     }
 }

@@ -15,6 +15,9 @@ const LONGEST: usize = 15;
 /// Codes of up to so many bits are looked up, longer ones are read bit by bit.
 const QUICK: u32 = 9;
 
+/// The most symbols a code has: two more than are ever used.
+const SYMBOLS: usize = LITERALS + 2;
+
 /// A canonical code.
 struct Code {
     /// By the bits that come, 16 times the symbol, plus the length of its code; 0 where that is longer.
@@ -22,37 +25,32 @@ struct Code {
     /// How many symbols have each length.
     counts: [u16; LONGEST + 1],
     /// The symbols from the shortest to the longest.
-    symbols: Vec<u16>,
+    symbols: [u16; SYMBOLS],
 }
 
 impl Code {
     /// The code with these lengths; more symbols than they have room for are an error.
     fn new(lengths: &[u8]) -> Result<Self, RepackError> {
-        let mut counts = [0; LONGEST + 1];
-        let mut symbols = Vec::with_capacity(lengths.len());
-        let mut room = 1_i32;
-        for (length, count) in (0_u8..).zip(&mut counts).skip(1) {
-            let before = symbols.len();
-            symbols
-                .extend(lengths.iter().zip(0_u16..).filter(|(l, _)| **l == length).map(|(_, symbol)| symbol));
-            *count = (symbols.len() - before) as u16;
-            room = 2 * room - i32::from(*count);
-            if room < 0 {
-                return Err(RepackError::Member);
+        let mut code = Self { quick: [0; 1 << QUICK], counts: [0; LONGEST + 1], symbols: [0; SYMBOLS] };
+        let (mut place, mut first) = (0, 0);
+        for length in 1..=LONGEST {
+            // Codes stand with their highest bit first, and any bits may follow a short one.
+            let step = (1 << LONGEST) >> length;
+            for (symbol, _) in lengths.iter().enumerate().filter(|(_, l)| usize::from(**l) == length) {
+                if first + step > 1 << LONGEST || place == SYMBOLS {
+                    return Err(RepackError::Member);
+                }
+                let bits = (first as u16).reverse_bits() >> 1;
+                if length <= QUICK as usize {
+                    let places = code.quick.iter_mut().skip(bits.into()).step_by(1 << length);
+                    places.for_each(|place| *place = (symbol << 4 | length) as u16);
+                }
+                code.symbols[place] = symbol as u16;
+                code.counts[length] += 1;
+                (place, first) = (place + 1, first + step);
             }
         }
-        let mut quick = [0; 1 << QUICK];
-        let mut code = 0;
-        for symbol in &symbols {
-            let length = lengths[usize::from(*symbol)];
-            let Some(left) = QUICK.checked_sub(length.into()) else { break };
-            // Codes stand with their highest bit first, and any bits may follow.
-            let bits = usize::reverse_bits(code) >> (usize::BITS - QUICK);
-            let places = quick.iter_mut().skip(bits).step_by(1 << length);
-            places.for_each(|place| *place = symbol << 4 | u16::from(length));
-            code += 1 << left;
-        }
-        Ok(Self { quick, counts, symbols })
+        Ok(code)
     }
 
     /// The next symbol. Bits that no symbol has are an error.
@@ -124,23 +122,26 @@ fn codes(from: &mut BitReader) -> Result<(Code, Code), RepackError> {
         order[usize::from(*place)] = from.bits(3)? as u8;
     }
     let order = Code::new(&order)?;
-    let mut lengths = Vec::new();
-    while lengths.len() < all {
+    let mut lengths = [0; LENGTHS + 31 + 32];
+    let (mut at, mut value) = (0, None);
+    while at < all {
         let symbol = order.symbol(from)?;
-        let Some(repeat) = symbol.checked_sub(16) else {
-            lengths.push(symbol as u8);
-            continue;
+        let mut count = 1;
+        if let Some(repeat) = symbol.checked_sub(16) {
+            let (extra, least) = REPEATS[repeat];
+            count = least + from.bits(extra)?;
+        }
+        // The first of the repeats is of the length before, the others are of zeros.
+        value = match symbol {
+            0..16 => Some(symbol as u8),
+            16 => value,
+            _ => Some(0),
         };
-        let value = if repeat == 0 { *lengths.last().ok_or(RepackError::Member)? } else { 0 };
-        let (extra, least) = REPEATS[repeat];
-        let count = least + from.bits(extra)?;
-        lengths.resize(lengths.len() + count, value);
+        let places = lengths[..all].get_mut(at..at + count);
+        places.zip(value).map(|(places, value)| places.fill(value)).ok_or(RepackError::Member)?;
+        at += count;
     }
-    if lengths.len() > all {
-        return Err(RepackError::Member);
-    }
-    let (literals, distances) = lengths.split_at(literals);
-    Ok((Code::new(literals)?, Code::new(distances)?))
+    Ok((Code::new(&lengths[..literals])?, Code::new(&lengths[literals..all])?))
 }
 
 fn compressed(

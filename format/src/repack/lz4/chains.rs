@@ -46,7 +46,7 @@ pub(super) struct Chains<'a> {
 
 impl<'a> Chains<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let back = vec![u16::MAX; PLACES].into_boxed_slice();
+        let back = vec![0; PLACES].into_boxed_slice();
         let back = back.try_into().unwrap_or_else(|_| unreachable!("it was made so long"));
         Self { bytes, last: vec![0; 1 << HASH_BITS], back, next: 0 }
     }
