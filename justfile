@@ -46,7 +46,7 @@ check:
 vm-test: host rolebuild
     cargo test -p vm-tests -- --test-threads=3 --nocapture
 
-# Builds, publishes, installs, upgrades and falls back, told as it goes (needs root, at most 25 minutes)
+# Builds, publishes, installs, upgrades and falls back, told as it goes (needs root; 25 minutes are the aim)
 demo: host rolebuild
     cargo run --quiet -p vm-tests --bin demo
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -109,8 +110,11 @@ fn root_and_an_ordinary_user_build_the_same_debian_tree() {
     let ping = manifest.lines().find(|line| line.starts_with("usr/bin/ping ")).unwrap();
     assert!(ping.contains(" security.capability="), "{ping}");
 
-    // The stock program finds the repository whole, and as many paths in it as the manifest has.
+    // The stock program finds the repository whole, and the manifest's paths in it, besides the root.
     ostree(&repo, &["fsck", "--quiet"]);
-    let listed = ostree(&repo, &["ls", "--recursive", "probe/1"]).lines().count();
-    assert_eq!(listed, manifest.split_once("\n\n").unwrap().1.lines().count());
+    let listed = ostree(&repo, &["ls", "--recursive", "--nul-filenames-only", "probe/1"]);
+    let listed: BTreeSet<String> = listed.split_terminator('\0').map(|path| path[1..].to_owned()).collect();
+    let records = manifest.split_once("\n\n").unwrap().1.lines();
+    let path = |record: &str| record.split(' ').next().unwrap().replace("\\x5c", "\\");
+    assert_eq!(listed, records.map(path).chain([String::new()]).collect());
 }

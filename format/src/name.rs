@@ -87,7 +87,7 @@ name!(
 
 name!(
     /// A Debian architecture: `amd64`.
-    Architecture, "architecture", "use Debian's names: [a-z][a-z0-9-]*",
+    Architecture, "architecture", "use Debian's names: [a-z][a-z0-9._-]*",
     |t| t.starts_with(|c: char| c.is_ascii_lowercase()) && tail_is_plain(t, false)
 );
 

@@ -5,16 +5,6 @@ use edeploy_format::name::Version;
 
 use super::event::{Deployment, Event, Line};
 
-/// The fall-back that forbids `manifest`, unless it was blessed since: who and why.
-#[must_use]
-pub fn refused<'a>(lines: &'a [Line], manifest: &Digest) -> Option<&'a Event> {
-    lines.iter().fold(None, |found, line| match &line.event {
-        Event::FellBack { from, .. } if from.manifest == *manifest => Some(&line.event),
-        Event::Blessed { running } if running.manifest == *manifest => None,
-        _ => found,
-    })
-}
-
 /// All versions fallen back from and not blessed since.
 #[must_use]
 pub fn all_refused(lines: &[Line]) -> Vec<Digest> {

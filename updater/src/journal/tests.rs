@@ -115,15 +115,14 @@ fn the_file_is_bounded_and_keeps_what_still_forbids_a_version() {
     }
     let read = journal.read().unwrap();
     assert_eq!(read[0].event, fell_back());
-    assert_eq!(refused(&read, &new().manifest), Some(&fell_back()));
-    assert_eq!(refused(&read, &good.manifest), None);
+    assert_eq!(all_refused(&read), [new().manifest]);
     let Event::Hook { end, .. } = &read[read.len() - 1].event else { panic!("{:?}", read[read.len() - 1]) };
     assert_eq!(end, "99");
 }
 
 #[test]
 fn a_version_is_refused_until_it_is_blessed() {
-    let refuses = |events: Vec<Event>| refused(&lines(events), &new().manifest).is_some();
+    let refuses = |events: Vec<Event>| all_refused(&lines(events)).contains(&new().manifest);
     assert!(!refuses(vec![armed(), booted(new())]));
     assert!(refuses(vec![armed(), fell_back(), armed()]));
     assert!(!refuses(vec![fell_back(), armed(), Event::Blessed { running: new() }]));

@@ -191,17 +191,6 @@ impl Window {
 
     /// How many bytes at `place` are those that stand here: at most [`MOST`].
     fn common(&self, place: usize) -> usize {
-        let (these, those) = (&self.bytes[place..place + MOST], &self.bytes[self.at..self.at + MOST]);
-        let (these, these_last) = these.as_chunks::<8>();
-        let (those, those_last) = those.as_chunks::<8>();
-        let mut length = 0;
-        for (a, b) in these.iter().zip(those) {
-            let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-            if differ != 0 {
-                return length + (differ.trailing_zeros() / 8) as usize;
-            }
-            length += 8;
-        }
-        length + these_last.iter().zip(those_last).take_while(|(a, b)| a == b).count()
+        super::super::common(&self.bytes[place..place + MOST], &self.bytes[self.at..self.at + MOST])
     }
 }

@@ -82,20 +82,10 @@ impl<'a> Chains<'a> {
     /// How many bytes are equal from both places on, up to the last literals.
     fn common(&self, at: usize, from: usize) -> usize {
         let end = self.bytes.len() - LAST_LITERALS;
-        let (Some(here), Some(there)) = (self.bytes.get(at..end), self.bytes.get(from..end)) else {
-            return 0;
-        };
-        let (these, rest) = here.as_chunks::<8>();
-        let (those, _) = there.as_chunks::<8>();
-        let mut length = 0;
-        for (a, b) in these.iter().zip(those) {
-            let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-            if differ != 0 {
-                return length + (differ.trailing_zeros() / 8) as usize;
-            }
-            length += 8;
+        match (self.bytes.get(at..end), self.bytes.get(from..end)) {
+            (Some(here), Some(there)) => super::super::common(here, there),
+            (None, _) | (_, None) => 0,
         }
-        length + rest.iter().zip(&there[length..]).take_while(|(a, b)| a == b).count()
     }
 
     /// How many bytes are equal before both places, but not before `low`.
