@@ -79,6 +79,35 @@ fn answer(common: &Common, json: &serde_json::Value, lines: &[String]) -> Result
     put(&if common.json { format!("{json}\n") } else { lines.join("\n") + "\n" })
 }
 
+/// Answers after what was asked for was done: that it cannot be told undoes nothing.
+fn answer_done(common: &Common, json: &serde_json::Value, lines: &[String]) {
+    if let Err(e) = answer(common, json, lines) {
+        say(&format!("edeploy-ab: what was asked for is done, but: {e}"));
+    }
+}
+
+/// A list at the beginning of an answer in JSON, written as it comes: it may be as long as a tree.
+struct Stream {
+    any: bool,
+}
+
+impl Stream {
+    fn begin(name: &str) -> Result<Self, Failure> {
+        put(&format!("{{\"{name}\":["))?;
+        Ok(Self { any: false })
+    }
+
+    fn item(&mut self, item: &serde_json::Value) -> Result<(), Failure> {
+        let comma = if std::mem::replace(&mut self.any, true) { "," } else { "" };
+        put(&format!("{comma}{item}"))
+    }
+
+    /// The end of the list; `rest` is an object with the other fields.
+    fn end(self, rest: &serde_json::Value) -> Result<(), Failure> {
+        put(&format!("],{}\n", rest.to_string().trim_start_matches('{')))
+    }
+}
+
 /// Writes to standard output. A reader that went away, as `head` does, has what it wanted.
 ///
 /// # Errors
@@ -117,22 +146,18 @@ fn look(common: &Common) -> Result<Installed, Failure> {
 }
 
 /// Asks systemd for a reboot, unless it was said not to or the machine is an image.
-fn reboot(installed: &Installed, no_reboot: bool, progress: &dyn Progress) -> Result<Exit, Failure> {
+fn reboot(installed: &Installed, no_reboot: bool, progress: &dyn Progress) -> Exit {
     if !no_reboot && installed.is_live() {
         progress.note("rebooting");
         let status = std::process::Command::new("systemctl").args(["--no-block", "reboot"]).status();
-        match status {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    format!("`systemctl reboot`: {status}; reboot by hand"),
-                ));
-            }
-            Err(e) => {
-                return Err(Failure::new(Exit::Failed, format!("`systemctl reboot`: {e}; reboot by hand")));
-            }
+        let failed = match status {
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(status.to_string()),
+            Err(e) => Some(e.to_string()),
+        };
+        if let Some(failed) = failed {
+            progress.note(&format!("`systemctl reboot`: {failed}; reboot by hand"));
         }
     }
-    Ok(Exit::Reboot)
+    Exit::Reboot
 }

@@ -41,7 +41,8 @@ Doing:
   remember              change the repository or the profile for good
 
 Options of every command:
-  --json                answer with one JSON object on standard output
+  --json                answer with one JSON object on standard output; after a
+                        failure there is none, or its beginning
   --disk FILE           work on this disk or image, not on the running machine
   --booted a|b          with --disk: the slot that counts as the running one
   --repo URL            the repository, instead of the one the slot remembers

@@ -33,7 +33,7 @@ pub enum Record {
     Armed(EntryName),
     /// This entry is the running one, and good.
     Blessed(EntryName),
-    /// This entry boots next, as it was asked for.
+    /// This entry boots next, as it was asked for: the other slot's, or that of what runs.
     RolledBack(EntryName),
 }
 
@@ -141,6 +141,9 @@ pub trait Host {
     /// If it cannot be kept.
     fn record(&mut self, record: &Record) -> Result<(), Self::Error>;
 
+    /// Says what failed after the goal was reached.
+    fn warn(&mut self, fault: &Self::Error);
+
     /// Clears the EFI variables that come before entries and counters, and says so.
     ///
     /// # Errors
@@ -154,12 +157,26 @@ pub trait Host {
     fn sync(&mut self, id: SyncId) -> Result<(), Self::Error>;
 }
 
-/// Brings `host` to its `goal`.
+/// Brings `host` to its `goal`. What fails once the entry is written that the goal asks for does not undo it:
+/// it is a warning.
 ///
 /// # Errors
 /// A refusal, when nothing was changed; or a fault, after which the machine boots what it booted before,
-/// and the next run starts over.
+/// and the next run starts over. With [`EspError::Unsure`] alone it may boot the new entry.
 pub fn run<H: Host>(host: &mut H, goal: &Goal) -> Result<Outcome, H::Error> {
+    let mut reached = None;
+    let ended = advance(host, goal, &mut reached);
+    match (ended, reached) {
+        (Err(fault), Some(outcome)) => {
+            host.warn(&fault);
+            Ok(outcome)
+        }
+        (ended, _) => ended,
+    }
+}
+
+/// Step after step; `reached` is how it will have ended, from the commit point on.
+fn advance<H: Host>(host: &mut H, goal: &Goal, reached: &mut Option<Outcome>) -> Result<Outcome, H::Error> {
     if *goal != Goal::Install {
         // An earlier run may have been killed between a write and its barrier.
         esp(host)?.settle()?;
@@ -169,7 +186,7 @@ pub fn run<H: Host>(host: &mut H, goal: &Goal) -> Result<Outcome, H::Error> {
         match machine::next(&observe(host, progress)?, goal) {
             Step::Done(outcome) => return Ok(outcome),
             Step::Refuse(refusal) => return Err(refusal.into()),
-            step => progress = apply(host, step, progress)?,
+            step => progress = apply(host, step, progress, reached)?,
         }
     }
 }
@@ -192,7 +209,12 @@ fn esp<H: Host>(host: &mut H) -> Result<Esp<H::Device>, H::Error> {
 }
 
 /// Does one step; says how far the process has come then.
-fn apply<H: Host>(host: &mut H, step: Step, far: Progress) -> Result<Progress, H::Error> {
+fn apply<H: Host>(
+    host: &mut H,
+    step: Step,
+    far: Progress,
+    reached: &mut Option<Outcome>,
+) -> Result<Progress, H::Error> {
     Ok(match step {
         Step::Partition => {
             host.partition()?;
@@ -271,18 +293,22 @@ fn apply<H: Host>(host: &mut H, step: Step, far: Progress) -> Result<Progress, H
         }
         Step::Arm { slot, name, reboot } => {
             let entry = host.entry(&slot, name.generation)?;
-            esp(host)?.write_entry(name, &entry)?;
+            commit(host, name, &entry)?;
+            *reached = Some(Outcome::armed(name, reboot));
             host.record(&Record::Armed(name))?;
             Progress::Armed { name, reboot }
         }
         Step::Rearm(name, entry) => {
-            esp(host)?.write_entry(name, &entry)?;
+            commit(host, name, &entry)?;
+            *reached = Some(Outcome::RolledBack(name));
             host.record(&Record::RolledBack(name))?;
             far
         }
-        Step::Bless(name, entry) => {
-            esp(host)?.write_entry(name, &entry)?;
-            host.record(&Record::Blessed(name))?;
+        Step::Bless { plain, entry, counted } => {
+            commit(host, plain, &entry)?;
+            esp(host)?.delete_entries(&counted).map_err(|fault| fault.unsure(plain))?;
+            *reached = Some(Outcome::Blessed(plain));
+            host.record(&Record::Blessed(plain))?;
             far
         }
         Step::Retire(names) => {
@@ -291,6 +317,15 @@ fn apply<H: Host>(host: &mut H, step: Step, far: Progress) -> Result<Progress, H
         }
         // `run` ends with these; nothing is to be done for them.
         Step::Done(_) | Step::Refuse(_) => far,
+    })
+}
+
+/// The commit point: writes an entry. After a failure there is none of that name, or that is not known.
+fn commit<H: Host>(host: &mut H, name: EntryName, entry: &Entry) -> Result<(), H::Error> {
+    let Err(fault) = esp(host)?.write_entry(name, entry) else { return Ok(()) };
+    Err(match esp(host).map(|mut esp| esp.delete_entries(&[name])) {
+        Ok(Ok(())) => fault.into(),
+        Ok(Err(_)) | Err(_) => fault.unsure(name).into(),
     })
 }
 

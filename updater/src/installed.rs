@@ -52,6 +52,8 @@ pub struct Installed {
     slot_mount: Mount,
     _state: Option<(Mount, Volume)>,
     _running: Option<Volume>,
+    /// Last, so that it is given up last.
+    _lock: Option<Lock>,
 }
 
 /// A folder for a mount.
@@ -61,18 +63,20 @@ pub fn mount_point(name: &str) -> PathBuf {
 }
 
 impl Installed {
-    /// Opens the machine that the command line names.
+    /// Opens the machine that the command line names. For writing it takes the right to change it first, and
+    /// keeps it.
     ///
     /// # Errors
-    /// [`Exit::Unsuitable`] when there is none of ours.
-    pub fn open(common: &Common, state: Access) -> Result<Self, Failure> {
+    /// [`Exit::Unsuitable`] when there is none of ours, [`Exit::Refused`] while another command changes it.
+    pub fn open(common: &Common, access: Access) -> Result<Self, Failure> {
         match &common.disk {
-            None => Self::running(),
-            Some(disk) => Self::image(disk, common.booted, state),
+            None => Self::running(access),
+            Some(disk) => Self::image(disk, common.booted, access),
         }
     }
 
-    fn running() -> Result<Self, Failure> {
+    fn running(access: Access) -> Result<Self, Failure> {
+        let lock = (access == Access::ReadWrite).then(Lock::running).transpose()?;
         let root = Path::new("/");
         let running = Running::of(root).map_err(unsuitable)?;
         let slot_mount = Mount::alone(root, &mount_point("running"))?;
@@ -89,11 +93,13 @@ impl Installed {
             slot_mount,
             _state: None,
             _running: None,
+            _lock: lock,
         })
     }
 
-    fn image(disk: &Path, booted: Option<Slot>, state: Access) -> Result<Self, Failure> {
+    fn image(disk: &Path, booted: Option<Slot>, access: Access) -> Result<Self, Failure> {
         let place = Place::image(disk).map_err(unsuitable)?;
+        let lock = (access == Access::ReadWrite).then(|| Lock::disk(disk)).transpose()?;
         let Some(booted) = booted else {
             return Err(Failure::new(Exit::Usage, "--disk needs --booted a or --booted b"));
         };
@@ -102,8 +108,8 @@ impl Installed {
         let slot_mount = Mount::ext4(volume.path(), &mount_point("running"), Access::ReadOnly)?;
         let tree = Tree::new(slot_mount.root()?);
         let root = mount_point("machine");
-        let state_volume = place.volume(&place.layout.state, state)?;
-        let state_mount = Mount::ext4(state_volume.path(), &root.join("var"), state)?;
+        let state_volume = place.volume(&place.layout.state, access)?;
+        let state_mount = Mount::ext4(state_volume.path(), &root.join("var"), access)?;
         Ok(Self {
             place,
             head: head(&tree)?,
@@ -116,15 +122,8 @@ impl Installed {
             slot_mount,
             _state: Some((state_mount, state_volume)),
             _running: Some(volume),
+            _lock: lock,
         })
-    }
-
-    /// Takes the right to change it.
-    ///
-    /// # Errors
-    /// [`Exit::Refused`] while another command has it.
-    pub fn lock(&self) -> Result<Lock, Failure> {
-        Ok(if self.live { Lock::running()? } else { Lock::disk(self.place.disk())? })
     }
 
     /// The running slot.

@@ -52,14 +52,12 @@ fn bless(seen: &Observed, running: &Running) -> Step {
     }
     let Some((name, entry)) = seen.booted(running) else { return Step::Refuse(Refusal::EntryLost) };
     let plain = name.blessed();
-    if !seen.whole(running.slot).any(|(other, _)| other == plain) {
-        return Step::Bless(plain, entry.clone());
-    }
     let counted = seen.names(running.slot).filter(|other| *other != plain && other.blessed() == plain);
-    match counted.collect::<Vec<_>>() {
-        counted if counted.is_empty() => Step::Done(Outcome::Blessed(plain)),
-        counted => Step::Retire(counted),
+    let counted: Vec<EntryName> = counted.collect();
+    if !seen.whole(running.slot).any(|(other, _)| other == plain) {
+        return Step::Bless { plain, entry: entry.clone(), counted };
     }
+    if counted.is_empty() { Step::Done(Outcome::Blessed(plain)) } else { Step::Retire(counted) }
 }
 
 #[cfg(test)]

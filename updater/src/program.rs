@@ -3,7 +3,9 @@
 //! It gets a process group of its own and no standard input. What it prints is shown line by line as
 //! it comes, and the end of it is kept. When the time is over the group gets TERM and, [`GRACE`] later,
 //! KILL; when the program ends by itself, what it left behind in its group is killed as well.
-//! A process that leaves the group is not followed.
+//! A process that leaves the group is not followed. When we are killed, so is the program.
+
+mod tether;
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
@@ -73,6 +75,7 @@ pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) ->
     let (output, input) = io::pipe()?;
     rustix::io::ioctl_fionbio(&output, true)?;
     command.stdin(Stdio::null()).stdout(input.try_clone()?).stderr(input).process_group(0);
+    tether::die_with_us(&mut command);
     let child = command.spawn()?;
     drop(command);
     let mut lines = Lines { show, partial: Vec::new(), kept: String::new() };
@@ -269,6 +272,18 @@ mod tests {
             let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&minute));
             assert_eq!(ended, Ok(1), "it is still there");
         }
+    }
+
+    #[test]
+    fn a_program_dies_with_the_thread_that_waits_for_it() {
+        let (mut output, input) = io::pipe().unwrap();
+        let mut command = shell("echo $$; exec sleep 600");
+        tether::die_with_us(command.stdin(Stdio::null()).stdout(input));
+        std::thread::spawn(move || command.spawn().map(drop).unwrap()).join().unwrap();
+        // The pipe ends when nobody can write to it any more.
+        let mut said = String::new();
+        output.read_to_string(&mut said).unwrap();
+        assert!(said.is_empty() || said.trim().parse::<i32>().is_ok(), "{said}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 /// A boot that takes longer than this has failed; emulated on a busy machine one takes a minute or two.
 const PATIENCE: Duration = Duration::from_secs(420);
+/// How often a narrator is told where a machine is.
+const NARRATION: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A machine and its disk. Dropping it cuts its power.
@@ -24,6 +26,8 @@ pub struct Machine {
     qemu: Option<Child>,
     /// Console bytes that earlier waits have passed over.
     seen: usize,
+    /// Who is told, now and then during long waits, where the machine is.
+    narrator: Option<fn(&str)>,
 }
 
 impl Machine {
@@ -51,7 +55,7 @@ impl Machine {
 
     fn with(disk: PathBuf, format: &'static str, folder: &Path, name: &str) -> Self {
         let (name, folder) = (name.to_owned(), folder.to_owned());
-        let machine = Self { name, folder, disk, format, forward: None, qemu: None, seen: 0 };
+        let machine = Self { name, folder, disk, format, forward: None, qemu: None, seen: 0, narrator: None };
         fs::copy(VARIABLES, machine.path("vars")).expect("package ovmf; run `./setup.sh`");
         let _ = fs::remove_file(machine.path("console"));
         machine
@@ -60,6 +64,11 @@ impl Machine {
     /// Makes port 80 of the machine reachable at a port of the host's loopback.
     pub fn forward(&mut self, port: u16) {
         self.forward = Some(port);
+    }
+
+    /// During long waits, hands the newest line of the console to `narrator` every few seconds.
+    pub fn narrate(&mut self, narrator: fn(&str)) {
+        self.narrator = Some(narrator);
     }
 
     fn path(&self, kind: &str) -> PathBuf {
@@ -177,14 +186,29 @@ impl Machine {
     /// If there is none in time, or QEMU ends.
     pub fn wait_until<T>(&mut self, what: &str, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
         let begun = Instant::now();
+        let mut told = (Instant::now(), String::new());
         loop {
             if let Some(found) = look(self) {
                 return found;
             }
             assert!(begun.elapsed() < PATIENCE, "{}: no {what}", self.name);
+            if told.0.elapsed() > NARRATION {
+                told = (Instant::now(), self.tell_of_the_console(told.1));
+            }
             self.start_after_reset(what);
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Tells the newest line of the console, unless it is `old`; the line.
+    fn tell_of_the_console(&self, old: String) -> String {
+        let Some(narrator) = self.narrator else { return old };
+        let console = self.console();
+        let newest = console.lines().rev().map(visible).find(|line| !line.is_empty()).unwrap_or_default();
+        if newest != old {
+            narrator(&newest);
+        }
+        newest
     }
 
     /// Starts it again if it has reset itself.
@@ -221,6 +245,21 @@ impl Machine {
         }
         self.qemu = None;
     }
+}
+
+/// A line of the console without what only a terminal understands.
+fn visible(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            // A control sequence ends with a letter.
+            '\u{1b}' => drop(rest.by_ref().find(char::is_ascii_alphabetic)),
+            c if c.is_control() => {}
+            c => text.push(c),
+        }
+    }
+    text.trim().to_owned()
 }
 
 impl Drop for Machine {

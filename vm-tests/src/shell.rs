@@ -72,16 +72,17 @@ impl Shell {
     /// # Panics
     /// If it does not end.
     pub fn run_and_show(&mut self, command: &str, show: impl FnMut(&str)) -> (i32, String) {
-        let answer = self.ask(command, show);
+        let answer = self.try_and_show(command, show);
         answer.unwrap_or_else(|| panic!("`{command}` does not end; so far it said\n{}", self.unread))
     }
 
     /// Runs a command that the end of the boot may cut off.
     pub fn try_run(&mut self, command: &str) -> Option<(i32, String)> {
-        self.ask(command, |_| ())
+        self.try_and_show(command, |_| ())
     }
 
-    fn ask(&mut self, command: &str, mut show: impl FnMut(&str)) -> Option<(i32, String)> {
+    /// As [`try_run`](Self::try_run), and shows each line of its output as it comes.
+    pub fn try_and_show(&mut self, command: &str, mut show: impl FnMut(&str)) -> Option<(i32, String)> {
         let typed = self.type_in(command)?;
         let mut shown = 0;
         while !self.closed && typed.begun.elapsed() < PATIENCE {

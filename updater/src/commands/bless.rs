@@ -14,13 +14,12 @@ use crate::machine::{Goal, Outcome};
 pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let progress = super::progress(common);
     let installed = Installed::open(common, Access::ReadWrite)?;
-    let _lock = installed.lock()?;
     let outcome = run_host(&mut Linux::installed(&installed, None, &*progress), &Goal::Bless)?;
     let Outcome::Blessed(name) = outcome else {
         return Err(Failure::new(Exit::Failed, "a blessing ended as something else"));
     };
     let version = &installed.head.version;
     let json = json!({ "version": version, "slot": name.slot.to_string(), "entry": name.to_string() });
-    super::answer(common, &json, &[format!("{version} in slot {} is good", name.slot)])?;
+    super::answer_done(common, &json, &[format!("{version} in slot {} is good", name.slot)]);
     Ok(Exit::Done)
 }

@@ -72,7 +72,7 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
         size(filled.downloaded),
         size(filled.fetched)
     );
-    super::answer(common, &json, &[line])?;
+    super::answer_done(common, &json, &[line]);
     Ok(Exit::Done)
 }
 

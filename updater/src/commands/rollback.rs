@@ -14,12 +14,11 @@ use crate::machine::{Goal, Outcome};
 pub(super) fn run(common: &Common, no_reboot: bool) -> Result<Exit, Failure> {
     let progress = super::progress(common);
     let installed = Installed::open(common, Access::ReadWrite)?;
-    let _lock = installed.lock()?;
     let outcome = run_host(&mut Linux::installed(&installed, None, &*progress), &Goal::Rollback)?;
     let Outcome::RolledBack(name) = outcome else {
         return Err(Failure::new(Exit::Failed, "a rollback ended as something else"));
     };
     let json = json!({ "slot": name.slot.to_string(), "entry": name.to_string(), "reboot": true });
-    super::answer(common, &json, &[format!("slot {} boots next", name.slot)])?;
-    super::reboot(&installed, no_reboot, &*progress)
+    super::answer_done(common, &json, &[format!("slot {} boots next", name.slot)]);
+    Ok(super::reboot(&installed, no_reboot, &*progress))
 }

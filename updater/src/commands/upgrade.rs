@@ -27,7 +27,6 @@ struct Brought {
 pub(super) fn run(common: &Common, upgrade: &Upgrade) -> Result<Exit, Failure> {
     let progress = super::progress(common);
     let installed = Installed::open(common, Access::ReadWrite)?;
-    let _lock = installed.lock()?;
     let mut to = None;
     let brought = bring(common, upgrade, &installed, &*progress, &mut to);
     let brought = brought.inspect_err(|failure| {
@@ -50,8 +49,8 @@ pub(super) fn run(common: &Common, upgrade: &Upgrade) -> Result<Exit, Failure> {
         "reboot": wants_reboot, "kept": filled.kept, "copied": filled.copied, "fetched": filled.fetched,
         "downloaded": filled.downloaded, "drifted": filled.drifted,
     });
-    super::answer(common, &json, &lines)?;
-    if wants_reboot { super::reboot(&installed, upgrade.no_reboot, &*progress) } else { Ok(Exit::Done) }
+    super::answer_done(common, &json, &lines);
+    Ok(if wants_reboot { super::reboot(&installed, upgrade.no_reboot, &*progress) } else { Exit::Done })
 }
 
 /// Brings the version; `to` says which it is as soon as that is known.
@@ -100,7 +99,7 @@ fn word(outcome: &Outcome) -> &'static str {
 fn said(outcome: &Outcome, wanted: &Wanted) -> (String, bool) {
     let version = &wanted.head.version;
     match outcome {
-        Outcome::UpToDate => (format!("{version} runs already and is good"), false),
+        Outcome::UpToDate => (format!("{version} runs already, is good, and boots next"), false),
         Outcome::OnTrial => (format!("{version} runs already, on trial"), false),
         Outcome::Staged { name, reboot: true } => {
             (format!("{version} is in slot {}, verified, and wants a reboot for its trial", name.slot), true)

@@ -18,8 +18,8 @@ const PATH: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
 /// The end of a program's messages that an error keeps.
 const MESSAGES: usize = 4096;
 
-/// Where the superblock has its magic number, in bytes from the beginning of the device.
-const MAGIC_AT: u64 = 1024 + 56;
+/// Where the superblock begins, in bytes from the beginning of the device.
+const SUPERBLOCK: u64 = 1024;
 
 /// What a new ext4 file system is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,12 +122,17 @@ impl Tool<'_> {
     }
 }
 
-/// Whether `device` begins as ext2, 3 and 4 do: with their magic number in the superblock.
+/// The bytes of the ext2, 3 or 4 file system that `device` begins with, by its superblock; `None` without one.
 #[must_use]
-pub fn holds_ext(device: &Path) -> bool {
-    let mut magic = [0; 2];
-    let read = File::open(device).and_then(|file| file.read_exact_at(&mut magic, MAGIC_AT));
-    read.is_ok() && magic == [0x53, 0xef]
+pub fn ext_size(device: &Path) -> Option<u64> {
+    let mut block = [0; 1024];
+    File::open(device).and_then(|file| file.read_exact_at(&mut block, SUPERBLOCK)).ok()?;
+    let word = |at: usize| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    // s_magic; s_blocks_count_lo and _hi, the latter only with the feature 64bit; s_log_block_size.
+    let [count, log, features, high] = [0x04, 0x18, 0x60, 0x150].map(word);
+    let high = if features & 0x80 == 0 { 0 } else { high };
+    let count = u64::from(high) << 32 | u64::from(count);
+    (block[0x38..0x3a] == [0x53, 0xef] && log <= 6).then(|| count.saturating_mul(1024 << log))
 }
 
 fn e2fsck(how: &[&str]) -> Command {

@@ -70,9 +70,23 @@ pub enum EspError {
         /// The kernel or initrd.
         object: Digest,
     },
+    /// The change that makes an entry the next one to boot was begun, and neither ended nor taken back.
+    #[error("whether {name} boots next is not known; `edeploy-ab status` may tell")]
+    Unsure {
+        /// The entry.
+        name: EntryName,
+        /// Why it did not end.
+        #[source]
+        source: Box<EspError>,
+    },
 }
 
 impl EspError {
+    /// For `map_err`: this was in the way of making the entry `name` the next one.
+    pub(crate) fn unsure(self, name: EntryName) -> Self {
+        Self::Unsure { name, source: Box::new(self) }
+    }
+
     /// For `map_err`: reading `what` failed.
     pub(super) fn reading(what: &str) -> impl Fn(io::Error) -> Self {
         move |source| Self::Io { action: "reading", what: what.to_owned(), source }

@@ -34,6 +34,8 @@ use crate::wanted::Wanted;
 
 /// Inodes that a slot has beyond the records of a manifest: our own folder, what is carried over.
 const SPARE_INODES: u64 = 1000;
+/// The unit in which a file system fills its partition, in bytes.
+const BLOCK: u64 = 4096;
 
 /// A version on its way to a machine, and the site it comes from.
 #[derive(Clone, Copy)]
@@ -186,9 +188,18 @@ impl<'a> Linux<'a> {
     fn is_sound(&self, slot: Slot) -> Result<bool, Failure> {
         let Subject::Installed(installed) = self.subject else { return Ok(false) };
         let volume = self.volume(installed.place.layout.slot(slot), Access::ReadWrite)?;
-        if !fs::holds_ext(volume.path()) {
-            self.progress.note(&format!("slot {slot} was never written: it gets a file system"));
-            return Ok(false);
+        let size = installed.place.layout.slot(slot).size;
+        match fs::ext_size(volume.path()) {
+            Some(found) if found.abs_diff(size) < BLOCK => {}
+            Some(found) => {
+                let text = format!("slot {slot} gets a new file system: it has {found} of {size} bytes");
+                self.progress.note(&text);
+                return Ok(false);
+            }
+            None => {
+                self.progress.note(&format!("slot {slot} was never written: it gets a file system"));
+                return Ok(false);
+            }
         }
         if let Err(e) = Tool::Repair.run(volume.path()) {
             self.progress.note(&format!("slot {slot} gets a new file system: {e}"));

@@ -132,6 +132,11 @@ pub enum Event {
         /// What is known of the cause.
         reason: String,
     },
+    /// An operator asked for what runs, so that it boots next, not what would have.
+    Stays {
+        /// What runs.
+        running: Deployment,
+    },
     /// An operator asked for the other slot.
     RolledBack {
         /// What ran.
@@ -155,6 +160,7 @@ impl Event {
             Self::Booted { running, .. }
             | Self::Healthy { running, .. }
             | Self::Unhealthy { running, .. }
+            | Self::Stays { running }
             | Self::Blessed { running } => vec![running],
             Self::Hook { .. } => Vec::new(),
         }
@@ -198,6 +204,7 @@ impl fmt::Display for Event {
                 write!(f, "{running} is not healthy: {reason}{reboot}")
             }
             Self::Blessed { running } => write!(f, "{running} is good"),
+            Self::Stays { running } => write!(f, "{running} stays: it boots next, not the other slot"),
             Self::FellBack { from, to, reason } => write!(f, "fell back from {from} to {to}: {reason}"),
             Self::RolledBack { from, to } => write!(f, "rolled back from {from} to {to}"),
         }

@@ -152,10 +152,17 @@ pub enum Step {
         /// Kept for the end.
         reboot: bool,
     },
-    /// Write this entry, newer than all others, for a slot that has a good one already.
+    /// Write this entry, newer than all others, for a slot that has a good one already: it boots next.
     Rearm(EntryName, Entry),
-    /// Write this plain entry beside the counted one.
-    Bless(EntryName, Entry),
+    /// Write this plain entry, then delete the counted one, which the loader would go on to take.
+    Bless {
+        /// Its name.
+        plain: EntryName,
+        /// Its text.
+        entry: Entry,
+        /// What it stands for from then on.
+        counted: Vec<EntryName>,
+    },
     /// Delete these entries: another one stands for them.
     Retire(Vec<EntryName>),
     /// Nothing: this is how it ended.
@@ -184,6 +191,17 @@ pub enum Outcome {
     RolledBack(EntryName),
     /// What runs is good.
     Blessed(EntryName),
+}
+
+impl Outcome {
+    /// What it is to have written the entry `name`: one that is not counted comes from an install.
+    #[must_use]
+    pub fn armed(name: EntryName, reboot: bool) -> Self {
+        match name.tries {
+            None => Self::Installed(name),
+            Some(_) => Self::Staged { name, reboot },
+        }
+    }
 }
 
 /// Why not.

@@ -73,7 +73,7 @@ fn an_upgrade_begins_only_where_it_may() {
         (&["1a v1", "2b+3 v2"], upgrade(2), staged(EntryName::trial(B, 2, TRIES))),
         (&["1a v1", "2b v2"], upgrade(2), staged(EntryName::plain(B, 2))),
         (&["1a v1", "2b+3 v3"], upgrade(2), Step::Check(B)),
-        (&["1a v1", "2b+3 v2"], upgrade(1), Step::Close(B)),
+        (&["2a v1", "2a+2-1 v1"], upgrade(1), Step::Done(Outcome::UpToDate)),
         (&["1a v1", "2b+0-3 v2"], upgrade(1), Step::Done(Outcome::UpToDate)),
         // On trial: only if there is nothing to lose.
         (&["2a+2-1 v1", "1b v3"], upgrade(2), Step::Refuse(Refusal::Trial)),
@@ -95,6 +95,20 @@ fn an_upgrade_begins_only_where_it_may() {
         (&["1a v9"], upgrade(3), Step::Refuse(Refusal::EntryLost)),
     ] {
         assert_eq!(next(&machine(entries), &goal), step, "{entries:?} {goal:?}");
+    }
+}
+
+#[test]
+fn an_upgrade_to_what_runs_keeps_it_and_the_way_to_the_other_slot() {
+    let plain = EntryName::plain(A, 3);
+    for staged in ["2b+3 v2", "2b v2"] {
+        let Step::Rearm(name, entry) = next(&machine(&["1a v1", staged]), &upgrade(1)) else {
+            panic!("{staged}")
+        };
+        assert_eq!((name, entry.generation, entry.options.manifest), (plain, 3, version(1)));
+        let older = Step::Retire(vec![EntryName::plain(A, 1)]);
+        assert_eq!(next(&machine(&["1a v1", "3a v1", staged]), &upgrade(1)), older);
+        assert_eq!(next(&machine(&["3a v1", staged]), &upgrade(1)), Step::Done(Outcome::UpToDate));
     }
 }
 
@@ -145,7 +159,7 @@ fn steps(mut seen: Observed, goal: Goal) -> Vec<Step> {
             Step::ClearOverride
             | Step::Remember(_)
             | Step::Rearm(..)
-            | Step::Bless(..)
+            | Step::Bless { .. }
             | Step::Retire(_)
             | Step::Done(_)
             | Step::Refuse(_) => return steps,
@@ -230,10 +244,15 @@ fn a_rollback_makes_the_good_entry_of_the_other_slot_the_newest_and_then_drops_t
 fn blessing_writes_the_plain_entry_and_then_drops_the_counted_one() {
     let plain = EntryName::plain(A, 2);
     let counted = |text: &str| Step::Retire(vec![text.parse().unwrap()]);
+    let bless = |counted: &str| Step::Bless {
+        plain,
+        entry: entry(plain, 1),
+        counted: vec![counted.parse().unwrap()],
+    };
     for (entries, step) in [
-        (&["1b v2", "2a+2-1 v1"][..], Step::Bless(plain, entry(plain, 1))),
-        (&["1b v2", "2a+0-4 v1"], Step::Bless(plain, entry(plain, 1))),
-        (&["1b v2", "2a+2-1 v1", "2a torn"], Step::Bless(plain, entry(plain, 1))),
+        (&["1b v2", "2a+2-1 v1"][..], bless("edeploy-a-g2+2-1.conf")),
+        (&["1b v2", "2a+0-4 v1"], bless("edeploy-a-g2+0-4.conf")),
+        (&["1b v2", "2a+2-1 v1", "2a torn"], bless("edeploy-a-g2+2-1.conf")),
         (&["1b v2", "2a+2-1 v1", "2a v1"], counted("edeploy-a-g2+2-1.conf")),
         (&["1b v2", "2a+2-1 torn", "2a v1"], counted("edeploy-a-g2+2-1.conf")),
         (&["1b v2", "2a v1"], Step::Done(Outcome::Blessed(plain))),
@@ -244,7 +263,7 @@ fn blessing_writes_the_plain_entry_and_then_drops_the_counted_one() {
     }
     let mut told = machine(&["3a+3 v1", "2a+2-1 v1"]);
     told.world.counted = Some("edeploy-a-g2+2-1.conf".parse().unwrap());
-    assert_eq!(next(&told, &Goal::Bless), Step::Bless(plain, entry(plain, 1)), "the one that was booted");
+    assert_eq!(next(&told, &Goal::Bless), bless("edeploy-a-g2+2-1.conf"), "the one that was booted");
     told.world.counted = Some("edeploy-a-g4+2-1.conf".parse().unwrap());
     assert_eq!(next(&told, &Goal::Bless), Step::Refuse(Refusal::EntryLost));
     let mut volatile = machine(&["2a+2-1 v1"]);
@@ -330,7 +349,7 @@ fn in_no_state_is_the_running_slot_touched_or_the_only_bootable_entry_dropped() 
                 | Step::Carry(_)
                 | Step::Post(_)
                 | Step::Rearm(..)
-                | Step::Bless(..)
+                | Step::Bless { .. }
                 | Step::Done(_)
                 | Step::Refuse(_) => {}
             }

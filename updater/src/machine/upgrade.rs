@@ -1,6 +1,6 @@
 //! The way of a tree into a slot: install and upgrade share it from the closed slot on.
 
-use edeploy_format::boot::{EntryName, TRIES};
+use edeploy_format::boot::{Entry, EntryName, TRIES};
 use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
 
@@ -14,24 +14,29 @@ pub(super) fn install(seen: &Observed) -> Step {
 
 /// The next step of an upgrade.
 pub(super) fn next(seen: &Observed, running: &Running, manifest: Digest, retry: bool) -> Step {
+    if running.manifest == manifest {
+        return already_running(seen, running);
+    }
     if seen.own(running).is_none() {
         // Nothing may be closed: the other slot is all that boots.
         return Step::Refuse(Refusal::EntryLost);
     }
-    if running.manifest == manifest {
-        return already_running(seen, running);
-    }
     go_on(seen, running.slot.other(), false, || begin(seen, running, manifest, retry))
 }
 
-/// What runs is what is wanted; another version that is to boot next is given up.
+/// What runs is what is wanted; if the other slot is to boot next, it is so no longer, but stays bootable.
 fn already_running(seen: &Observed, running: &Running) -> Step {
     if seen.on_trial(running) {
         return Step::Done(Outcome::OnTrial);
     }
-    match seen.staged(running) {
-        Some(_) => Step::Close(running.slot.other()),
-        None => Step::Done(Outcome::UpToDate),
+    let Some((own, entry)) = seen.own(running) else { return Step::Refuse(Refusal::EntryLost) };
+    if seen.staged(running).is_some() {
+        let entry = Entry { generation: seen.next_generation(), ..entry.clone() };
+        return Step::Rearm(EntryName::plain(running.slot, entry.generation), entry);
+    }
+    match seen.names(running.slot).filter(|name| name.generation < own.generation).collect::<Vec<_>>() {
+        older if older.is_empty() => Step::Done(Outcome::UpToDate),
+        older => Step::Retire(older),
     }
 }
 
@@ -79,7 +84,6 @@ fn go_on(seen: &Observed, target: Slot, install: bool, begin: impl FnOnce() -> S
             let name = EntryName::trial(slot.slot(), seen.next_generation(), TRIES);
             Step::Arm { slot, name, reboot }
         }
-        Progress::Armed { name, .. } if install => Step::Done(Outcome::Installed(name)),
-        Progress::Armed { name, reboot } => Step::Done(Outcome::Staged { name, reboot }),
+        Progress::Armed { name, reboot } => Step::Done(Outcome::armed(name, reboot)),
     }
 }

@@ -33,7 +33,7 @@ pub struct Planning<'a> {
     pub kept: &'a Kept,
     /// The running slot, if there is one.
     pub running: Option<PlannedFrom<'a>>,
-    /// The inactive slot and its own manifest, if it has one that can be believed.
+    /// The inactive slot and its own manifest, if it has one.
     pub inactive: Option<(&'a Tree, &'a File)>,
 }
 
@@ -114,8 +114,13 @@ impl Planning<'_> {
         let mut plan = Plan::default();
         self.carried(&mut plan, on)?;
         self.changes(&mut plan, on)?;
-        self.cost(&mut plan)?;
-        Ok(plan)
+        match self.cost(plan) {
+            // What an interrupted upgrade left is no manifest, or no tree of it: it counts as empty.
+            Err(PlanError::Inactive(_) | PlanError::Manifest { of: INACTIVE, .. }) => {
+                Self { inactive: None, ..*self }.cost(plan)
+            }
+            planned => planned,
+        }
     }
 }
 

@@ -31,11 +31,46 @@ fn an_upgrade_waits_for_the_trial_and_a_version_fallen_back_from_for_retry() {
     lab.run(&["upgrade", "2"]).done();
     let trial = "the running version is still on trial; wait for its health checks, bless it or roll back";
     documented(&lab.run_as("b", &["upgrade", "3"]), 3, trial);
+    let dry = lab.run_as("b", &["test-upgrade", "3"]);
+    assert_eq!((dry.code, dry.out.lines().last()), (3, Some(&*format!("upgrade: refused: {trial}"))));
     lab.esp("mren", &["::/loader/entries/edeploy-b-g2+3.conf", "::/loader/entries/edeploy-b-g2+0-3.conf"]);
     let fell_back = "this machine fell back from the version with manifest …; --retry takes it again";
     documented(&lab.run(&["upgrade", "2"]), 3, fell_back);
+    let dry = lab.run(&["test-upgrade", "2", "--json"]);
+    let verdict = dry.json()["verdict"].as_str().unwrap().to_owned();
+    assert!(dry.code == 3 && verdict.starts_with("refused: this machine fell back"), "{dry:?}");
     documented(&lab.run(&["rollback"]), 3, "the other slot holds no version that was found good");
     lab.run(&["upgrade", "2", "--retry"]).done();
+}
+
+#[test]
+fn an_upgrade_to_what_runs_keeps_it_and_what_was_staged() {
+    let mut lab = Lab::installed();
+    lab.publish("1", 1, &tree("1"), &rule("1", &json!({})), |_| ());
+    lab.run(&["upgrade", "2"]).done();
+    let dry = lab.run(&["test-upgrade", "2", "--json"]).done().json();
+    assert_eq!(dry["verdict"], "nothing to do: it boots next, as edeploy-b-g2+3.conf");
+    let said = lab.run(&["upgrade", "1"]).done().out;
+    assert_eq!(said, "1 runs already, is good, and boots next\n");
+    let status = lab.run(&["status", "--json"]).done().json();
+    assert_eq!(status["next"], "edeploy-a-g3.conf");
+    let entries: Vec<_> = status["entries"].as_array().unwrap().iter().map(|e| &e["entry"]).collect();
+    assert_eq!(entries, ["edeploy-a-g3.conf", "edeploy-b-g2+3.conf"]);
+    assert_eq!(lab.journal().last().unwrap().0, "stays");
+    lab.run(&["upgrade", "2"]).done();
+    assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-b-g4+3.conf");
+}
+
+#[test]
+fn a_disk_is_looked_at_as_a_power_cut_left_it() {
+    let lab = Lab::installed();
+    assert_eq!(lab.state("feature needs_recovery"), "");
+    let before = lab.fingerprint();
+    for words in [&["status"][..], &["list"], &["verify"], &["test-upgrade", "2"]] {
+        lab.run(words).done();
+    }
+    assert_eq!(lab.fingerprint(), before);
+    lab.run(&["upgrade", "2"]).done();
 }
 
 #[test]
@@ -47,6 +82,21 @@ fn without_its_own_entry_nothing_is_touched() {
     lab.esp("mdel", &["::/loader/entries/edeploy-a-g1.conf"]);
     let ran = lab.run(&["status"]);
     documented(&ran, 10, "no whole boot entry boots slot … of this disk");
+}
+
+#[test]
+fn a_slot_whose_metadata_signs_another_manifest_is_not_called_clean() {
+    let lab = Lab::installed();
+    let tuf = "usr/lib/edeploy/slot/tuf";
+    let other = lab.path("other");
+    std::fs::write(&other, "{}").unwrap();
+    for name in ["role-web.json", "root.json"] {
+        lab.slot_a(&format!("rm {tuf}/{name}"));
+        lab.slot_a(&format!("write {} {tuf}/{name}", other.display()));
+        documented(&lab.run(&["verify"]), 5, "reading ….json: …");
+    }
+    lab.slot_a(&format!("rm {tuf}/timestamp.json"));
+    assert_ne!(lab.run(&["verify"]).code, 0);
 }
 
 #[test]

@@ -175,8 +175,13 @@ impl Lab {
 
     /// A command on the disk as if it had booted slot a.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
+        self.command_as("a", words)
+    }
+
+    /// A command on the disk as if it had booted this slot.
+    pub(crate) fn command_as(&self, slot: &str, words: &[&str]) -> Command {
         let mut command = program();
-        command.args(words).arg("--disk").arg(self.path("disk")).args(["--booted", "a"]);
+        command.args(words).arg("--disk").arg(self.path("disk")).args(["--booted", slot]);
         command.arg("--repo").arg(self.site_folder());
         command
     }
@@ -196,11 +201,8 @@ impl Lab {
         lines.iter().map(event).collect()
     }
 
-    /// A command on the disk as if it had booted this slot.
     pub(crate) fn run_as(&self, slot: &str, words: &[&str]) -> Ran {
-        let mut command = program();
-        command.args(words).arg("--disk").arg(self.path("disk")).args(["--booted", slot]);
-        Ran::of(command.arg("--repo").arg(self.site_folder()).output().unwrap())
+        Ran::of(self.command_as(slot, words).output().unwrap())
     }
 
     /// Where the state partition begins: after table, ESP and slots, each on a whole MiB.

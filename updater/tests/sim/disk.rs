@@ -10,14 +10,31 @@ use edeploy_ab::esp::{BlockDevice, SECTOR, SyncId};
 
 type Sector = [u8; SECTOR];
 
-/// The switch of all disks of a machine.
+/// The switch of all disks of a machine, and their faults.
 #[derive(Clone, Default)]
-pub(crate) struct Power(Rc<Cell<Option<usize>>>);
+pub(crate) struct Power(Rc<Cell<Option<usize>>>, Rc<Cell<Faults>>);
+
+/// Effects that go well, and how many fail then.
+#[derive(Clone, Copy, Default)]
+struct Faults {
+    after: usize,
+    count: usize,
+}
 
 impl Power {
     /// Cuts it after `effects` more (a sector written, a barrier); with `None`, never.
     pub(crate) fn cut_after(&self, effects: Option<usize>) {
         self.0.set(effects);
+    }
+
+    /// Lets `count` effects fail after the next `after`, while the power stays on.
+    pub(crate) fn fail_after(&self, after: usize, count: usize) {
+        self.1.set(Faults { after, count });
+    }
+
+    /// How many of the faults that were asked for have not happened.
+    pub(crate) fn faults_left(&self) -> usize {
+        self.1.get().count
     }
 
     pub(crate) fn is_out(&self) -> bool {
@@ -30,6 +47,14 @@ impl Power {
     }
 
     fn tick(&self) -> io::Result<()> {
+        match self.1.get() {
+            Faults { count: 0, .. } => {}
+            Faults { after: 0, count } => {
+                self.1.set(Faults { after: 0, count: count - 1 });
+                return Err(io::Error::other("the disk failed"));
+            }
+            Faults { after, count } => self.1.set(Faults { after: after - 1, count }),
+        }
         match self.0.get() {
             None => Ok(()),
             Some(0) => Err(io::Error::other("the power is cut")),

@@ -335,6 +335,8 @@ impl Host for Machine {
         })
     }
 
+    fn warn(&mut self, _: &Fault) {}
+
     fn clear_override(&mut self) -> Result<(), Fault> {
         self.efi = Efi::default();
         Ok(())

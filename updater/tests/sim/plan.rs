@@ -103,11 +103,11 @@ impl Plan {
         dice: &mut Dice,
     ) -> Result<Option<Drive>, String> {
         match life {
+            Err(Fault::Broken(what)) => return Err(what),
+            Ok(Life::Reboot | Life::Reset) | Err(_) if machine.power.is_out() => return Ok(Some(Drive::Cut)),
             Ok(Life::Ended(ending)) => return Ok(Some(Drive::Ended(ending))),
             Ok(Life::Reboot) => machine.settle(),
             Ok(Life::Reset) => *machine = reset(machine, dice),
-            Err(Fault::Broken(what)) => return Err(what),
-            Err(_) if machine.power.is_out() => return Ok(Some(Drive::Cut)),
             Err(fault) => return Err(fault.to_string()),
         }
         Ok(None)

@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::plan::{Ending, Plan, Wanted};
 use crate::tree::{Temper, Tree};
 
-fn healthy(version: u8) -> Tree {
+pub(crate) fn healthy(version: u8) -> Tree {
     Tree { version, temper: Temper::Healthy }
 }
 
@@ -22,7 +22,7 @@ fn ending(version: u8, slot: Slot) -> Ending {
 }
 
 /// Version 1 on a machine that was blank.
-fn installed(tree: Tree) -> Machine {
+pub(crate) fn installed(tree: Tree) -> Machine {
     let mut machine = Machine::blank(tree);
     run(&mut machine, &Goal::Install).unwrap();
     machine.settle();
@@ -47,7 +47,7 @@ fn upgraded(mut machine: Machine, from: Tree, slot: Slot, to: Tree) -> Machine {
 }
 
 /// Version 1 was installed in slot a and upgraded to 2 in slot b: both are good.
-fn second() -> Machine {
+pub(crate) fn second() -> Machine {
     upgraded(installed(healthy(1)), healthy(1), A, healthy(2))
 }
 

@@ -61,6 +61,9 @@ impl Linux<'_> {
             Record::Blessed(name) => {
                 Event::Blessed { running: Deployment { generation: Some(name.generation), ..running } }
             }
+            Record::RolledBack(name) if name.slot == installed.slot() => {
+                Event::Stays { running: Deployment { generation: Some(name.generation), ..running } }
+            }
             Record::RolledBack(name) => {
                 let manifest = self.manifest_of(name)?;
                 let version = version_of(&self.journal().read()?, &manifest);

@@ -236,6 +236,10 @@ impl Host for Linux<'_> {
         Ok(self.journal().append(self.event(record)?)?)
     }
 
+    fn warn(&mut self, fault: &Failure) {
+        self.progress.note(&format!("what was asked for is done, but: {fault}"));
+    }
+
     fn clear_override(&mut self) -> Result<(), Failure> {
         let Subject::Installed(installed) = self.subject else { return Ok(()) };
         for variable in OVERRIDES {

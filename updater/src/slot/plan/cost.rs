@@ -16,7 +16,8 @@ enum Source {
 }
 
 impl Planning<'_> {
-    pub(super) fn cost(&self, plan: &mut Plan) -> Result<(), PlanError> {
+    /// `plan` with what it costs.
+    pub(super) fn cost(&self, mut plan: Plan) -> Result<Plan, PlanError> {
         let new = manifest(self.manifest).map_err(of(NEW))?;
         let start = new.offset();
         let inactive = self.inactive.map(|(_, file)| manifest(file)).transpose().map_err(of(INACTIVE))?;
@@ -44,7 +45,7 @@ impl Planning<'_> {
         plan.need.own_folder(offset);
         needs.sort();
         plan.download = if needs.is_empty() { plan.download } else { cost(self.pack_index, &needs)? };
-        Ok(())
+        Ok(plan)
     }
 
     fn source(&self, new: &Record, there: Option<&Record>) -> Result<Source, PlanError> {
