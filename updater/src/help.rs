@@ -63,8 +63,9 @@ pub fn of(command: &str) -> Option<&'static str> {
         "list" => {
             "Usage: edeploy-ab list\n\n\
             Lists the published versions of this machine's role, oldest first: version,\n\
-            serial, architecture, build time, and whether it runs here, is in the other\n\
-            slot, or was fallen back from. Fetches and checks the signed metadata.\n"
+            serial, build time, and whether it runs here, is in the other slot, was fallen\n\
+            back from or withdrawn; with --json also its architecture and manifest. Fetches\n\
+            and checks the signed metadata.\n"
         }
         "status" => {
             "Usage: edeploy-ab status\n\n\
@@ -86,13 +87,14 @@ pub fn of(command: &str) -> Option<&'static str> {
             "Usage: edeploy-ab test-upgrade VERSION\n\n\
             Says what `upgrade VERSION` would do: files added, changed, removed and kept by\n\
             exclude, bytes to download and to write, room needed on slot and ESP, hooks that\n\
-            would run. Changes nothing.\n"
+            would run, and whether it would be refused. Changes nothing.\n"
         }
         "verify" => {
             "Usage: edeploy-ab verify\n\n\
             Reads every file of the running slot and compares it with the signed manifest,\n\
-            leaving out what the transition excluded. Lists each difference. Exits with 0\n\
-            if there is none, with 9 if there are some.\n"
+            leaving out what the transition excluded, and checks that the metadata in the\n\
+            slot signs that manifest. Lists each difference. Exits with 0 if there is none,\n\
+            with 9 if there are some.\n"
         }
         "rollback" => {
             "Usage: edeploy-ab rollback [--no-reboot]\n\n\

@@ -216,81 +216,21 @@ fn apply<H: Host>(
     reached: &mut Option<Outcome>,
 ) -> Result<Progress, H::Error> {
     Ok(match step {
-        Step::Partition => {
-            host.partition()?;
-            host.sync(SyncId::Table)?;
-            Progress::Partitioned
-        }
-        Step::MakeEsp => {
-            let volume_id = host.volume_id()?;
-            Esp::format(host.esp()?, volume_id)?;
-            Progress::EspMade
-        }
-        Step::MakeState => {
-            host.make_state()?;
-            host.sync(SyncId::State)?;
-            Progress::StateMade
-        }
-        Step::ClearOverride => {
-            host.clear_override()?;
-            far
-        }
-        Step::Check(slot) => {
-            let objects = host.boot_objects()?;
-            esp(host)?.check_room(slot, &objects)?;
-            host.hook(Hook::Check, slot)?;
-            Progress::Checked
-        }
-        Step::Remember(failures) => {
-            for (name, manifest) in failures {
-                host.record(&Record::FellBack(name, manifest))?;
-            }
-            Progress::Remembered
-        }
-        Step::Close(slot) => {
-            host.record(&Record::Started(slot))?;
-            let mut esp = esp(host)?;
-            let entries = esp.entries()?.into_iter().map(|listed| listed.name);
-            esp.delete_entries(&entries.filter(|name| name.slot == slot).collect::<Vec<_>>())?;
-            Progress::Closed(machine::close(slot))
-        }
-        Step::MakeSlot(slot) => {
-            host.make_slot(&slot)?;
-            Progress::Made(slot)
-        }
-        Step::Fill(slot) => {
-            host.fill(&slot)?;
-            host.sync(SyncId::SlotFilled)?;
-            Progress::Filled(machine::fill(slot))
-        }
-        Step::Verify(slot) => {
-            host.verify(&slot)?;
-            Progress::Verified(machine::verify(slot))
-        }
-        Step::PutLoader(slot) => {
-            let loader = host.loader(&slot)?;
-            esp(host)?.install_loader(&loader)?;
-            Progress::LoaderPut(slot)
-        }
-        Step::Stage(slot) => {
-            stage(host, &slot)?;
-            Progress::Staged(slot)
-        }
-        Step::Pre(slot) => {
-            host.hook(Hook::Pre, slot.slot())?;
-            Progress::PreRan(slot)
-        }
-        Step::Carry(slot) => {
-            host.carry(&slot)?;
-            host.sync(SyncId::SlotFilled)?;
-            host.check_carried(&slot)?;
-            Progress::Carried(slot)
-        }
-        Step::Post(slot) => {
-            let wish = host.hook(Hook::Post, slot.slot())?;
-            host.sync(SyncId::SlotSealed)?;
-            Progress::PostRan { slot, reboot: wish == Wish::Reboot }
-        }
+        Step::Partition => partition(host)?,
+        Step::MakeEsp => make_esp(host)?,
+        Step::MakeState => make_state(host)?,
+        Step::ClearOverride => host.clear_override().map(|()| far)?,
+        Step::Check(slot) => check(host, slot)?,
+        Step::Remember(failures) => remember(host, failures)?,
+        Step::Close(slot) => close(host, slot)?,
+        Step::MakeSlot(slot) => host.make_slot(&slot).map(|()| Progress::Made(slot))?,
+        Step::Fill(slot) => fill(host, slot)?,
+        Step::Verify(slot) => host.verify(&slot).map(|()| Progress::Verified(machine::verify(slot)))?,
+        Step::PutLoader(slot) => put_loader(host, slot)?,
+        Step::Stage(slot) => stage(host, slot)?,
+        Step::Pre(slot) => host.hook(Hook::Pre, slot.slot()).map(|_| Progress::PreRan(slot))?,
+        Step::Carry(slot) => carry(host, slot)?,
+        Step::Post(slot) => post(host, slot)?,
         Step::Arm { slot, name, reboot } => {
             let entry = host.entry(&slot, name.generation)?;
             commit(host, name, &entry)?;
@@ -311,13 +251,86 @@ fn apply<H: Host>(
             host.record(&Record::Blessed(plain))?;
             far
         }
-        Step::Retire(names) => {
-            esp(host)?.delete_entries(&names)?;
-            far
-        }
+        Step::Retire(names) => esp(host)?.delete_entries(&names).map(|()| far)?,
         // `run` ends with these; nothing is to be done for them.
         Step::Done(_) | Step::Refuse(_) => far,
     })
+}
+
+fn partition<H: Host>(host: &mut H) -> Result<Progress, H::Error> {
+    host.partition()?;
+    host.sync(SyncId::Table)?;
+    Ok(Progress::Partitioned)
+}
+
+fn make_esp<H: Host>(host: &mut H) -> Result<Progress, H::Error> {
+    let volume_id = host.volume_id()?;
+    Esp::format(host.esp()?, volume_id)?;
+    Ok(Progress::EspMade)
+}
+
+fn make_state<H: Host>(host: &mut H) -> Result<Progress, H::Error> {
+    host.make_state()?;
+    host.sync(SyncId::State)?;
+    Ok(Progress::StateMade)
+}
+
+fn check<H: Host>(host: &mut H, slot: Slot) -> Result<Progress, H::Error> {
+    let objects = host.boot_objects()?;
+    esp(host)?.check_room(slot, &objects)?;
+    host.hook(Hook::Check, slot)?;
+    Ok(Progress::Checked)
+}
+
+fn remember<H: Host>(host: &mut H, failures: Vec<(EntryName, Digest)>) -> Result<Progress, H::Error> {
+    for (name, manifest) in failures {
+        host.record(&Record::FellBack(name, manifest))?;
+    }
+    Ok(Progress::Remembered)
+}
+
+fn close<H: Host>(host: &mut H, slot: Slot) -> Result<Progress, H::Error> {
+    host.record(&Record::Started(slot))?;
+    let mut esp = esp(host)?;
+    let entries = esp.entries()?.into_iter().map(|listed| listed.name);
+    esp.delete_entries(&entries.filter(|name| name.slot == slot).collect::<Vec<_>>())?;
+    Ok(Progress::Closed(machine::close(slot)))
+}
+
+fn fill<H: Host>(host: &mut H, slot: Closed) -> Result<Progress, H::Error> {
+    host.fill(&slot)?;
+    host.sync(SyncId::SlotFilled)?;
+    Ok(Progress::Filled(machine::fill(slot)))
+}
+
+fn put_loader<H: Host>(host: &mut H, slot: Verified) -> Result<Progress, H::Error> {
+    let loader = host.loader(&slot)?;
+    esp(host)?.install_loader(&loader)?;
+    Ok(Progress::LoaderPut(slot))
+}
+
+/// Puts kernel and initrd onto the ESP, in the room of what no entry names any more.
+fn stage<H: Host>(host: &mut H, slot: Verified) -> Result<Progress, H::Error> {
+    let objects = host.boot_objects()?;
+    esp(host)?.prune(&objects.map(|(digest, _)| digest))?;
+    for (digest, length) in objects {
+        let mut content = host.boot_object(&slot, digest)?;
+        esp(host)?.put(digest, length, &mut content)?;
+    }
+    Ok(Progress::Staged(slot))
+}
+
+fn carry<H: Host>(host: &mut H, slot: Verified) -> Result<Progress, H::Error> {
+    host.carry(&slot)?;
+    host.sync(SyncId::SlotFilled)?;
+    host.check_carried(&slot)?;
+    Ok(Progress::Carried(slot))
+}
+
+fn post<H: Host>(host: &mut H, slot: Verified) -> Result<Progress, H::Error> {
+    let wish = host.hook(Hook::Post, slot.slot())?;
+    host.sync(SyncId::SlotSealed)?;
+    Ok(Progress::PostRan { slot, reboot: wish == Wish::Reboot })
 }
 
 /// The commit point: writes an entry. After a failure there is none of that name, or that is not known.
@@ -327,15 +340,4 @@ fn commit<H: Host>(host: &mut H, name: EntryName, entry: &Entry) -> Result<(), H
         Ok(Ok(())) => fault.into(),
         Ok(Err(_)) | Err(_) => fault.unsure(name).into(),
     })
-}
-
-/// Puts kernel and initrd onto the ESP, in the room of what no entry names any more.
-fn stage<H: Host>(host: &mut H, slot: &Verified) -> Result<(), H::Error> {
-    let objects = host.boot_objects()?;
-    esp(host)?.prune(&objects.map(|(digest, _)| digest))?;
-    for (digest, length) in objects {
-        let mut content = host.boot_object(slot, digest)?;
-        esp(host)?.put(digest, length, &mut content)?;
-    }
-    Ok(())
 }
