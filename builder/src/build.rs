@@ -1,7 +1,8 @@
 //! One version of a role, from its recipe to manifest, pack and bill of materials.
 //!
 //! All work is done in a folder of its own beside the builds; the finished build appears there under its name in one
-//! rename, in place of an earlier build of the same version.
+//! rename, in place of an earlier build of the same version. What is published stays: a build that makes something
+//! else under the name of a published version is refused, and leaves refs, objects and builds as they were.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
 use edeploy_format::manifest::{Head, Reader};
+use edeploy_format::name::{Role, Version};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -20,13 +22,14 @@ use crate::finish::{self, Boot};
 use crate::ids::{self, Accounts};
 use crate::import;
 use crate::mmdebstrap;
-use crate::ostree::{Identity, OstreeError, Repository};
+use crate::ostree::{Identity, OstreeError, Pending, Repository};
 use crate::pack::{self, Packed};
 use crate::progress::Progress;
 use crate::recipe::{Layer, Recipe};
 use crate::sandbox;
 use crate::sbom;
 use crate::scan::{self, Survey};
+use crate::site::{Site, SiteError};
 use crate::tree::Tree;
 
 /// The least updater that can install the trees made here.
@@ -58,7 +61,9 @@ pub struct Request<'a> {
     pub builds: &'a Path,
     /// The host binary.
     pub updater: &'a Path,
-    /// The OSTree repository.
+    /// The folder of the published site, where there is one.
+    pub site: &'a Path,
+    /// Its OSTree repository.
     pub ostree: &'a Repository,
     /// The serial of the version.
     pub serial: u64,
@@ -102,6 +107,24 @@ impl Fault for BuildError {
     }
 }
 
+/// The version is published, and this build is another.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{role} {version} is published with manifest {published}, this build has {built}; a change needs a new version"
+)]
+pub struct Another {
+    role: Role,
+    version: Version,
+    published: Digest,
+    built: Digest,
+}
+
+impl Fault for Another {
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+}
+
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BuildError {
     let path = path.to_owned();
     move |source| BuildError { doing, path, source }
@@ -133,10 +156,14 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     let boot = finish::find_boot(&tree, &request.recipe.architecture)?;
     let survey = scan::survey(tree.root())?;
     check_ids(request, &tree)?;
+    let site = site(request)?;
     let commit = commit(request, &tree, survey, progress)?;
     let out = work.path().join("out");
     fs::create_dir(&out).map_err(failed("making", &out))?;
-    let manifest = write_manifest(&tree, &head(request, boot, survey, commit.clone()), &out, progress)?;
+    let head = head(request, boot, survey, commit.checksum().to_owned());
+    let manifest = write_manifest(&tree, &head, &out, progress)?;
+    let commit = keep(request, site.as_ref(), commit, manifest)?;
+    drop(site);
     let packed = write_pack(&tree, survey, &out, progress)?;
     let path = out.join("sbom");
     fs::write(&path, sbom).map_err(failed("writing", &path))?;
@@ -225,16 +252,42 @@ fn check_ids(request: &Request<'_>, tree: &Tree) -> Result<(), Failure> {
     Ok(accounts.check_drift(&earlier, &latest.version)?)
 }
 
-fn commit(
-    request: &Request<'_>,
+fn commit<'a>(
+    request: &Request<'a>,
     tree: &Tree,
     survey: Survey,
     progress: &Progress,
-) -> Result<String, OstreeError> {
+) -> Result<Pending<'a>, OstreeError> {
     progress.bytes("committing the tree to OSTree", survey.bytes);
     let Recipe { role, version, .. } = request.recipe;
     let identity = Identity { role, version, serial: request.serial, epoch: request.epoch };
     request.ostree.commit(tree.root(), identity, |bytes| progress.advance(bytes))
+}
+
+/// The site, held until the commit has its ref: nobody publishes or prunes meanwhile.
+fn site(request: &Request<'_>) -> Result<Option<Site>, SiteError> {
+    match Site::open(request.site) {
+        Ok(site) => Ok(Some(site)),
+        Err(SiteError::NoSite(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the commit its ref, unless the version is published with another manifest.
+fn keep(
+    request: &Request<'_>,
+    site: Option<&Site>,
+    commit: Pending<'_>,
+    built: Digest,
+) -> Result<String, Failure> {
+    let Recipe { role, version, .. } = request.recipe;
+    match site.and_then(|site| site.state().published(role, version)) {
+        Some(published) if published != built => {
+            let (role, version) = (role.clone(), version.clone());
+            Err(Another { role, version, published, built }.into())
+        }
+        Some(_) | None => Ok(commit.finish()?),
+    }
 }
 
 fn head(request: &Request<'_>, boot: Boot, survey: Survey, commit: String) -> Head {

@@ -29,6 +29,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build one version of a role from its recipe.
+    ///
+    /// A build that makes something else of a version that is published is refused.
     Build(Build),
     /// Say what differs between two builds: identity, and each file with how.
     Diff(Diff),

@@ -19,7 +19,7 @@ use ostree::glib;
 use crate::failure::Fault;
 use crate::scan::Refused;
 pub use check::Checked;
-pub use commit::Identity;
+pub use commit::{Identity, Pending};
 
 /// Key of the serial in a commit's metadata; decimal text.
 const SERIAL: &str = "edeploy.serial";

@@ -21,6 +21,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use edeploy_format::digest::Digest;
 use edeploy_format::name::{Role, Version};
 use edeploy_format::tuf::{
     Expiry, Listing, Root, Seen, Signed, Timestamp, TrustedRole, TrustedRoot, TrustedTargets,
@@ -93,6 +94,14 @@ impl State {
     /// [`SiteError::NoRole`].
     pub fn role(&self, role: &Role) -> Result<&TrustedRole, SiteError> {
         self.roles.get(role).ok_or_else(|| SiteError::NoRole(role.clone()))
+    }
+
+    /// The digest of the manifest that `version` of `role` is published with.
+    #[must_use]
+    pub fn published(&self, role: &Role, version: &Version) -> Option<Digest> {
+        let versions = self.roles.get(role)?.versions();
+        let same = versions.into_iter().find(|listed| listed.version == *version)?;
+        Some(same.identity.contents.blake3)
     }
 
     /// The serial that `version` of `role` has, or would have if it were published next.

@@ -45,6 +45,7 @@ pub fn run(args: &cli::Build) -> Result<Ended, Failure> {
         source: &source(args),
         builds: &args.builds,
         updater: &updater(args),
+        site: &args.repo,
         ostree: &ostree,
         serial,
     };

@@ -10,7 +10,7 @@ use std::path::Path;
 use edeploy_format::name::{Role, Version};
 use edeploy_format::path::TreePath;
 use ostree::gio::{self, prelude::*};
-use ostree::{MutableTree, ObjectType, glib};
+use ostree::{MutableTree, ObjectType, TransactionGuard, glib};
 
 use super::{OstreeError, Repository, SERIAL, ref_name};
 use crate::parallel;
@@ -32,18 +32,46 @@ pub struct Identity<'a> {
     pub epoch: u64,
 }
 
-impl Repository {
-    /// Commits the tree below `root` under the ref of its version, in place of an earlier commit of that version;
-    /// gives the checksum. `done` is told of the bytes of each file.
+/// A commit that no ref names yet. When it is dropped, what was written stays in the repository's `tmp`, from where the
+/// next commit takes it over.
+pub struct Pending<'a> {
+    repository: &'a Repository,
+    transaction: TransactionGuard<'a>,
+    name: String,
+    commit: String,
+}
+
+impl Pending<'_> {
+    /// Its checksum.
+    #[must_use]
+    pub fn checksum(&self) -> &str {
+        &self.commit
+    }
+
+    /// Puts it under the ref of its version, in place of an earlier commit of that version; gives the checksum.
     ///
     /// # Errors
     /// [`OstreeError`]; the ref is as before then.
+    pub fn finish(self) -> Result<String, OstreeError> {
+        let Self { repository, transaction, name, commit } = self;
+        repository.repo.transaction_set_ref(None, &name, Some(&commit));
+        transaction.commit(gio::Cancellable::NONE).map_err(repository.failed("ending the commit"))?;
+        Ok(commit)
+    }
+}
+
+impl Repository {
+    /// Makes a commit of the tree below `root`, which takes its place with [`Pending::finish`]. `done` is told of the
+    /// bytes of each file.
+    ///
+    /// # Errors
+    /// [`OstreeError`]; refs and objects are as before then.
     pub fn commit(
         &self,
         root: &Path,
         identity: Identity<'_>,
         mut done: impl FnMut(u64),
-    ) -> Result<String, OstreeError> {
+    ) -> Result<Pending<'_>, OstreeError> {
         let transaction =
             self.repo.auto_transaction(gio::Cancellable::NONE).map_err(self.failed("beginning"))?;
         let mut folders = Folders::new(self.folder(root)?);
@@ -62,9 +90,8 @@ impl Repository {
         })?;
         flush(&mut batch, &mut folders)?;
         let commit = self.write_commit(&folders.root, identity)?;
-        self.repo.transaction_set_ref(None, &ref_name(identity.role, identity.version), Some(&commit));
-        transaction.commit(gio::Cancellable::NONE).map_err(self.failed("ending the commit"))?;
-        Ok(commit)
+        let name = ref_name(identity.role, identity.version);
+        Ok(Pending { repository: self, transaction, name, commit })
     }
 
     /// A folder's own object, in a tree of its own.

@@ -39,7 +39,8 @@ impl Case {
     fn commit(&self, version: &str, serial: u64) -> String {
         let (role, version) = ("web".parse().unwrap(), version.parse().unwrap());
         let identity = Identity { role: &role, version: &version, serial, epoch: 1_780_000_000 };
-        self.repository.commit(&self.folder.path().join("tree"), identity, |_| ()).unwrap()
+        let tree = self.folder.path().join("tree");
+        self.repository.commit(&tree, identity, |_| ()).unwrap().finish().unwrap()
     }
 
     /// What the stock program says.

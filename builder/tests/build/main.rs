@@ -7,6 +7,7 @@
 mod fixture;
 mod ids;
 mod ostree;
+mod published;
 mod refused;
 mod same;
 mod tree;

@@ -102,7 +102,7 @@ impl Place {
         let repository = Repository::open(&self.repo().join(OSTREE)).unwrap();
         let (role, version) = (web(), version(name));
         let identity = Identity { role: &role, version: &version, serial, epoch: 1_795_190_000 };
-        let commit = repository.commit(&tree, identity, |_| ()).unwrap();
+        let commit = repository.commit(&tree, identity, |_| ()).unwrap().finish().unwrap();
         let file: Member<'_> = ("zz", Some(name.as_bytes()));
         (self.build_from(name, serial, &[file], Some(commit.clone())), commit)
     }
