@@ -6,6 +6,7 @@
 
 mod check;
 mod commit;
+mod seal;
 mod sign;
 
 use std::io::{self, Read};
@@ -20,6 +21,9 @@ use crate::failure::Fault;
 use crate::scan::Refused;
 pub use check::Checked;
 pub use commit::{Identity, Pending};
+
+/// What is in a repository's `config`, as libostree writes it.
+pub const CONFIG: &str = "[core]\nrepo_version=1\nmode=archive-z2\n";
 
 /// Key of the serial in a commit's metadata; decimal text.
 const SERIAL: &str = "edeploy.serial";

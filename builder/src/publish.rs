@@ -131,7 +131,7 @@ pub fn publish(
     Ok(published)
 }
 
-/// Signs the commit that holds the same tree, for those who use the OSTree repository itself.
+/// Signs and seals the commit that holds the same tree, for those who use the OSTree repository itself.
 fn sign_commit(site: &Site, head: &Head, keys: &[&SigningKey]) -> Result<(), PublishError> {
     let Some(commit) = &head.ostree else { return Ok(()) };
     let path = site.folder().join(OSTREE);
@@ -144,7 +144,7 @@ fn sign_commit(site: &Site, head: &Head, keys: &[&SigningKey]) -> Result<(), Pub
     if !held.iter().any(|held| (&held.version, &held.commit) == (&head.version, commit)) {
         return Err(absent());
     }
-    Ok(keys.iter().try_for_each(|key| repository.sign(commit, key))?)
+    Ok(repository.sign(commit, keys)?)
 }
 
 fn least(role: Option<&TrustedRole>) -> Option<u64> {

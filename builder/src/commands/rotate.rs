@@ -70,9 +70,7 @@ fn sign_commits(site: &Site, role: &Role, keys: &Keys) -> Result<(), Failure> {
     let repository = Repository::open(&path)?;
     for held in repository.versions(role)? {
         if published.iter().any(|listed| listed.version == held.version) {
-            for key in keys.present(&delegation.keys) {
-                repository.sign(&held.commit, key)?;
-            }
+            repository.sign(&held.commit, &keys.present(&delegation.keys))?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! libostree trusts the form of objects that it finds in a repository, and crashes on damaged ones. So an object is
 //! looked at here before libostree may see it: those that are their own bytes by checksum, the others by form.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use edeploy_format::tuf::Sha256;
 use ostree::gio::prelude::*;
 use ostree::{ObjectName, ObjectType, gio, glib};
 
+use super::seal::sum;
 use super::{OstreeError, Repository};
 
 /// The form of a content object's header, and of a commit's detached metadata.
@@ -30,6 +31,8 @@ pub struct Checked {
     pub damaged: Vec<(String, String)>,
     /// Whether refs, commits and folders are sound: else nothing may be read through them.
     pub readable: bool,
+    /// The SHA-256 of the bytes of each object that is sound, by its path below the repository.
+    pub sound: BTreeMap<String, Sha256>,
 }
 
 impl Repository {
@@ -42,9 +45,14 @@ impl Repository {
         for path in self.objects()? {
             checked.objects += 1;
             let name = path.strip_prefix(&self.path).unwrap_or(&path).display().to_string();
-            if let Err(Damage { what, structural }) = self.check_object(&path) {
-                checked.readable &= !structural;
-                checked.damaged.push((name, what));
+            match self.check_object(&path) {
+                Ok(sum) => {
+                    checked.sound.insert(name, sum);
+                }
+                Err(Damage { what, structural }) => {
+                    checked.readable &= !structural;
+                    checked.damaged.push((name, what));
+                }
             }
         }
         if checked.readable {
@@ -58,19 +66,21 @@ impl Repository {
         let refs = self.repo.list_refs(None, gio::Cancellable::NONE).map_err(self.failed("listing refs"))?;
         let mut needed: HashSet<ObjectName> = HashSet::new();
         for (name, commit) in refs {
+            let file = format!("refs/heads/{name}");
+            // libostree takes any white space for the end of a ref.
+            if fs::read(self.path.join(&file)).is_ok_and(|text| text != format!("{commit}\n").as_bytes()) {
+                let what = "is not 64 hex digits and the end of a line".to_owned();
+                checked.damaged.push((file.clone(), what));
+            }
             // libostree takes a commit that is not there for history that was cut off.
             if !self.path.join(place(&commit, ObjectType::Commit)).exists() {
                 checked.readable = false;
-                checked
-                    .damaged
-                    .push((format!("refs/heads/{name}"), format!("its commit {commit} is missing")));
+                checked.damaged.push((file, format!("its commit {commit} is missing")));
                 continue;
             }
             match self.repo.traverse_commit(&commit, 0, gio::Cancellable::NONE) {
                 Ok(objects) => needed.extend(objects),
-                Err(error) => {
-                    checked.damaged.push((format!("refs/heads/{name}"), error.message().to_owned()));
-                }
+                Err(error) => checked.damaged.push((file, error.message().to_owned())),
             }
         }
         for object in needed {
@@ -99,32 +109,39 @@ impl Repository {
         list().map_err(|source| OstreeError::Read { path: folder.clone(), source })
     }
 
-    fn check_object(&self, path: &Path) -> Result<(), Damage> {
+    /// Checks an object; gives the SHA-256 of its bytes.
+    fn check_object(&self, path: &Path) -> Result<Sha256, Damage> {
         let part = |part: Option<&std::ffi::OsStr>| part.and_then(|p| p.to_str()).unwrap_or("").to_owned();
         let folder = part(path.parent().and_then(Path::file_name));
         let checksum = folder + &part(path.file_stem());
         match part(path.extension()).as_str() {
-            "commit" | "dirtree" | "dirmeta" => sound(path, &checksum).map_err(Damage::of_structure),
-            "commitmeta" => well_formed(path).map_err(Damage::of_structure),
+            "commit" | "dirtree" | "dirmeta" => sound(path, &checksum).map_err(Damage::of_structure)?,
+            "commitmeta" => well_formed(path).map_err(Damage::of_structure)?,
             "filez" => {
-                header(path).map_err(Damage::of_content)?;
-                let checked = self.check_content(&checksum);
-                checked.map_err(|error| Damage::of_content(error.to_string()))
+                let header = header(path).map_err(Damage::of_content)?;
+                let checked = self.check_content(&checksum, &header);
+                checked.map_err(|error| Damage::of_content(error.to_string()))?;
             }
-            _ => Err(Damage::of_content("is no object".to_owned())),
+            _ => return Err(Damage::of_content("is no object".to_owned())),
         }
+        sum(path).map_err(|error| Damage::of_content(error.to_string()))
     }
 
     /// Checks a content object whose header is well formed.
-    fn check_content(&self, checksum: &str) -> Result<(), Box<dyn std::error::Error>> {
+    fn check_content(&self, checksum: &str, header: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
         self.repo.fsck_object(ObjectType::File, checksum, gio::Cancellable::NONE)?;
-        // The checksum does not cover the length in the header.
-        let (stream, info, _) = self.repo.load_file(checksum, gio::Cancellable::NONE)?;
-        if let Some(stream) = stream {
-            let (length, listed) = (io::copy(&mut stream.into_read(), &mut io::sink())?, info.size());
-            if i64::try_from(length) != Ok(listed) {
-                return Err(format!("has {length} bytes of content, its header says {listed}").into());
-            }
+        // The checksum covers neither the length in the header, nor what libostree passes over there.
+        let (stream, info, attributes) = self.repo.load_file(checksum, gio::Cancellable::NONE)?;
+        let (length, target) = match stream {
+            Some(stream) => (io::copy(&mut stream.into_read(), &mut io::sink())?, PathBuf::new()),
+            None => (0, info.symlink_target().unwrap_or_default()),
+        };
+        let number = |name: &str| info.attribute_uint32(name).to_be().to_variant();
+        let [user, group, mode] = ["unix::uid", "unix::gid", "unix::mode"].map(number);
+        let (length, target) = (length.to_be().to_variant(), target.to_string_lossy().as_ref().to_variant());
+        let fields = [length, user, group, mode, 0_u32.to_variant(), target, attributes];
+        if glib::Variant::tuple_from_iter(fields).data() != header {
+            return Err("its header is not that of its content".into());
         }
         Ok(())
     }
@@ -160,7 +177,7 @@ impl Damage {
 }
 
 /// Where an object lies in an archive-mode repository, below its folder.
-fn place(checksum: &str, kind: ObjectType) -> PathBuf {
+pub(super) fn place(checksum: &str, kind: ObjectType) -> PathBuf {
     let ending = match kind {
         ObjectType::File => "filez",
         ObjectType::DirTree => "dirtree",
@@ -186,8 +203,8 @@ fn well_formed(path: &Path) -> Result<(), String> {
 }
 
 /// Whether the header of a content object has the form that libostree takes for granted: its length in four bytes,
-/// four zero bytes, then a variant.
-fn header(path: &Path) -> Result<(), String> {
+/// four zero bytes, then a variant; gives the variant's bytes.
+fn header(path: &Path) -> Result<Vec<u8>, String> {
     let read = || -> io::Result<Option<Vec<u8>>> {
         let mut file = File::open(path)?;
         let mut lead = [0; 8];
@@ -202,7 +219,7 @@ fn header(path: &Path) -> Result<(), String> {
         Ok(Some(header))
     };
     match read().map_err(|error| error.to_string())? {
-        Some(header) => is_normal(&header, HEADER),
+        Some(header) => is_normal(&header, HEADER).map(|()| header),
         None => Err("its header is damaged".to_owned()),
     }
 }

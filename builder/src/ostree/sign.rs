@@ -6,44 +6,58 @@
 //! repository itself.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use edeploy_format::tuf::Sha256;
 use ostree::gio;
 use ostree::{ObjectType, glib};
 
+use super::seal::SEAL;
 use super::{OstreeError, Repository};
 
 /// The key of the signatures in a commit's detached metadata.
 const SIGNATURES: &str = "ostree.sign.ed25519";
 
+/// What is known of a commit beside itself.
+pub(super) struct Detached {
+    metadata: glib::VariantDict,
+    signatures: Vec<Vec<u8>>,
+    pub(super) seal: Option<Sha256>,
+}
+
 impl Repository {
-    /// Signs a commit; a signature that is there already stays, and none is there twice.
+    /// Signs a commit with `keys`, in place of signatures that are there, and seals it if it is not sealed yet.
+    ///
+    /// A seal stays: made anew, it would cover up what has changed since.
     ///
     /// # Errors
     /// [`OstreeError`].
-    pub fn sign(&self, commit: &str, key: &SigningKey) -> Result<(), OstreeError> {
-        let signature = key.sign(&self.commit_bytes(commit)?).to_bytes().to_vec();
-        let (metadata, mut signatures) = self.signatures(commit)?;
-        if signatures.contains(&signature) {
+    pub fn sign(&self, commit: &str, keys: &[&SigningKey]) -> Result<(), OstreeError> {
+        let bytes = self.commit_bytes(commit)?;
+        let signatures: Vec<Vec<u8>> = keys.iter().map(|key| key.sign(&bytes).to_bytes().to_vec()).collect();
+        let detached = self.detached(commit)?;
+        if detached.seal.is_some() && detached.signatures == signatures {
             return Ok(());
         }
-        signatures.push(signature);
-        metadata.insert(SIGNATURES, signatures);
+        let seal = detached.seal.map_or_else(|| self.seal(commit), Ok)?;
+        detached.metadata.insert(SIGNATURES, signatures);
+        detached.metadata.insert(SEAL, seal.to_string());
         self.repo
-            .write_commit_detached_metadata(commit, Some(&metadata.end()), gio::Cancellable::NONE)
+            .write_commit_detached_metadata(commit, Some(&detached.metadata.end()), gio::Cancellable::NONE)
             .map_err(self.failed(format!("signing {commit}")))
     }
 
-    /// Whether one of the commit's signatures is by `key`.
+    /// Whether the commit has signatures, and each is by one of `keys`.
     ///
     /// # Errors
     /// [`OstreeError`].
-    pub fn is_signed_by(&self, commit: &str, key: &VerifyingKey) -> Result<bool, OstreeError> {
+    pub fn is_signed_by(&self, commit: &str, keys: &[VerifyingKey]) -> Result<bool, OstreeError> {
         let bytes = self.commit_bytes(commit)?;
-        let (_, signatures) = self.signatures(commit)?;
+        let signatures = self.detached(commit)?.signatures;
         let valid = |signature: &Vec<u8>| {
             let signature = Signature::from_slice(signature);
-            signature.is_ok_and(|signature| key.verify_strict(&bytes, &signature).is_ok())
+            signature
+                .is_ok_and(|signature| keys.iter().any(|key| key.verify_strict(&bytes, &signature).is_ok()))
         };
-        Ok(signatures.iter().any(valid))
+        Ok(!signatures.is_empty() && signatures.iter().all(valid))
     }
 
     fn commit_bytes(&self, commit: &str) -> Result<Vec<u8>, OstreeError> {
@@ -54,14 +68,15 @@ impl Repository {
             .map_err(self.failed(format!("reading commit {commit}")))
     }
 
-    /// A commit's detached metadata, and the signatures in it.
-    fn signatures(&self, commit: &str) -> Result<(glib::VariantDict, Vec<Vec<u8>>), OstreeError> {
+    /// A commit's detached metadata.
+    pub(super) fn detached(&self, commit: &str) -> Result<Detached, OstreeError> {
         let metadata = self
             .repo
             .read_commit_detached_metadata(commit, gio::Cancellable::NONE)
             .map_err(self.failed(format!("reading the signatures of {commit}")))?;
         let metadata = glib::VariantDict::new(metadata.as_ref());
         let signatures = metadata.lookup::<Vec<Vec<u8>>>(SIGNATURES).ok().flatten().unwrap_or_default();
-        Ok((metadata, signatures))
+        let seal = metadata.lookup::<String>(SEAL).ok().flatten().and_then(|text| text.parse().ok());
+        Ok(Detached { metadata, signatures, seal })
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use edeploy_format::digest::Digest;
 
 use super::commit::Identity;
@@ -41,6 +41,12 @@ impl Case {
         let identity = Identity { role: &role, version: &version, serial, epoch: 1_780_000_000 };
         let tree = self.folder.path().join("tree");
         self.repository.commit(&tree, identity, |_| ()).unwrap().finish().unwrap()
+    }
+
+    /// The file of an object.
+    fn object(&self, checksum: &str, kind: &str) -> PathBuf {
+        let (folder, name) = checksum.split_at(2);
+        self.folder.path().join(format!("ostree/objects/{folder}/{name}.{kind}"))
     }
 
     /// What the stock program says.
@@ -132,19 +138,53 @@ fn what_no_version_needs_is_pruned() {
 }
 
 #[test]
-fn a_commit_is_signed_once_per_key_in_libostrees_format() {
+fn a_commit_is_signed_by_the_present_keys_in_libostrees_format() {
     let case = case();
     let commit = case.commit("a", 1);
-    let (ours, other) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+    let (one, two) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+    let signed_by = |keys: &[&SigningKey]| {
+        let keys: Vec<_> = keys.iter().map(|key| key.verifying_key()).collect();
+        case.repository.is_signed_by(&commit, &keys).unwrap()
+    };
+    assert!(!signed_by(&[&one]), "nobody signed it yet");
+    case.repository.sign(&commit, &[&one, &two]).unwrap();
+    assert!(signed_by(&[&one, &two]));
+    assert!(!signed_by(&[&one]), "one signature is by another key");
     for _ in 0..2 {
-        case.repository.sign(&commit, &ours).unwrap();
+        case.repository.sign(&commit, &[&one]).unwrap();
+        assert!(signed_by(&[&one]));
     }
-    assert!(case.repository.is_signed_by(&commit, &ours.verifying_key()).unwrap());
-    assert!(!case.repository.is_signed_by(&commit, &other.verifying_key()).unwrap());
-    case.repository.sign(&commit, &other).unwrap();
-    assert!(case.repository.is_signed_by(&commit, &ours.verifying_key()).unwrap());
-    assert!(case.repository.is_signed_by(&commit, &other.verifying_key()).unwrap());
     let shown = case.ostree(&["show", "--print-detached-metadata-key=ostree.sign.ed25519", &commit]);
-    assert!(shown.starts_with("[[byte 0x"), "{shown}");
+    let signature = one.sign(&fs::read(case.object(&commit, "commit")).unwrap()).to_bytes();
+    let bytes: Vec<String> = signature.iter().map(|byte| format!("0x{byte:02x}")).collect();
+    assert_eq!(shown.trim(), format!("[[byte {}]]", bytes.join(", ")));
     case.ostree(&["fsck"]);
+}
+
+#[test]
+fn the_seal_is_what_sha256sum_says_of_the_objects_and_stays() {
+    let case = case();
+    let commit = case.commit("a", 1);
+    let key = SigningKey::from_bytes(&[1; 32]);
+    case.repository.sign(&commit, &[&key]).unwrap();
+    let script = "find objects -type f ! -name '*.commitmeta' | LC_ALL=C sort | xargs sha256sum | sha256sum";
+    let ostree = case.folder.path().join("ostree");
+    let output = Command::new("sh").args(["-c", script]).current_dir(ostree).output().unwrap();
+    let expected = String::from_utf8(output.stdout).unwrap();
+    let sealed = || case.ostree(&["show", "--print-detached-metadata-key=edeploy.objects", &commit]);
+    assert_eq!(sealed().trim(), format!("'{}'", expected.trim_end_matches("  -\n")));
+
+    let (before, sound) = (sealed(), case.repository.check().unwrap());
+    assert_eq!(case.repository.check_seal(&commit, &sound).unwrap(), None);
+    let path = case.repository.path.join(sound.sound.keys().find(|path| path.ends_with(".filez")).unwrap());
+    // Behind the end of a deflate stream nothing is read.
+    let longer = [fs::read(&path).unwrap(), vec![0]].concat();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, longer).unwrap();
+    let checked = case.repository.check().unwrap();
+    assert_eq!(checked.damaged, []);
+    let said = case.repository.check_seal(&commit, &checked).unwrap();
+    assert_eq!(said, Some("has an object with other bytes than were published, though its content is right"));
+    case.repository.sign(&commit, &[&SigningKey::from_bytes(&[2; 32])]).unwrap();
+    assert_eq!(sealed(), before);
 }

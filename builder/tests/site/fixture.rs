@@ -10,6 +10,7 @@ use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::pack::{Frame, Piece, index_head};
 use edeploy_format::path::TreePath;
 use edeploy_format::tuf::{Target, Time};
+use rolebuild::fsck::fsck;
 use rolebuild::keys::Keys;
 use rolebuild::ostree::{Identity, Repository};
 use rolebuild::publish::{Build, PublishError, Published, publish};
@@ -164,6 +165,28 @@ impl Place {
     pub(crate) fn metadata(&self) -> Vec<String> {
         self.names(METADATA)
     }
+}
+
+/// Flips `bits` of each byte of a file, one at a time; gives those where a check of the site finds nothing.
+pub(crate) fn unseen<B: IntoIterator<Item = u32>>(
+    place: &Place,
+    path: &Path,
+    bits: impl Fn(usize) -> B,
+) -> Vec<(usize, u32)> {
+    let sound = fs::read(path).unwrap();
+    let mut unseen = Vec::new();
+    for at in 0..sound.len() {
+        for bit in bits(at) {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(path, &bytes).unwrap();
+            if fsck(&place.repo(), &mut |_| {}).unwrap().findings.is_empty() {
+                unseen.push((at, bit));
+            }
+        }
+    }
+    fs::write(path, sound).unwrap();
+    unseen
 }
 
 fn record(path: &str, content: Option<&[u8]>) -> Record {

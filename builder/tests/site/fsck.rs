@@ -75,6 +75,18 @@ fn a_flipped_bit_in_any_metadata_is_found_and_named() {
 }
 
 #[test]
+fn no_byte_of_the_metadata_changes_unseen() {
+    let place = Place::new();
+    place.publish("1.0", 1, &[]).unwrap();
+    for name in place.metadata() {
+        // One bit of each byte, spread over all eight.
+        let bit = |at: usize| [(at.wrapping_mul(2_654_435_761) >> 13) as u32 % 8];
+        assert_eq!(unseen(&place, &place.repo().join(METADATA).join(&name), bit), [], "{name}");
+    }
+    assert_eq!(damaged(&place), [""; 0]);
+}
+
+#[test]
 fn a_missing_and_a_shortened_object_are_named() {
     let place = site();
     let (target, bytes) = place.object("1.1", Object::Pack);
