@@ -35,8 +35,8 @@ test: host python-tuf
     cargo test --workspace --exclude vm-tests
     cargo test -p rolebuild --test debian -- --ignored
 
-# Formatting, lints, dependencies and documentation
-check:
+# Formatting, lints, dependencies and documentation, man pages included
+check: && man
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
     cargo deny --offline check bans licenses sources
@@ -51,7 +51,7 @@ demo: host rolebuild
     cargo run --quiet -p vm-tests --bin demo
 
 # Man pages, from the help texts, in target/man
-man: host rolebuild
-    mkdir -p target/man
-    help2man --no-info --section 8 --name "keeps a server's root in two slots" -o target/man/edeploy-ab.8 target/host/edeploy-ab
-    help2man --no-info --section 1 --name "builds, signs and publishes role trees" -o target/man/rolebuild.1 target/release/rolebuild
+man: host
+    rm -rf target/man && mkdir -p target/man
+    cargo run --quiet -p rolebuild --example man -- target/man target/host/edeploy-ab
+    @said=$(groff -k -man -ww -z -Tutf8 target/man/* 2>&1); [ -z "$said" ] || { echo "$said" >&2; exit 1; }

@@ -13,9 +13,14 @@ pub use site::{
     Rotate, Serve,
 };
 
+/// How a command ends: the part of [`edeploy_format::exit::Exit`] that is this program's.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 usage; 3 refused in this state; 4 no such role, version or \
+    build; 5 not to be trusted; 9 differences or damage found; 10 a program is missing here; 11 wrong recipe, tree or \
+    other input.";
+
 /// Builds, signs and publishes role trees as static files.
 #[derive(Debug, Parser)]
-#[command(name = "rolebuild", version, max_term_width = 100)]
+#[command(name = "rolebuild", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
