@@ -85,8 +85,13 @@ fn a_wrong_value_names_file_line_and_key() {
 
 #[test]
 fn a_recipe_must_say_which_role_it_is_for() {
-    let message = refusal("suite = 'bookworm'\n");
-    assert!(message.contains("missing field `role`"), "{message}");
+    for text in ["parent = 'base'\nsuite = 'bookworm'\n", ""] {
+        assert_eq!(refusal(text), "web/recipe.toml:1: role: missing field `role`");
+    }
+    assert_eq!(
+        refusal("role = 'web'\n[ids.users]\nsshd = { gid = 7 }\n"),
+        "web/recipe.toml:3: uid: missing field `uid`"
+    );
     assert_eq!(
         refusal("role = 'db'\n"),
         "web/recipe.toml: role: the recipe of db belongs in a folder of that name"

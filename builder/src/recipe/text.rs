@@ -114,7 +114,10 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Text, RecipeError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let (line, key) = place(text, error.span().map_or(0, |span| span.start));
         let message = error.message().to_owned();
-        RecipeError::Text { path: path.to_owned(), line, key: key.to_owned(), message }
+        // What is missing stands nowhere; the line is that of its table.
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        let key = missing.unwrap_or(key).to_owned();
+        RecipeError::Text { path: path.to_owned(), line, key, message }
     })
 }
 
