@@ -44,8 +44,10 @@ pub const TARGETS: &str = "targets";
 pub const OSTREE: &str = "ostree";
 /// The file without version that begins every refresh.
 pub const TIMESTAMP: &str = "timestamp.json";
-/// The copy of the newest root: what a host is given as its first trust.
+/// The copy of the newest root.
 pub const ROOT: &str = "root.json";
+/// The root that a site begins with, and every host with it.
+pub const FIRST_ROOT: &str = "1.root.json";
 
 /// What a site publishes, verified.
 #[derive(Clone, Debug)]

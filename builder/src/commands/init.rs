@@ -10,7 +10,7 @@ use crate::clock;
 use crate::commands::lifetimes;
 use crate::failure::Failure;
 use crate::keys::Keys;
-use crate::site::{self, METADATA, ROOT, RootKeys};
+use crate::site::{self, FIRST_ROOT, METADATA, RootKeys};
 
 /// What was made.
 #[derive(Debug, Serialize)]
@@ -42,5 +42,5 @@ pub fn run(args: &cli::Init) -> Result<Answer, Failure> {
     let wanted = RootKeys { keys: root_keys, threshold: root_threshold };
     let mut keys = Keys::load(&args.keys.keys)?;
     site::init(repo, &mut keys, wanted, lifetimes(&args.days), clock::now())?;
-    Ok(Answer { repo: repo.clone(), root: repo.join(METADATA).join(ROOT), root_keys, root_threshold })
+    Ok(Answer { repo: repo.clone(), root: repo.join(METADATA).join(FIRST_ROOT), root_keys, root_threshold })
 }

@@ -8,7 +8,7 @@ use edeploy_format::tuf::{
 };
 use serde_json::Map;
 
-use super::{Lifetimes, METADATA, ROOT, SiteError, TARGETS, TIMESTAMP, lock};
+use super::{FIRST_ROOT, Lifetimes, METADATA, ROOT, SiteError, TARGETS, TIMESTAMP, lock};
 use crate::durable;
 use crate::keys::Keys;
 
@@ -76,7 +76,7 @@ pub fn init(
     };
     let timestamp_bytes = signed(keys, "timestamp", &timestamp, &root.roles.timestamp)?;
     for (name, bytes) in [
-        ("1.root.json", &root_bytes),
+        (FIRST_ROOT, &root_bytes),
         (ROOT, &root_bytes),
         ("1.targets.json", &targets_bytes),
         ("1.snapshot.json", &snapshot_bytes),

@@ -20,7 +20,7 @@ fn json(place: &Place, line: &str) -> Value {
 #[test]
 fn a_site_from_nothing_to_a_published_version() {
     let place = Place::bare();
-    assert_eq!(json(&place, "init")["root"], "repo/metadata/root.json");
+    assert_eq!(json(&place, "init")["root"], "repo/metadata/1.root.json");
     place.build("1.0", 1, &[]);
     let published = json(&place, "publish web 1.0");
     assert_eq!((&published["serial"], &published["change"]), (&1.into(), &"version".into()));
