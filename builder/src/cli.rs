@@ -82,10 +82,11 @@ pub struct Build {
     /// Take the tree from this tar archive instead of installing packages.
     #[arg(long, value_name = "FILE")]
     pub from_tar: Option<PathBuf>,
-    /// Where to keep the tree as its packages made it: an archive for --from-tar of other versions.
+    /// Where to keep the tree as its packages made it: an archive for --from-tar of other versions. Nothing is kept
+    /// where nothing is installed.
     #[arg(long, value_name = "FILE")]
     pub keep_base: Option<PathBuf>,
-    /// The serial of the version; by default one more than the highest of the role.
+    /// The serial of the version; by default the one it has, else one more than the highest of the role.
     #[arg(long)]
     pub serial: Option<u64>,
 }
