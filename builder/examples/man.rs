@@ -131,8 +131,17 @@ fn row(page: &mut Roff, term: &str, text: &str) {
     page.text([roman(text)]);
 }
 
-/// The rows of a table: a term, two spaces or more, what it is about.
+/// The rows of a table: a term, two spaces or more, what it is about; a line that begins further in goes on with that.
 fn rows(lines: &str) -> Vec<(String, String)> {
-    let parts = lines.lines().map(|line| line.trim().split_once("  ").unwrap_or((line.trim(), "")));
-    parts.map(|(term, text)| (term.to_owned(), text.trim().to_owned())).collect()
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let least = lines.lines().map(indent).min().unwrap_or(0);
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for line in lines.lines() {
+        let (term, text) = line.trim().split_once("  ").unwrap_or((line.trim(), ""));
+        match rows.last_mut() {
+            Some((_, before)) if indent(line) > least => *before = format!("{before} {}", line.trim()),
+            Some(_) | None => rows.push((term.to_owned(), text.trim().to_owned())),
+        }
+    }
+    rows
 }
