@@ -82,8 +82,13 @@ fn answer(common: &Common, json: &serde_json::Value, lines: &[String]) -> Result
 /// Answers after what was asked for was done: that it cannot be told undoes nothing.
 fn answer_done(common: &Common, json: &serde_json::Value, lines: &[String]) {
     if let Err(e) = answer(common, json, lines) {
-        say(&format!("edeploy-ab: what was asked for is done, but: {e}"));
+        warn(&e);
     }
+}
+
+/// Tells a fault that undoes nothing, also to who asked for JSON.
+pub fn warn(fault: &dyn std::fmt::Display) {
+    say(&format!("edeploy-ab: what was asked for is done, but: {fault}"));
 }
 
 /// A list at the beginning of an answer in JSON, written as it comes: it may be as long as a tree.
@@ -156,7 +161,7 @@ fn reboot(installed: &Installed, no_reboot: bool, progress: &dyn Progress) -> Ex
             Err(e) => Some(e.to_string()),
         };
         if let Some(failed) = failed {
-            progress.note(&format!("`systemctl reboot`: {failed}; reboot by hand"));
+            warn(&format!("`systemctl reboot`: {failed}; reboot by hand"));
         }
     }
     Exit::Reboot

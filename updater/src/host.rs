@@ -162,7 +162,8 @@ pub trait Host {
 ///
 /// # Errors
 /// A refusal, when nothing was changed; or a fault, after which the machine boots what it booted before,
-/// and the next run starts over. With [`EspError::Unsure`] alone it may boot the new entry.
+/// or what runs where a staged version or an EFI variable was in its way; the next run starts over. With
+/// [`EspError::Unsure`] alone it may boot the entry that is named.
 pub fn run<H: Host>(host: &mut H, goal: &Goal) -> Result<Outcome, H::Error> {
     let mut reached = None;
     let ended = advance(host, goal, &mut reached);
@@ -238,9 +239,9 @@ fn apply<H: Host>(
             host.record(&Record::Armed(name))?;
             Progress::Armed { name, reboot }
         }
-        Step::Rearm(name, entry) => {
+        Step::Rearm { name, entry, outcome } => {
             commit(host, name, &entry)?;
-            *reached = Some(Outcome::RolledBack(name));
+            *reached = Some(outcome);
             host.record(&Record::RolledBack(name))?;
             far
         }
@@ -251,7 +252,10 @@ fn apply<H: Host>(
             host.record(&Record::Blessed(plain))?;
             far
         }
-        Step::Retire(names) => esp(host)?.delete_entries(&names).map(|()| far)?,
+        Step::Retire { names, outcome } => {
+            retire(host, &names, outcome, reached)?;
+            far
+        }
         // `run` ends with these; nothing is to be done for them.
         Step::Done(_) | Step::Refuse(_) => far,
     })
@@ -292,8 +296,13 @@ fn remember<H: Host>(host: &mut H, failures: Vec<(EntryName, Digest)>) -> Result
 fn close<H: Host>(host: &mut H, slot: Slot) -> Result<Progress, H::Error> {
     host.record(&Record::Started(slot))?;
     let mut esp = esp(host)?;
-    let entries = esp.entries()?.into_iter().map(|listed| listed.name);
-    esp.delete_entries(&entries.filter(|name| name.slot == slot).collect::<Vec<_>>())?;
+    let entries: Vec<EntryName> = esp.entries()?.into_iter().map(|listed| listed.name).collect();
+    let closed: Vec<EntryName> = entries.iter().copied().filter(|name| name.slot == slot).collect();
+    let staged = entries.first().copied().filter(|newest| newest.slot == slot && !newest.exhausted());
+    esp.delete_entries(&closed).map_err(|fault| match staged {
+        Some(name) => fault.unsure(name),
+        None => fault,
+    })?;
     Ok(Progress::Closed(machine::close(slot)))
 }
 
@@ -331,6 +340,21 @@ fn post<H: Host>(host: &mut H, slot: Verified) -> Result<Progress, H::Error> {
     let wish = host.hook(Hook::Post, slot.slot())?;
     host.sync(SyncId::SlotSealed)?;
     Ok(Progress::PostRan { slot, reboot: wish == Wish::Reboot })
+}
+
+/// Deletes what another entry stands for. The loader takes a counted entry before the plain one of its
+/// generation; all others that are retired are older than what stands for them.
+fn retire<H: Host>(
+    host: &mut H,
+    names: &[EntryName],
+    outcome: Outcome,
+    reached: &mut Option<Outcome>,
+) -> Result<(), H::Error> {
+    if let Outcome::Blessed(plain) = outcome {
+        return Ok(esp(host)?.delete_entries(names).map_err(|fault| fault.unsure(plain))?);
+    }
+    *reached = Some(outcome);
+    Ok(esp(host)?.delete_entries(names)?)
 }
 
 /// The commit point: writes an entry. After a failure there is none of that name, or that is not known.

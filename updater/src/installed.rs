@@ -16,6 +16,7 @@ use edeploy_format::slot::Slot;
 use crate::boot::{Running, Trial, VOLATILE};
 use crate::cli::Common;
 use crate::commands::say;
+use crate::disk::fs;
 use crate::disk::mount::{Access, Mount};
 use crate::disk::place::{Place, Volume};
 use crate::disk::sectors::Sectors;
@@ -100,6 +101,8 @@ impl Installed {
     fn image(disk: &Path, booted: Option<Slot>, access: Access) -> Result<Self, Failure> {
         let place = Place::image(disk).map_err(unsuitable)?;
         let lock = (access == Access::ReadWrite).then(|| Lock::disk(disk)).transpose()?;
+        // Another command may have ended since.
+        let place = if lock.is_some() { place.read_again().map_err(unsuitable)? } else { place };
         let Some(booted) = booted else {
             return Err(Failure::new(Exit::Usage, "--disk needs --booted a or --booted b"));
         };
@@ -109,6 +112,9 @@ impl Installed {
         let tree = Tree::new(slot_mount.root()?);
         let root = mount_point("machine");
         let state_volume = place.volume(&place.layout.state, access)?;
+        if access == Access::ReadOnly && fs::ext(state_volume.path()).is_some_and(|ext| ext.unclean) {
+            say("the state partition was not unmounted: what it says may be older than it should be");
+        }
         let state_mount = Mount::ext4(state_volume.path(), &root.join("var"), access)?;
         Ok(Self {
             place,

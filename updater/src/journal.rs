@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use event::{Deployment, Event, Line};
-pub use history::{all_refused, fall_back, is_blessed, last_report, version_of};
+pub use history::{all_refused, fall_back, last_report, version_of};
 
 /// Where it lies below the root of the machine.
 pub const PATH: &str = "var/lib/edeploy/journal";

@@ -37,12 +37,10 @@ fn rollback(seen: &Observed, running: &Running) -> Step {
     let newest = seen.entries.iter().map(|listed| listed.name.generation).max();
     if newest != Some(name.generation) {
         let entry = Entry { generation: seen.next_generation(), ..entry.clone() };
-        return Step::Rearm(EntryName::plain(other, entry.generation), entry);
+        let name = EntryName::plain(other, entry.generation);
+        return Step::Rearm { name, entry, outcome: Outcome::RolledBack(name) };
     }
-    match seen.names(other).filter(|older| *older != name).collect::<Vec<_>>() {
-        older if older.is_empty() => Step::Done(Outcome::RolledBack(name)),
-        older => Step::Retire(older),
-    }
+    retire(seen.names(other).filter(|older| *older != name), Outcome::RolledBack(name))
 }
 
 /// The plain entry of the running generation is written; then the counted one goes.
@@ -57,7 +55,15 @@ fn bless(seen: &Observed, running: &Running) -> Step {
     if !seen.whole(running.slot).any(|(other, _)| other == plain) {
         return Step::Bless { plain, entry: entry.clone(), counted };
     }
-    if counted.is_empty() { Step::Done(Outcome::Blessed(plain)) } else { Step::Retire(counted) }
+    retire(counted.into_iter(), Outcome::Blessed(plain))
+}
+
+/// Deletes what another entry stands for; without any, that is the end.
+fn retire(names: impl Iterator<Item = EntryName>, outcome: Outcome) -> Step {
+    match names.collect::<Vec<_>>() {
+        names if names.is_empty() => Step::Done(outcome),
+        names => Step::Retire { names, outcome },
+    }
 }
 
 #[cfg(test)]

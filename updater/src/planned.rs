@@ -6,6 +6,7 @@ use edeploy_format::exit::Exit;
 use edeploy_format::slot::Slot;
 
 use crate::disk::mount::{Access, Mount};
+use crate::disk::place::Volume;
 use crate::failure::Failure;
 use crate::fetch::Fetch;
 use crate::installed::{Installed, mount_point, own_manifest};
@@ -38,9 +39,11 @@ pub fn plan(
     let index = Index::of_running(&own, &own_kept)?;
     let running = Some(PlannedFrom { tree: &installed.tree, manifest: &own, index: &index });
     let spare = installed.slot().other();
-    let volume = installed.place.volume(installed.place.layout.slot(spare), Access::ReadOnly)?;
     // A slot that cannot be mounted or has no manifest counts as empty.
-    let mount = Mount::ext4(volume.path(), &mount_point("inactive"), Access::ReadOnly).ok();
+    let volume = installed.place.looked_at(installed.place.layout.slot(spare)).ok();
+    let mounted =
+        |volume: &Volume| Mount::ext4(volume.path(), &mount_point("inactive"), Access::ReadOnly).ok();
+    let mount = volume.as_ref().and_then(mounted);
     let inactive = mount.as_ref().map(|mount| -> Result<(Tree, Option<File>), Failure> {
         let tree = Tree::new(mount.root()?);
         let manifest = own_manifest(&tree).ok();

@@ -3,9 +3,10 @@
 //! It gets a process group of its own and no standard input. What it prints is shown line by line as
 //! it comes, and the end of it is kept. When the time is over the group gets TERM and, [`GRACE`] later,
 //! KILL; when the program ends by itself, what it left behind in its group is killed as well.
-//! A process that leaves the group is not followed. When we are killed, so is the program.
+//! A process that leaves the group is not followed. When we are killed, so is the program,
+//! but not what it started.
 
-mod tether;
+pub(crate) mod tether;
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
@@ -276,14 +277,19 @@ mod tests {
 
     #[test]
     fn a_program_dies_with_the_thread_that_waits_for_it() {
-        let (mut output, input) = io::pipe().unwrap();
-        let mut command = shell("echo $$; exec sleep 600");
-        tether::die_with_us(command.stdin(Stdio::null()).stdout(input));
-        std::thread::spawn(move || command.spawn().map(drop).unwrap()).join().unwrap();
-        // The pipe ends when nobody can write to it any more.
-        let mut said = String::new();
-        output.read_to_string(&mut said).unwrap();
-        assert!(said.is_empty() || said.trim().parse::<i32>().is_ok(), "{said}");
+        let starter = std::thread::spawn(|| {
+            let mut command = shell("exec sleep 600");
+            tether::die_with_us(&mut command);
+            let child = command.spawn().unwrap();
+            let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+            assert_eq!(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&Timespec::default())), Ok(0));
+            (child, process)
+        });
+        let (mut child, process) = starter.join().unwrap();
+        let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+        let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&minute));
+        assert_eq!(ended, Ok(1), "it is still there");
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use edeploy_ab::disk::cold::{forget_device, forget_loop};
-use edeploy_ab::disk::fs::{Ext4, Tool, ToolError, ext_size};
+use edeploy_ab::disk::fs::{Ext, Ext4, Tool, ToolError, ext};
 use edeploy_ab::disk::loopdev::{LoopDevice, LoopError, Window};
 use edeploy_ab::disk::mount::{Access, Mount, MountError, private_namespace};
 use tempfile::TempDir;
@@ -77,9 +77,9 @@ fn a_file_system_is_made_mounted_written_and_checked() {
     let (folder, image, window) = image();
     private_namespace().unwrap();
     let device = LoopDevice::attach(&image, window, Access::ReadWrite).unwrap();
-    assert_eq!(ext_size(device.path()), None);
+    assert_eq!(ext(device.path()), None);
     Tool::MakeExt4(&ext4()).run(device.path()).unwrap();
-    assert_eq!(ext_size(device.path()), Some(window.size));
+    assert_eq!(ext(device.path()), Some(Ext { size: window.size, unclean: false }));
     let at = folder.path().join("slot");
     let mount = Mount::ext4(device.path(), &at, Access::ReadWrite).unwrap();
     fs::write(at.join("file"), "text").unwrap();

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use edeploy_format::boot::EntryName;
 
+use super::running::Running;
 use super::trial::Trial;
 use crate::disk::mount::Access;
 use crate::disk::place::{Place, PlaceError};
 use crate::disk::sectors::{Sectors, SectorsError};
 use crate::esp::{Esp, EspError, Listed};
+use crate::failure::chain;
 use crate::journal::{self, Deployment, Event, Line};
 
 /// Why the entries are not known.
@@ -77,6 +79,20 @@ pub(super) fn not_counted(listed: &[Listed], trial: Trial) -> Option<String> {
     let there = listed.iter().find(|l| l.name.blessed() == counted.blessed());
     let there = there.map_or_else(|| "nothing of it".to_owned(), |l| l.name.to_string());
     Some(format!("THE LOADER DOES NOT COUNT: it says it booted {counted}, the ESP holds {there}"))
+}
+
+/// Whether a reboot may help. Where the entries cannot be read it is taken for true: the count of tries
+/// ends that.
+pub(super) fn leads_elsewhere(root: &Path, say: &mut dyn FnMut(&str)) -> bool {
+    let running = Running::of(root).map_err(|e| chain(&e));
+    let listed = of_running(root).map_err(|e| chain(&e));
+    match running.and_then(|running| Ok((running, listed?))) {
+        Ok((running, listed)) => worth_a_reboot(&listed, &running.deployment),
+        Err(e) => {
+            say(&format!("not known what a reboot would lead to: {e}"));
+            true
+        }
+    }
 }
 
 /// Whether a reboot of this trial can lead anywhere else: the other slot is bootable, and this trial

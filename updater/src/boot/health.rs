@@ -40,26 +40,12 @@ pub fn run(root: &Path, armed: bool, say: &mut dyn FnMut(&str)) -> Exit {
     let wanted = checks.failures(HEALTH_WANTED);
     let marker = if reasons.is_empty() { mark(root) } else { unmark(root) };
     reasons.extend(marker.err().map(|e| format!("the marker /{HEALTHY}: {e}")));
-    let reboot = armed && !reasons.is_empty() && leads_elsewhere(root, say);
+    let reboot = armed && !reasons.is_empty() && entries::leads_elsewhere(root, say);
     report(root, &reasons, wanted, reboot, say);
     match (reasons.is_empty(), armed) {
         (true, _) => Exit::Done,
         (false, true) if !reboot => Exit::Done,
         (false, _) => Exit::Failed,
-    }
-}
-
-/// Whether a reboot may help. Where the entries cannot be read it is taken for true: the count of tries
-/// ends that.
-fn leads_elsewhere(root: &Path, say: &mut dyn FnMut(&str)) -> bool {
-    let running = Running::of(root).map_err(|e| chain(&e));
-    let listed = entries::of_running(root).map_err(|e| chain(&e));
-    match running.and_then(|running| Ok((running, listed?))) {
-        Ok((running, listed)) => entries::worth_a_reboot(&listed, &running.deployment),
-        Err(e) => {
-            say(&format!("health: not known what a reboot would lead to: {e}"));
-            true
-        }
     }
 }
 

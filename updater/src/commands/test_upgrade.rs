@@ -24,7 +24,6 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
     let (scratch, architecture) = (std::env::temp_dir(), &installed.head.architecture);
     let wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
-    let verdict = judge(&installed, &wanted, &*progress)?;
     let mut paths = common.json.then(|| super::Stream::begin("paths")).transpose()?;
     let mut told = Ok(());
     let Planned { plan, room } = plan(&installed, &wanted, &*fetch, &mut |change, path| {
@@ -37,10 +36,14 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
         };
     })?;
     told?;
+    let verdict = judge(&installed, &wanted, &*progress)?;
     let objects = wanted.boot;
     let esp = installed.esp()?.check_room(installed.slot().other(), &objects);
     let rule = wanted.rule(&installed.head)?;
     let hooks: Vec<&str> = Hook::ALL.iter().filter(|h| rule.hook(**h).is_some()).map(|h| h.name()).collect();
+    let fits = esp.is_ok() && room.is_ok();
+    let no_room = || Verdict { exit: Exit::Space, text: "refused: there is no room".to_owned() };
+    let verdict = if verdict.exit == Exit::Done && !fits { no_room() } else { verdict };
     let esp_bytes: u64 = objects.iter().map(|(_, length)| length).sum();
     let json = json!({
         "from": installed.head.version, "to": version, "slot": installed.slot().other().to_string(),
@@ -71,19 +74,13 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
         Some(paths) => paths.end(&json)?,
         None => super::answer(common, &json, &lines)?,
     }
-    Ok(if verdict.allowed && (esp.is_err() || room.is_err()) { Exit::Space } else { verdict.exit() })
+    Ok(verdict.exit)
 }
 
-/// What the policy says to an upgrade, before anything is changed.
+/// What would come of an upgrade.
 struct Verdict {
-    allowed: bool,
+    exit: Exit,
     text: String,
-}
-
-impl Verdict {
-    fn exit(&self) -> Exit {
-        if self.allowed { Exit::Done } else { Exit::Refused }
-    }
 }
 
 fn judge(installed: &Installed, wanted: &Wanted, progress: &dyn Progress) -> Result<Verdict, Failure> {
@@ -92,17 +89,34 @@ fn judge(installed: &Installed, wanted: &Wanted, progress: &dyn Progress) -> Res
     world.overridden = false;
     let seen = Observed { world, entries: installed.esp()?.entries()?, progress: Far::Nothing };
     let goal = Goal::Upgrade { manifest: wanted.digest(), retry: false };
-    let step = machine::next(&seen, &goal);
-    let text = if let Step::Refuse(refusal) = &step {
-        format!("refused: {refusal}")
-    } else if let Step::Done(Outcome::Staged { name, .. }) = step {
-        format!("nothing to do: it boots next, as {name}")
-    } else if let Step::Done(_) = step {
-        "nothing to do: it runs".to_owned()
-    } else {
-        "nothing is in its way".to_owned()
+    let text = match machine::next(&seen, &goal) {
+        Step::Refuse(refusal) => {
+            return Ok(Verdict { exit: Exit::Refused, text: format!("refused: {refusal}") });
+        }
+        Step::Done(Outcome::Staged { name, .. }) => format!("nothing to do: it boots next, as {name}"),
+        Step::Done(_) => "nothing to do: it runs".to_owned(),
+        Step::Rearm { .. } | Step::Retire { .. } => {
+            "it runs, and would boot next; nothing would be written to a slot".to_owned()
+        }
+        Step::Partition
+        | Step::MakeEsp
+        | Step::MakeState
+        | Step::ClearOverride
+        | Step::Check(_)
+        | Step::Remember(_)
+        | Step::Close(_)
+        | Step::MakeSlot(_)
+        | Step::Fill(_)
+        | Step::Verify(_)
+        | Step::PutLoader(_)
+        | Step::Stage(_)
+        | Step::Pre(_)
+        | Step::Carry(_)
+        | Step::Post(_)
+        | Step::Arm { .. }
+        | Step::Bless { .. } => "nothing is in its way".to_owned(),
     };
-    Ok(Verdict { allowed: !matches!(step, Step::Refuse(_)), text })
+    Ok(Verdict { exit: Exit::Done, text })
 }
 
 fn room_for(problem: Option<&impl std::fmt::Display>) -> String {

@@ -50,8 +50,9 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
 /// Whether the metadata that the slot was filled by signs the manifest it was booted with.
 fn must_be_signed(installed: &Installed) -> Result<(), Failure> {
     let (head, booted) = (&installed.head, installed.options.manifest);
-    let signed = Trusted::kept(&installed.slot_store(), &head.role)?.find(&head.version)?;
-    let signed = signed.identity.contents.blake3;
+    let untrusted = |e: Failure| Failure::new(Exit::Untrusted, format!("the metadata kept in the slot: {e}"));
+    let kept = Trusted::kept(&installed.slot_store(), &head.role).and_then(|kept| kept.find(&head.version));
+    let signed = kept.map_err(|e| untrusted(e.into()))?.identity.contents.blake3;
     if signed == booted {
         return Ok(());
     }

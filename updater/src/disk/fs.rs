@@ -10,6 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::program::tether::die_with_us;
+
 /// Sound for every kernel since 4.x; without `orphan_file` and `metadata_csum_seed`, which are newer.
 const FEATURES: &str = "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
     large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
@@ -83,6 +85,7 @@ impl Tool<'_> {
             .env("LC_ALL", "C")
             .env("MKE2FS_CONFIG", "/dev/null");
         let line = line(&command);
+        die_with_us(&mut command);
         let output = command.output().map_err(|source| ToolError::Start { command: line.clone(), source })?;
         if output.status.code().is_some_and(|code| self.is_success(code)) {
             return Ok(());
@@ -122,17 +125,27 @@ impl Tool<'_> {
     }
 }
 
-/// The bytes of the ext2, 3 or 4 file system that `device` begins with, by its superblock; `None` without one.
+/// What the superblock of an ext2, 3 or 4 file system says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ext {
+    /// Bytes of the file system.
+    pub size: u64,
+    /// Its journal holds what is not in its place yet: it was not unmounted.
+    pub unclean: bool,
+}
+
+/// The file system that `device` begins with; `None` without one.
 #[must_use]
-pub fn ext_size(device: &Path) -> Option<u64> {
+pub fn ext(device: &Path) -> Option<Ext> {
     let mut block = [0; 1024];
     File::open(device).and_then(|file| file.read_exact_at(&mut block, SUPERBLOCK)).ok()?;
     let word = |at: usize| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
-    // s_magic; s_blocks_count_lo and _hi, the latter only with the feature 64bit; s_log_block_size.
+    // s_blocks_count_lo, s_log_block_size, s_feature_incompat; s_blocks_count_hi counts with the feature 64bit.
     let [count, log, features, high] = [0x04, 0x18, 0x60, 0x150].map(word);
     let high = if features & 0x80 == 0 { 0 } else { high };
     let count = u64::from(high) << 32 | u64::from(count);
-    (block[0x38..0x3a] == [0x53, 0xef] && log <= 6).then(|| count.saturating_mul(1024 << log))
+    let is_ext = block[0x38..0x3a] == [0x53, 0xef] && log <= 6;
+    is_ext.then(|| Ext { size: count.saturating_mul(1024 << log), unclean: features & 0x4 != 0 })
 }
 
 fn e2fsck(how: &[&str]) -> Command {

@@ -117,6 +117,14 @@ impl Place {
         Ok(Self { layout, disk: path.to_owned(), block: None, root: PathBuf::from("/"), _alone: Some(alone) })
     }
 
+    /// The same with the table as it is now.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub fn read_again(self) -> Result<Self, PlaceError> {
+        Ok(Self { layout: read_layout(&self.disk)?, ..self })
+    }
+
     /// The disk or image file.
     #[must_use]
     pub fn disk(&self) -> &Path {
@@ -138,6 +146,22 @@ impl Place {
                 let window = Window { offset: partition.offset, size: partition.size };
                 Ok(Volume::Loop(LoopDevice::attach(&self.disk, window, access)?))
             }
+        }
+    }
+}
+
+impl Place {
+    /// `partition` as a block device that cannot be written, not even by its file system.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub fn looked_at(&self, partition: &Partition) -> Result<Volume, PlaceError> {
+        match self.volume(partition, Access::ReadOnly)? {
+            Volume::Node(node) => {
+                let window = Window { offset: 0, size: partition.size };
+                Ok(Volume::Loop(LoopDevice::attach(&node, window, Access::ReadOnly)?))
+            }
+            volume @ Volume::Loop(_) => Ok(volume),
         }
     }
 }

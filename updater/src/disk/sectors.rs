@@ -1,12 +1,14 @@
 //! A partition as a device of sectors, for the ESP.
 //!
-//! Opened exclusively: while the ESP is mounted anywhere, opening fails, and while it is open here,
-//! nobody can mount it. A write under a live mount would go unnoticed until both are on the disk.
+//! For writing it is opened exclusively: while the ESP is mounted anywhere, opening fails, and while it is open
+//! here, nobody can mount it. A write under a live mount would go unnoticed until both are on the disk.
+//! Looking at it keeps nobody from it: a `status` must not be in the way of a `bless`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Advice, OFlags, fadvise, fdatasync, fsync};
 
@@ -14,6 +16,9 @@ use super::ioctl::flush_buffers;
 use super::mount::Access;
 use super::place::Volume;
 use crate::esp::{BlockDevice, SECTOR, SyncId};
+
+/// Who else has it alone may be about to let it go.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// An open partition.
 #[derive(Debug)]
@@ -33,19 +38,25 @@ pub struct SectorsError {
 }
 
 impl Sectors {
-    /// Opens `volume` for nobody else.
+    /// Opens `volume`; for writing, for nobody else, which may take a moment.
     ///
     /// # Errors
-    /// [`SectorsError`], with `EBUSY` while it is mounted.
+    /// [`SectorsError`], with `EBUSY` when it stays mounted or somebody else's.
     pub fn open(volume: Volume, access: Access) -> Result<Self, SectorsError> {
-        let flags = i32::try_from(OFlags::EXCL.bits()).expect("a flag of the kernel's");
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(access == Access::ReadWrite)
-            .custom_flags(flags)
-            .open(volume.path())
-            .and_then(|mut file| Ok((file.seek(SeekFrom::End(0))? / SECTOR as u64, file)));
-        match opened {
+        let write = access == Access::ReadWrite;
+        let alone = i32::try_from(OFlags::EXCL.bits()).expect("a flag of the kernel's");
+        let mut how = OpenOptions::new();
+        how.read(true).write(write).custom_flags(if write { alone } else { 0 });
+        let patience = Instant::now() + LETTING_GO;
+        let opened = loop {
+            match how.open(volume.path()) {
+                Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                opened => break opened,
+            }
+        };
+        match opened.and_then(|mut file| Ok((file.seek(SeekFrom::End(0))? / SECTOR as u64, file))) {
             Ok((sectors, file)) => Ok(Self { file, sectors, volume }),
             Err(source) => Err(SectorsError { device: volume.path().to_owned(), source }),
         }
@@ -84,7 +95,7 @@ mod tests {
     use crate::disk::loopdev::{LoopDevice, Window};
 
     #[test]
-    fn what_is_synced_is_in_the_image_and_nobody_else_can_open_it() {
+    fn what_is_synced_is_in_the_image_and_nobody_else_can_write_it() {
         let image = tempfile::NamedTempFile::new().unwrap();
         image.as_file().set_len(1 << 20).unwrap();
         let window = Window { offset: 4096, size: 8192 };
@@ -98,6 +109,12 @@ mod tests {
         let mut byte = [0];
         image.as_file().read_exact_at(&mut byte, 4096 + 2 * 512).unwrap();
         assert_eq!(byte, [7]);
-        assert!(Sectors::open(Volume::Node(node), Access::ReadOnly).is_err());
+        let error = Sectors::open(Volume::Node(node.clone()), Access::ReadWrite).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::ResourceBusy);
+        // Who only looks neither waits nor is in the way.
+        let reader = Sectors::open(Volume::Node(node.clone()), Access::ReadOnly).unwrap();
+        drop(sectors);
+        assert!(Sectors::open(Volume::Node(node), Access::ReadWrite).is_ok());
+        drop(reader);
     }
 }

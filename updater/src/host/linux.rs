@@ -189,7 +189,7 @@ impl<'a> Linux<'a> {
         let Subject::Installed(installed) = self.subject else { return Ok(false) };
         let volume = self.volume(installed.place.layout.slot(slot), Access::ReadWrite)?;
         let size = installed.place.layout.slot(slot).size;
-        match fs::ext_size(volume.path()) {
+        match fs::ext(volume.path()).map(|ext| ext.size) {
             Some(found) if found.abs_diff(size) < BLOCK => {}
             Some(found) => {
                 let text = format!("slot {slot} gets a new file system: it has {found} of {size} bytes");

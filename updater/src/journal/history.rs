@@ -18,17 +18,6 @@ pub fn all_refused(lines: &[Line]) -> Vec<Digest> {
     })
 }
 
-/// Whether the last that the journal says of the entries of a generation is that they are good.
-#[must_use]
-pub fn is_blessed(lines: &[Line], generation: u64) -> bool {
-    let last = lines.iter().rev().find_map(|line| match &line.event {
-        Event::Blessed { running } if running.generation == Some(generation) => Some(true),
-        Event::Armed { to, .. } if to.generation == Some(generation) => Some(false),
-        _ => None,
-    });
-    last == Some(true)
-}
-
 /// The version whose manifest this is, if the machine ever had it.
 #[must_use]
 pub fn version_of(lines: &[Line], manifest: &Digest) -> Option<Version> {

@@ -51,15 +51,6 @@ fn fell_back() -> Event {
 }
 
 #[test]
-fn a_generation_is_blessed_until_it_is_armed_anew() {
-    let blessed = || Event::Blessed { running: new() };
-    assert!(!is_blessed(&lines([armed(), booted(new())]), 2));
-    assert!(is_blessed(&lines([armed(), blessed(), booted(new())]), 2));
-    assert!(!is_blessed(&lines([armed(), blessed()]), 3));
-    assert!(!is_blessed(&lines([blessed(), armed()]), 2));
-}
-
-#[test]
 fn what_was_appended_is_read_in_order() {
     let (_folder, journal) = journal();
     assert_eq!(events(&journal), []);

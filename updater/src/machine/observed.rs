@@ -83,7 +83,7 @@ impl Observed {
 
     /// What the loader takes next is this slot, under an entry newer than any of what runs.
     pub(super) fn staged(&self, running: &Running) -> Option<(EntryName, &Entry)> {
-        let own = self.names(running.slot).map(|name| name.generation).max();
+        let own = self.whole(running.slot).map(|(name, _)| name.generation).max();
         let newer = self.whole(running.slot.other()).find(|(name, _)| !name.exhausted());
         newer.filter(|(name, _)| Some(name.generation) > own)
     }

@@ -153,7 +153,14 @@ pub enum Step {
         reboot: bool,
     },
     /// Write this entry, newer than all others, for a slot that has a good one already: it boots next.
-    Rearm(EntryName, Entry),
+    Rearm {
+        /// Its name.
+        name: EntryName,
+        /// Its text.
+        entry: Entry,
+        /// How that ends.
+        outcome: Outcome,
+    },
     /// Write this plain entry, then delete the counted one, which the loader would go on to take.
     Bless {
         /// Its name.
@@ -164,7 +171,12 @@ pub enum Step {
         counted: Vec<EntryName>,
     },
     /// Delete these entries: another one stands for them.
-    Retire(Vec<EntryName>),
+    Retire {
+        /// Their names.
+        names: Vec<EntryName>,
+        /// How that ends.
+        outcome: Outcome,
+    },
     /// Nothing: this is how it ended.
     Done(Outcome),
     /// Nothing: this is why not.

@@ -102,14 +102,18 @@ fn an_upgrade_begins_only_where_it_may() {
 fn an_upgrade_to_what_runs_keeps_it_and_the_way_to_the_other_slot() {
     let plain = EntryName::plain(A, 3);
     for staged in ["2b+3 v2", "2b v2"] {
-        let Step::Rearm(name, entry) = next(&machine(&["1a v1", staged]), &upgrade(1)) else {
-            panic!("{staged}")
-        };
-        assert_eq!((name, entry.generation, entry.options.manifest), (plain, 3, version(1)));
-        let older = Step::Retire(vec![EntryName::plain(A, 1)]);
+        let outcome = Outcome::UpToDate;
+        let rearm = Step::Rearm { name: plain, entry: entry(plain, 1), outcome };
+        assert_eq!(next(&machine(&["1a v1", staged]), &upgrade(1)), rearm);
+        let older = Step::Retire { names: vec![EntryName::plain(A, 1)], outcome };
         assert_eq!(next(&machine(&["1a v1", "3a v1", staged]), &upgrade(1)), older);
-        assert_eq!(next(&machine(&["3a v1", staged]), &upgrade(1)), Step::Done(Outcome::UpToDate));
+        assert_eq!(next(&machine(&["3a v1", staged]), &upgrade(1)), Step::Done(outcome));
+        // It must not be given up for what is on trial.
+        assert_eq!(next(&machine(&["1a+2-1 v1", staged]), &upgrade(1)), Step::Refuse(Refusal::Trial));
     }
+    // The loader does not see a torn entry.
+    let torn = next(&machine(&["1a v1", "2b v2", "3a torn"]), &upgrade(1));
+    assert!(matches!(torn, Step::Rearm { name, .. } if name == EntryName::plain(A, 4)), "{torn:?}");
 }
 
 #[test]
@@ -158,9 +162,9 @@ fn steps(mut seen: Observed, goal: Goal) -> Vec<Step> {
             Step::Arm { name, reboot, .. } => Progress::Armed { name, reboot },
             Step::ClearOverride
             | Step::Remember(_)
-            | Step::Rearm(..)
+            | Step::Rearm { .. }
             | Step::Bless { .. }
-            | Step::Retire(_)
+            | Step::Retire { .. }
             | Step::Done(_)
             | Step::Refuse(_) => return steps,
         };
@@ -219,14 +223,20 @@ fn an_install_takes_its_steps_in_order() {
 fn a_rollback_makes_the_good_entry_of_the_other_slot_the_newest_and_then_drops_the_older() {
     let rearm = |generation, n| {
         let name = EntryName::plain(B, generation);
-        Step::Rearm(name, entry(name, n))
+        Step::Rearm { name, entry: entry(name, n), outcome: Outcome::RolledBack(name) }
     };
     let done = |generation| Step::Done(Outcome::RolledBack(EntryName::plain(B, generation)));
     for (entries, step) in [
         (&["2a v1", "1b v2"][..], rearm(3, 2)),
         (&["2a+2-1 v1", "1b v2"], rearm(3, 2)),
         (&["2a+0-4 v1", "1b v2"], rearm(3, 2)),
-        (&["2a v1", "1b v2", "3b v2"], Step::Retire(vec![EntryName::plain(B, 1)])),
+        (
+            &["2a v1", "1b v2", "3b v2"],
+            Step::Retire {
+                names: vec![EntryName::plain(B, 1)],
+                outcome: Outcome::RolledBack(EntryName::plain(B, 3)),
+            },
+        ),
         (&["2a v1", "3b v2"], done(3)),
         (&["2a v1", "1b v2", "3b torn"], rearm(4, 2)),
         (&["2a v1", "1b v2", "1b+2-1 v2"], rearm(3, 2)),
@@ -243,7 +253,8 @@ fn a_rollback_makes_the_good_entry_of_the_other_slot_the_newest_and_then_drops_t
 #[test]
 fn blessing_writes_the_plain_entry_and_then_drops_the_counted_one() {
     let plain = EntryName::plain(A, 2);
-    let counted = |text: &str| Step::Retire(vec![text.parse().unwrap()]);
+    let outcome = Outcome::Blessed(plain);
+    let counted = |text: &str| Step::Retire { names: vec![text.parse().unwrap()], outcome };
     let bless = |counted: &str| Step::Bless {
         plain,
         entry: entry(plain, 1),
@@ -333,7 +344,7 @@ fn in_no_state_is_the_running_slot_touched_or_the_only_bootable_entry_dropped() 
                     assert_eq!((slot.slot(), name.slot), (B, B));
                     assert!(seen.names(A).all(|other| other.generation < name.generation));
                 }
-                Step::Retire(names) => {
+                Step::Retire { names, .. } => {
                     let left = seen.entries.iter().filter(|listed| !names.contains(&listed.name));
                     let good = |l: &Listed| l.whole().is_some() && l.name.tries.is_none();
                     assert!(left.into_iter().any(good), "{entries:?} {goal:?}: {names:?}");
@@ -348,7 +359,7 @@ fn in_no_state_is_the_running_slot_touched_or_the_only_bootable_entry_dropped() 
                 | Step::Pre(_)
                 | Step::Carry(_)
                 | Step::Post(_)
-                | Step::Rearm(..)
+                | Step::Rearm { .. }
                 | Step::Bless { .. }
                 | Step::Done(_)
                 | Step::Refuse(_) => {}

@@ -5,6 +5,7 @@ use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
 
 use super::observed::{Observed, Running};
+use super::retire;
 use super::step::{Outcome, Progress, Refusal, Step};
 
 /// The next step of an install.
@@ -27,17 +28,18 @@ pub(super) fn next(seen: &Observed, running: &Running, manifest: Digest, retry: 
 /// What runs is what is wanted; if the other slot is to boot next, it is so no longer, but stays bootable.
 fn already_running(seen: &Observed, running: &Running) -> Step {
     if seen.on_trial(running) {
-        return Step::Done(Outcome::OnTrial);
+        // What is staged beside it is what an operator rolled back to.
+        let staged = seen.staged(running).is_some();
+        return if staged { Step::Refuse(Refusal::Trial) } else { Step::Done(Outcome::OnTrial) };
     }
     let Some((own, entry)) = seen.own(running) else { return Step::Refuse(Refusal::EntryLost) };
     if seen.staged(running).is_some() {
         let entry = Entry { generation: seen.next_generation(), ..entry.clone() };
-        return Step::Rearm(EntryName::plain(running.slot, entry.generation), entry);
+        let name = EntryName::plain(running.slot, entry.generation);
+        return Step::Rearm { name, entry, outcome: Outcome::UpToDate };
     }
-    match seen.names(running.slot).filter(|name| name.generation < own.generation).collect::<Vec<_>>() {
-        older if older.is_empty() => Step::Done(Outcome::UpToDate),
-        older => Step::Retire(older),
-    }
+    let older = seen.names(running.slot).filter(|name| name.generation < own.generation);
+    retire(older, Outcome::UpToDate)
 }
 
 fn begin(seen: &Observed, running: &Running, manifest: Digest, retry: bool) -> Step {

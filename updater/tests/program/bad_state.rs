@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::fs::{FlockOperation, flock};
@@ -67,7 +68,8 @@ fn a_disk_is_looked_at_as_a_power_cut_left_it() {
     assert_eq!(lab.state("feature needs_recovery"), "");
     let before = lab.fingerprint();
     for words in [&["status"][..], &["list"], &["verify"], &["test-upgrade", "2"]] {
-        lab.run(words).done();
+        let said = lab.run(words).done().err;
+        assert!(said.contains("the state partition was not unmounted"), "{said}");
     }
     assert_eq!(lab.fingerprint(), before);
     lab.run(&["upgrade", "2"]).done();
@@ -84,19 +86,40 @@ fn without_its_own_entry_nothing_is_touched() {
     documented(&ran, 10, "no whole boot entry boots slot … of this disk");
 }
 
-#[test]
-fn a_slot_whose_metadata_signs_another_manifest_is_not_called_clean() {
-    let lab = Lab::installed();
-    let tuf = "usr/lib/edeploy/slot/tuf";
-    let other = lab.path("other");
-    std::fs::write(&other, "{}").unwrap();
-    for name in ["role-web.json", "root.json"] {
-        lab.slot_a(&format!("rm {tuf}/{name}"));
-        lab.slot_a(&format!("write {} {tuf}/{name}", other.display()));
-        documented(&lab.run(&["verify"]), 5, "reading ….json: …");
+/// The documents in slot a, each in place of the one there.
+fn replace_trust(lab: &Lab, documents: &[(&str, PathBuf)]) {
+    for (name, from) in documents {
+        let kept = format!("usr/lib/edeploy/slot/tuf/{name}");
+        lab.slot_a(&format!("rm {kept}"));
+        lab.slot_a(&format!("write {} {kept}", from.display()));
     }
-    lab.slot_a(&format!("rm {tuf}/timestamp.json"));
-    assert_ne!(lab.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_slot_whose_metadata_does_not_sign_its_manifest_is_not_called_clean() {
+    for name in ["root.json", "timestamp.json", "snapshot.json", "targets.json", "role-web.json"] {
+        let lab = Lab::installed();
+        let other = lab.path("other");
+        std::fs::write(&other, "{}").unwrap();
+        replace_trust(&lab, &[(name, other)]);
+        let ran = lab.run(&["verify"]);
+        documented(&ran, 5, "the metadata kept in the slot: …");
+        assert!(ran.err.contains(name), "{ran:?}");
+    }
+    // Signed as it must be, but of another tree under the same name.
+    let mut lab = Lab::installed();
+    let mut other = tree("1");
+    other.file("etc/other", b"other");
+    lab.publish("1", 1, &other, &rule("1", &json!({})), |_| ());
+    let newest = |name: &str| {
+        let folder = std::fs::read_dir(lab.site_folder().join("metadata")).unwrap();
+        let paths = folder.map(|entry| entry.unwrap().path());
+        let of_name = paths.filter(|path| path.file_name().unwrap().to_str().unwrap().ends_with(name));
+        of_name.max_by_key(|path| (path.to_str().unwrap().len(), path.clone())).unwrap()
+    };
+    let names = ["timestamp.json", "snapshot.json", "targets.json", "role-web.json"];
+    replace_trust(&lab, &names.map(|name| (name, newest(name))));
+    documented(&lab.run(&["verify"]), 5, "the slot's metadata signs manifest … as 1, it was booted with …");
 }
 
 #[test]

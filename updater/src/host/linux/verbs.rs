@@ -11,6 +11,7 @@ use edeploy_format::slot::Slot;
 use edeploy_format::transition::Hook;
 
 use super::{Linux, SPARE_INODES, Subject};
+use crate::commands::warn;
 use crate::disk::fs::{Ext4, Tool};
 use crate::disk::gpt::{self, Sizes};
 use crate::disk::mount::{Access, Mount};
@@ -237,7 +238,7 @@ impl Host for Linux<'_> {
     }
 
     fn warn(&mut self, fault: &Failure) {
-        self.progress.note(&format!("what was asked for is done, but: {fault}"));
+        warn(fault);
     }
 
     fn clear_override(&mut self) -> Result<(), Failure> {
