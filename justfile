@@ -39,6 +39,7 @@ test: host python-tuf
 check: && man
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo fetch --quiet --locked
     cargo deny --offline check bans licenses sources
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
@@ -46,7 +47,7 @@ check: && man
 vm-test: host rolebuild
     cargo test -p vm-tests -- --test-threads=3 --nocapture
 
-# Builds, publishes, installs, upgrades and falls back, told as it goes (needs root; 25 minutes are the aim)
+# Builds, publishes, installs, upgrades and falls back, told as it goes (needs root; a quarter of an hour)
 demo: host rolebuild
     cargo run --quiet -p vm-tests --bin demo
 
@@ -54,4 +55,4 @@ demo: host rolebuild
 man: host
     rm -rf target/man && mkdir -p target/man
     cargo run --quiet -p rolebuild --example man -- target/man target/host/edeploy-ab
-    @said=$(groff -k -man -ww -z -Tutf8 target/man/* 2>&1); [ -z "$said" ] || { echo "$said" >&2; exit 1; }
+    @said=$(groff -k -man -ww -z -Tutf8 target/man/* 2>&1) && [ -z "$said" ] || { echo "groff: $said" >&2; exit 1; }

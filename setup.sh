@@ -53,6 +53,11 @@ if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx x
   rustup target add x86_64-unknown-linux-musl || say "no musl target: the host binary will use glibc"
 fi
 
+if command -v rustup >/dev/null; then
+  cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
+    rustup component add rustfmt clippy || say "no rustfmt or clippy: \`just check\` needs them"
+fi
+
 case "${1-}" in
   "") say "all is there; now: just demo, or just test vm-test" ;;
   test) just test vm-test ;;

@@ -13,6 +13,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use rolebuild::cli::Cli;
 
+/// Pages are the same whenever they are made. An empty argument would be dropped, and the next taken for it.
+const NO_DATE: &str = "\"\"";
 const RELEASE: &str = concat!("eDeploy ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The page of a command, and those of the commands below it.
 fn pages(command: &clap::Command, folder: &Path) -> Result<(), Box<dyn Error>> {
     command.get_subcommands().try_for_each(|below| pages(below, folder))?;
-    Man::new(command.clone()).source(RELEASE).generate_to(folder)?;
+    Man::new(command.clone()).date(NO_DATE).source(RELEASE).generate_to(folder)?;
     Ok(())
 }
 
@@ -41,19 +43,21 @@ fn edeploy_ab(updater: &Path) -> Result<String, Box<dyn Error>> {
     let mut paragraphs = general.split("\n\n").map(str::trim_end);
     let (about, usage) = (paragraphs.next().unwrap_or_default(), paragraphs.next().unwrap_or_default());
     let mut page = Roff::new();
-    page.control("TH", ["edeploy-ab", "8", "", RELEASE]);
+    page.control("TH", ["edeploy-ab", "8", NO_DATE, RELEASE]);
     section(&mut page, "NAME");
     page.text([roman("edeploy-ab - keeps the root file system of a server in two slots")]);
     section(&mut page, "SYNOPSIS");
     page.text([bold(usage.trim_start_matches("Usage: "))]);
     section(&mut page, "DESCRIPTION");
     paragraph(&mut page, about);
-    let parts: Vec<(&str, &str)> = paragraphs.filter_map(|part| part.split_once(":\n")).collect();
-    let (commands, tables): (Vec<_>, Vec<_>) =
-        parts.into_iter().partition(|(title, _)| ["Looking", "Doing"].contains(title));
-    if commands.len() != 2 {
-        return Err("`edeploy-ab help` does not list commands for looking and for doing".into());
+    let titled =
+        |part| str::split_once(part, ":\n").ok_or_else(|| format!("a part of the help has no title: {part}"));
+    let parts: Vec<(&str, &str)> = paragraphs.map(titled).collect::<Result<_, _>>()?;
+    let titles: Vec<&str> = parts.iter().map(|(title, _)| *title).collect();
+    if titles != ["Looking", "Doing", "Options of every command", "Exit codes"] {
+        return Err(format!("the parts of the help are {titles:?}").into());
     }
+    let (commands, tables) = parts.split_at(2);
     section(&mut page, "COMMANDS");
     for (names, _) in commands.iter().flat_map(|(_, lines)| rows(lines)) {
         let name = names.split([' ', ',']).next().unwrap_or_default();
@@ -61,7 +65,7 @@ fn edeploy_ab(updater: &Path) -> Result<String, Box<dyn Error>> {
     }
     for (title, lines) in tables {
         section(&mut page, &title.to_uppercase());
-        let rows = if title == "Exit codes" { codes(lines) } else { rows(lines) };
+        let rows = if *title == "Exit codes" { codes(lines) } else { rows(lines) };
         rows.iter().for_each(|(term, text)| row(&mut page, term, text));
     }
     Ok(page.render())

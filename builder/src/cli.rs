@@ -14,9 +14,9 @@ pub use site::{
 };
 
 /// How a command ends: the part of [`edeploy_format::exit::Exit`] that is this program's.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 usage; 3 refused in this state; 4 no such role, version or \
-    build; 5 not to be trusted; 9 differences or damage found; 10 a program is missing here; 11 wrong recipe, tree or \
-    other input.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 usage; 3 refused in this state; 4 no such role, version, \
+    build, transition or key; 5 not to be trusted; 6 cannot listen; 7 no space; 9 differences or damage found; 10 a \
+    program is missing here; 11 wrong recipe, tree or other input.";
 
 /// Builds, signs and publishes role trees as static files.
 #[derive(Debug, Parser)]

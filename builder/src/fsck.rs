@@ -14,7 +14,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::site::{SiteError, State};
+use crate::site::{SiteError, State, hold};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +62,7 @@ impl Report {
 /// # Errors
 /// [`SiteError`] when it cannot be looked at: there is none, or a folder cannot be read.
 pub fn fsck(folder: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report, SiteError> {
+    let _held = hold(folder);
     let mut report = Report::default();
     let state = match State::read(folder) {
         Ok(state) => Some(state),

@@ -99,12 +99,17 @@ pub fn publish(
     let change = change(build, before, &objects)?;
     let mut published =
         Published { serial: head.serial, manifest: manifest.blake3, bytes, change, made: None };
+    let delegation = site.state().chain.targets().delegation(&build.role);
     if change == Change::Nothing {
+        // An earlier run may have been cut off before it came to this.
+        let present = delegation.map(|delegation| keys.present(&delegation.keys)).unwrap_or_default();
+        if !present.is_empty() {
+            sign_commit(site, &head, &present)?;
+        }
         return Ok(published);
     }
 
     let mut draft = Draft::default();
-    let delegation = site.state().chain.targets().delegation(&build.role);
     let (mut document, role_keys) = match (before, delegation) {
         (Some(role), Some(delegation)) => ((**role.document()).clone(), delegation.keys.clone()),
         (None, _) | (_, None) => {

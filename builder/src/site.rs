@@ -175,6 +175,13 @@ fn lock(folder: &Path) -> Result<File, SiteError> {
     Ok(file)
 }
 
+/// Holds off writers, until the file is dropped, from a site that is written to here; `None` for a copy of one.
+pub(crate) fn hold(folder: &Path) -> Option<File> {
+    let file = File::open(folder.join(".lock")).ok()?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockShared).ok()?;
+    Some(file)
+}
+
 /// The root that `root.json` or, where a run was cut off before it wrote that copy, a later file holds.
 fn newest_root(folder: &Path) -> Result<TrustedRoot, SiteError> {
     let mut root = TrustedRoot::anchor(&read(folder, ROOT, Root::LIMIT)?)?;

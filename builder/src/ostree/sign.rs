@@ -76,7 +76,12 @@ impl Repository {
             .map_err(self.failed(format!("reading the signatures of {commit}")))?;
         let metadata = glib::VariantDict::new(metadata.as_ref());
         let signatures = metadata.lookup::<Vec<Vec<u8>>>(SIGNATURES).ok().flatten().unwrap_or_default();
-        let seal = metadata.lookup::<String>(SEAL).ok().flatten().and_then(|text| text.parse().ok());
+        let damaged = || {
+            let (object, what) = (self.path.join(format!("commit {commit}")), "its seal is none".to_owned());
+            OstreeError::Damaged { object, what }
+        };
+        let text = metadata.lookup::<String>(SEAL).map_err(|_| damaged())?;
+        let seal = text.map(|text| text.parse().map_err(|_| damaged())).transpose()?;
         Ok(Detached { metadata, signatures, seal })
     }
 }
