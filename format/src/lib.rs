@@ -6,6 +6,7 @@
 
 pub mod boot;
 mod decimal;
+pub mod delta;
 pub mod digest;
 pub mod exclude;
 pub mod exit;
