@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use edeploy_format::name::Version;
 
 pub use site::{
-    Days, Fsck, Init, KeyFolders, Keygen, List, Prune, Publish, Refresh, Repo, RootCommand, RootCommands,
-    Rotate, Serve,
+    Days, Delta, Fsck, Init, KeyFolders, Keygen, List, Prune, Publish, Refresh, Repo, RootCommand,
+    RootCommands, Rotate, Serve,
 };
 
 /// How a command ends: the part of [`edeploy_format::exit::Exit`] that is this program's.
@@ -47,6 +47,8 @@ pub enum Command {
     Root(RootCommand),
     /// Publish a build.
     Publish(Publish),
+    /// Make and publish the delta between two published versions.
+    Delta(Delta),
     /// Renew the short-lived timestamp; run it from a timer, more often than it expires.
     Refresh(Refresh),
     /// What is published, and for how long it is good.

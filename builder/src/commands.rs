@@ -1,6 +1,7 @@
 //! What each command does: one module per command, each with a `run` that takes its arguments.
 
 pub mod build;
+pub mod delta;
 pub mod diff;
 pub mod fsck;
 pub mod init;
@@ -44,6 +45,7 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
             RootCommands::Rotate(args) => done(cli, &rotate::run(args)?),
         },
         Command::Publish(args) => done(cli, &publish::run(args)?),
+        Command::Delta(args) => done(cli, &delta::run(args)?),
         Command::Refresh(args) => done(cli, &refresh::run(args)?),
         Command::List(args) => done(cli, &list::run(args)?),
         Command::Fsck(args) => {

@@ -8,6 +8,7 @@ pub mod build;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod delta;
 pub mod diff;
 pub mod durable;
 pub mod failure;

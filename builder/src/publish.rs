@@ -27,6 +27,7 @@ use crate::site::{Draft, Lifetimes, OSTREE, Site, delegate};
 use crate::transition;
 pub use error::PublishError;
 use stage::{Hashing, Staged, open, stage};
+pub(crate) use stage::{compressed, copied};
 
 /// A build to be published.
 #[derive(Clone, Debug)]

@@ -93,7 +93,7 @@ name!(
 
 /// The parts of a published role version, each one TUF target of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Object {
+pub enum Object<'a> {
     /// The tree: one record per path.
     Manifest,
     /// Where in the pack each content is.
@@ -104,10 +104,15 @@ pub enum Object {
     Transition,
     /// The software bill of materials.
     Sbom,
+    /// What makes its contents from those of another version, in compressed frames.
+    Delta(&'a Version),
+    /// Where in the delta from that version each content is.
+    DeltaIndex(&'a Version),
 }
 
-impl Object {
-    /// The target name `<role>@<version>@<object>`: flat, as TUF clients disagree about slashes.
+impl Object<'_> {
+    /// The target name `<role>@<version>@<object>`, for deltas `<role>@<version>@<object>@<from>`: flat, as TUF
+    /// clients disagree about slashes.
     #[must_use]
     pub fn target(self, role: &Role, version: &Version) -> String {
         let object = match self {
@@ -116,6 +121,8 @@ impl Object {
             Self::Pack => "pack",
             Self::Transition => "transition",
             Self::Sbom => "sbom",
+            Self::Delta(from) => return format!("{role}@{version}@delta@{from}"),
+            Self::DeltaIndex(from) => return format!("{role}@{version}@delta-index@{from}"),
         };
         format!("{role}@{version}@{object}")
     }

@@ -150,7 +150,7 @@ impl Trusted {
     ///
     /// # Errors
     /// [`TrustError::NoObject`].
-    pub fn object(&self, object: Object, version: &Version) -> Result<(String, &Target), TrustError> {
+    pub fn object(&self, object: Object<'_>, version: &Version) -> Result<(String, &Target), TrustError> {
         let name = object.target(self.role(), version);
         match self.role.target(&name) {
             Some(target) => Ok((name, target)),

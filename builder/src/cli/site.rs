@@ -154,6 +154,36 @@ pub struct Publish {
     pub days: Days,
 }
 
+/// The arguments of `delta`.
+#[derive(Args, Debug)]
+pub struct Delta {
+    /// The role.
+    pub role: Role,
+    /// The version it starts from; with --auto the version it leads to.
+    pub from: Version,
+    /// The version it leads to.
+    #[arg(required_unless_present = "auto", conflicts_with = "auto")]
+    pub to: Option<Version>,
+    /// Make those from the N versions published before it.
+    #[arg(long, value_name = "N")]
+    pub auto: Option<std::num::NonZeroUsize>,
+    /// Say what the bytes are: each content with its base, the largest first.
+    #[arg(long)]
+    pub explain: bool,
+    /// Spend less time: somewhat larger.
+    #[arg(long)]
+    pub fast: bool,
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
 /// The arguments of `list`.
 #[derive(Args, Debug)]
 pub struct List {

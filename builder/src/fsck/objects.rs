@@ -47,7 +47,7 @@ pub(super) fn check(
             present(name, target, &named, &sound, report);
         }
         for listed in metadata.versions() {
-            let object = |object: Object| {
+            let object = |object: Object<'_>| {
                 let name = object.target(role, &listed.version);
                 let target = metadata.target(&name)?;
                 let file = target.file(&name);

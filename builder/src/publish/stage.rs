@@ -77,7 +77,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn staged(
         &self,
-        object: Object,
+        object: Object<'_>,
         length: u64,
         sha256: Sha256,
         custom: Option<&impl Serialize>,
@@ -88,10 +88,7 @@ impl Stage<'_> {
     }
 
     fn copied(&self, name: &str) -> Result<(Ready, u64, Sha256), PublishError> {
-        let path = self.build.folder.join(name);
-        let (mut from, mut incoming) = (open(&path)?, Incoming::new(&self.folder, name, 0o644)?);
-        io::copy(&mut from, &mut incoming).map_err(unread(&path))?;
-        Ok(incoming.finish()?)
+        copied(&self.folder, name, &self.build.folder.join(name))
     }
 
     /// Copies the pack, and holds every frame against the index.
@@ -120,25 +117,39 @@ impl Stage<'_> {
         }
     }
 
-    /// One zstd frame that says how long its content is; with digest and length of the content.
     fn compressed(&self, name: &str) -> Result<(Ready, Contents, u64, Sha256), PublishError> {
-        let path = self.build.folder.join(name);
-        let file = open(&path)?;
-        let size = file.metadata().map_err(unread(&path))?.len();
-        let mut hashing = Hashing::new(file);
-        let mut incoming = Incoming::new(&self.folder, name, 0o644)?;
-        let mut compress = || -> io::Result<()> {
-            let mut encoder = zstd::stream::write::Encoder::new(&mut incoming, LEVEL)?;
-            encoder.set_pledged_src_size(Some(size))?;
-            encoder.include_contentsize(true)?;
-            io::copy(&mut hashing, &mut encoder)?;
-            encoder.finish().map(drop)
-        };
-        compress().map_err(unread(&path))?;
-        let contents = hashing.contents();
-        let (ready, length, sha256) = incoming.finish()?;
-        Ok((ready, contents, length, sha256))
+        compressed(&self.folder, name, &self.build.folder.join(name))
     }
+}
+
+/// The file `from`, on its way into `folder`; `label` tells it from others.
+pub(crate) fn copied(folder: &Path, label: &str, from: &Path) -> Result<(Ready, u64, Sha256), PublishError> {
+    let (mut file, mut incoming) = (open(from)?, Incoming::new(folder, label, 0o644)?);
+    io::copy(&mut file, &mut incoming).map_err(unread(from))?;
+    Ok(incoming.finish()?)
+}
+
+/// The same as one zstd frame that says how long its content is; with digest and length of the content.
+pub(crate) fn compressed(
+    folder: &Path,
+    label: &str,
+    from: &Path,
+) -> Result<(Ready, Contents, u64, Sha256), PublishError> {
+    let file = open(from)?;
+    let size = file.metadata().map_err(unread(from))?.len();
+    let mut hashing = Hashing::new(file);
+    let mut incoming = Incoming::new(folder, label, 0o644)?;
+    let mut compress = || -> io::Result<()> {
+        let mut encoder = zstd::stream::write::Encoder::new(&mut incoming, LEVEL)?;
+        encoder.set_pledged_src_size(Some(size))?;
+        encoder.include_contentsize(true)?;
+        io::copy(&mut hashing, &mut encoder)?;
+        encoder.finish().map(drop)
+    };
+    compress().map_err(unread(from))?;
+    let contents = hashing.contents();
+    let (ready, length, sha256) = incoming.finish()?;
+    Ok((ready, contents, length, sha256))
 }
 
 /// Hashes what is read.

@@ -69,9 +69,16 @@ impl Site {
 
 fn without(metadata: &TrustedRole, versions: &[Version]) -> edeploy_format::tuf::Targets {
     let mut document = (**metadata.document()).clone();
-    let role = metadata.role();
-    let gone: Vec<String> = versions.iter().map(|version| format!("{role}@{version}@")).collect();
-    document.targets.retain(|name, _| !gone.iter().any(|gone| name.starts_with(gone)));
+    let gone = |name: &str| {
+        let of = |version: &Version| {
+            let parts: Vec<&str> = name.split('@').collect();
+            // `<role>@<version>@<object>`, for deltas also `@<from>`.
+            let [_, named, _, from @ ..] = &parts[..] else { return false };
+            *named == version.as_str() || from == [version.as_str()]
+        };
+        versions.iter().any(of)
+    };
+    document.targets.retain(|name, _| !gone(name));
     document
 }
 

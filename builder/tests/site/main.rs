@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 mod commands;
+mod delta;
 mod fixture;
 mod fsck;
 mod history;

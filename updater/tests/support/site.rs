@@ -66,14 +66,14 @@ impl Site {
     }
 
     /// Adds a compressed object with custom fields.
-    pub fn packed(&mut self, object: Object, version: &str, text: &[u8], custom: &impl serde::Serialize) {
+    pub fn packed(&mut self, object: Object<'_>, version: &str, text: &[u8], custom: &impl serde::Serialize) {
         self.add(object, version, zstd::encode_all(text, 3).unwrap(), Some(custom));
     }
 
     /// Adds an object as it is.
     pub fn add(
         &mut self,
-        object: Object,
+        object: Object<'_>,
         version: &str,
         bytes: Vec<u8>,
         custom: Option<&impl serde::Serialize>,

@@ -1,0 +1,117 @@
+//! Pieces gathered into frames, compressed in parallel, written in order.
+
+use std::io::{self, Write};
+
+use edeploy_format::delta::{Frame, Piece};
+use edeploy_format::digest::Digest;
+
+use super::cut::Cut;
+use crate::parallel;
+
+/// A piece and its streams.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The content it belongs to.
+    pub content: Digest,
+    /// What proves it, when it is not all of it.
+    pub proof: Option<Digest>,
+    /// Its bases.
+    pub bases: Vec<Digest>,
+    /// Its streams.
+    pub cut: Cut,
+}
+
+/// Gathers parts, and writes delta and index.
+pub struct Frames<'a> {
+    level: i32,
+    limit: usize,
+    delta: &'a mut dyn Write,
+    index: &'a mut dyn Write,
+    open: Vec<Part>,
+    ready: Vec<Vec<Part>>,
+    /// Bytes of the delta so far.
+    pub compressed: u64,
+    /// Frames so far.
+    pub frames: u64,
+}
+
+impl<'a> Frames<'a> {
+    /// Nothing yet: frames of at most `limit` bytes of streams, compressed at the zstd `level`.
+    pub fn new(level: i32, limit: usize, delta: &'a mut dyn Write, index: &'a mut dyn Write) -> Self {
+        let (open, ready) = (Vec::new(), Vec::new());
+        Self { level, limit, delta, index, open, ready, compressed: 0, frames: 0 }
+    }
+
+    /// Adds a part, behind all before it.
+    ///
+    /// # Errors
+    /// When delta or index cannot be written.
+    pub fn add(&mut self, part: Part) -> io::Result<()> {
+        let taken: usize = self.open.iter().map(|part| part.cut.streams()).sum();
+        if !self.open.is_empty() && taken + part.cut.streams() > self.limit {
+            self.ready.push(std::mem::take(&mut self.open));
+            if self.ready.len() == 2 * parallel::threads() {
+                self.flush()?;
+            }
+        }
+        self.open.push(part);
+        Ok(())
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// When delta or index cannot be written.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if !self.open.is_empty() {
+            self.ready.push(std::mem::take(&mut self.open));
+        }
+        self.flush()?;
+        self.delta.flush()?;
+        self.index.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let level = self.level;
+        let compressed = parallel::map(&self.ready, |parts| {
+            let streams = streams(parts);
+            zstd::bulk::compress(&streams, level).map(|bytes| (bytes, streams.len()))
+        });
+        for (parts, compressed) in self.ready.drain(..).zip(compressed) {
+            let (bytes, length) = compressed?;
+            let number = |n: usize| u32::try_from(n).expect("a frame's limit is below that");
+            let frame = Frame {
+                offset: self.compressed,
+                compressed: number(bytes.len()),
+                length: number(length),
+                digest: Digest::of(&bytes),
+                pieces: parts.iter().map(piece).collect(),
+            };
+            self.delta.write_all(&bytes)?;
+            self.index.write_all(frame.to_string().as_bytes())?;
+            self.compressed += bytes.len() as u64;
+            self.frames += 1;
+        }
+        Ok(())
+    }
+}
+
+fn streams(parts: &[Part]) -> Vec<u8> {
+    let all = |stream: fn(&Cut) -> &Vec<u8>| parts.iter().flat_map(move |part| stream(&part.cut));
+    let streams = [all(|cut| &cut.control), all(|cut| &cut.difference), all(|cut| &cut.extra)];
+    streams.into_iter().flatten().copied().collect()
+}
+
+fn piece(part: &Part) -> Piece {
+    let number = |n: usize| u32::try_from(n).expect("a piece fits a frame");
+    let Part { content, proof, bases, cut } = part;
+    Piece {
+        content: *content,
+        offset: cut.offset,
+        length: number(cut.length()),
+        control: number(cut.control.len()),
+        difference: number(cut.difference.len()),
+        proof: *proof,
+        bases: bases.clone(),
+    }
+}

@@ -1,0 +1,140 @@
+//! `rolebuild delta`: a delta between two published versions is made, applied, and published.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use edeploy_format::exit::Exit;
+use edeploy_format::name::{Object, Role, Version};
+use edeploy_format::tuf::{Target, Time};
+
+use super::check::{CheckError, check};
+use super::make::{Cost, Effort, MakeError, make};
+use super::published::{Published, PublishedError};
+use crate::failure::Fault;
+use crate::keys::Keys;
+use crate::publish::{PublishError, compressed, copied};
+use crate::site::{Draft, Lifetimes, Site, SiteError};
+
+/// Which delta is wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The role.
+    pub role: Role,
+    /// The version it starts from.
+    pub from: Version,
+    /// The version it leads to.
+    pub to: Version,
+    /// How small, and at what cost.
+    pub effort: Effort,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Bytes of delta and index, as published.
+    pub bytes: u64,
+    /// Bytes of the frames of the pack that it spares.
+    pub spares: u64,
+    /// Whether it is published; not if it spares nothing.
+    pub published: bool,
+    /// What its contents cost, in the order of the manifest.
+    pub costs: Vec<Cost>,
+}
+
+/// Why there is no delta.
+#[derive(Debug, thiserror::Error)]
+pub enum DeltaError {
+    /// From a version to itself.
+    #[error("a delta from {0} to itself would be empty")]
+    Same(Version),
+    /// One of the versions.
+    #[error(transparent)]
+    Published(#[from] PublishedError),
+    /// It cannot be made.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    /// What was made is wrong.
+    #[error("the delta that was made is wrong, and not published; this is a bug")]
+    Check(#[from] CheckError),
+    /// Scratch files cannot be written.
+    #[error("scratch files in {path}")]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be written to the site.
+    #[error(transparent)]
+    Write(#[from] PublishError),
+    /// It cannot be signed.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+}
+
+impl Fault for DeltaError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Same(_) => Exit::Usage,
+            Self::Published(error) => error.exit(),
+            Self::Make(error) => error.exit(),
+            Self::Check(_) | Self::Scratch { .. } => Exit::Failed,
+            Self::Write(error) => error.exit(),
+            Self::Site(error) => error.exit(),
+        }
+    }
+}
+
+/// Makes the delta and publishes it; `made` is told of the bytes of each content that is done.
+///
+/// # Errors
+/// [`DeltaError`]; clients see the state before then.
+pub fn publish(
+    site: &mut Site,
+    wanted: &Wanted,
+    keys: &Keys,
+    lifetimes: Lifetimes,
+    now: Time,
+    made: impl FnMut(u64),
+) -> Result<Done, DeltaError> {
+    let Wanted { role, from, to, effort } = wanted;
+    if from == to {
+        return Err(DeltaError::Same(to.clone()));
+    }
+    let (old, new) = (Published::open(site, role, from)?, Published::open(site, role, to)?);
+    let targets = site.targets();
+    let place = site.folder().to_owned();
+    let scratch = |source| DeltaError::Scratch { path: place.clone(), source };
+    let folder = tempfile::Builder::new().prefix(".delta-").tempdir_in(&place).map_err(scratch)?;
+    let [delta, index] = ["delta", "index"].map(|name| folder.path().join(name));
+    let create = |path: &Path| File::create(path).map(BufWriter::new).map_err(scratch);
+    let (mut to_delta, mut to_index) = (create(&delta)?, create(&index)?);
+    let work = make(&old.tree(), &new.tree(), *effort, folder.path(), &mut to_delta, &mut to_index, made)?;
+    [&mut to_delta, &mut to_index].into_iter().try_for_each(Write::flush).map_err(scratch)?;
+    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(scratch);
+    check(open(&index)?, open(&delta)?, &work.contents, &work.wanted)?;
+
+    let (index_ready, contents, index_length, index_hash) = compressed(&targets, "delta-index", &index)?;
+    let (delta_ready, delta_length, delta_hash) = copied(&targets, "delta", &delta)?;
+    let bytes = index_length + delta_length;
+    let mut done = Done { bytes, spares: work.spares, published: false, costs: work.costs };
+    if bytes >= done.spares {
+        return Ok(done);
+    }
+    let mut document = (**site.state().role(role)?.document()).clone();
+    let delta = (Object::Delta(from), Target::new(delta_length, delta_hash, None::<&()>), delta_ready);
+    let index =
+        (Object::DeltaIndex(from), Target::new(index_length, index_hash, Some(&contents)), index_ready);
+    for (object, target, ready) in [delta, index] {
+        let name = object.target(role, to);
+        ready.put(&target.file(&name)).map_err(PublishError::from)?;
+        document.targets.insert(name, target);
+    }
+    let mut draft = Draft::default();
+    draft.roles.insert(role.clone(), document);
+    site.commit(draft, keys, lifetimes, now)?;
+    done.published = true;
+    Ok(done)
+}

@@ -1,0 +1,225 @@
+//! How one content resembles another: runs of the base, each with what is inserted after it.
+//!
+//! The algorithm is that of bsdiff (Colin Percival, "Naive differences of executable code", 2003): where an exact
+//! match is better than going on with the last one, a new run begins; each run is then grown both ways as long as
+//! more than half of its bytes agree. A suffix array of the base finds the matches.
+
+use libsais::SuffixArrayConstruction;
+
+/// A match that is not better by more than this does not end the run before it.
+const MARGIN: usize = 8;
+
+/// Bytes that resemble the base, and bytes after them that are new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where in the base it begins.
+    pub base: usize,
+    /// Where in the new content it begins.
+    pub at: usize,
+    /// So many bytes resemble the base.
+    pub add: usize,
+    /// So many new bytes follow.
+    pub insert: usize,
+}
+
+/// The longest base of which a suffix array is made: it takes five times as much memory.
+pub const LONGEST: usize = i32::MAX as usize;
+
+/// A base, ready to be searched.
+pub struct Searched<'a> {
+    base: &'a [u8],
+    suffixes: Vec<i32>,
+}
+
+impl<'a> Searched<'a> {
+    /// Sorts the suffixes of `base`, which is no longer than [`LONGEST`].
+    #[must_use]
+    pub fn new(base: &'a [u8]) -> Self {
+        let sorted = SuffixArrayConstruction::for_text(base).in_owned_buffer32().single_threaded().run();
+        let suffixes = sorted.expect("the text is not too long, and memory is there").into_vec();
+        Self { base, suffixes }
+    }
+
+    /// The longest match of the beginning of `wanted`: where in the base, and how long.
+    fn longest(&self, wanted: &[u8]) -> (usize, usize) {
+        let smaller = |&at: &i32| {
+            let suffix = self.suffix(at).1;
+            let n = suffix.len().min(wanted.len());
+            suffix[..n] < wanted[..n]
+        };
+        let next = self.suffixes.partition_point(smaller);
+        // The best match stands beside the place where `wanted` would stand.
+        let beside = &self.suffixes[next.saturating_sub(1)..self.suffixes.len().min(next + 1)];
+        let matches = beside.iter().map(|&at| {
+            let (at, suffix) = self.suffix(at);
+            (at, common(suffix, wanted))
+        });
+        matches.max_by_key(|&(_, length)| length).unwrap_or((0, 0))
+    }
+
+    fn suffix(&self, at: i32) -> (usize, &[u8]) {
+        let at = usize::try_from(at).expect("an offset in the base");
+        (at, &self.base[at..])
+    }
+
+    /// The runs that make `new`; they cover it without gaps.
+    #[must_use]
+    pub fn runs(&self, new: &[u8]) -> Vec<Run> {
+        let mut runs = Runs { base: self.base, new, found: Vec::new(), at: 0, from: 0 };
+        // The open run goes on at `offset` from here; `length` is that of the last match.
+        let (mut at, mut length, mut offset) = (0, 0, 0_isize);
+        while at < new.len() {
+            at += length;
+            // Of the bytes of the match, so many agree with the open run as well.
+            let (mut score, mut scored) = (0, at);
+            let mut position = 0;
+            while at < new.len() {
+                (position, length) = self.longest(&new[at..]);
+                score += (scored..at + length).filter(|&at| runs.agrees(at, offset)).count();
+                scored = scored.max(at + length);
+                if (length == score && length > 0) || length > score + MARGIN {
+                    break;
+                }
+                score -= usize::from(runs.agrees(at, offset));
+                at += 1;
+            }
+            if length != score || at == new.len() {
+                runs.close(at, position);
+                offset = position.cast_signed() - at.cast_signed();
+            }
+        }
+        runs.found
+    }
+}
+
+/// How many bytes two slices begin with in common.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).take_while(|(a, b)| a == b).count();
+    let same = words * 8;
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
+}
+
+/// The runs so far, and the beginning of the one that is open.
+struct Runs<'a> {
+    base: &'a [u8],
+    new: &'a [u8],
+    found: Vec<Run>,
+    /// Where in the new content the open run begins.
+    at: usize,
+    /// Where in the base it begins.
+    from: usize,
+}
+
+impl Runs<'_> {
+    /// Whether the byte at `at` is the base's at `at + offset`.
+    fn agrees(&self, at: usize, offset: isize) -> bool {
+        let base = at.checked_add_signed(offset).and_then(|at| self.base.get(at));
+        base.is_some() && base == self.new.get(at)
+    }
+
+    /// Ends the open run; the next begins with the match of `new[at..]` at `position` of the base.
+    fn close(&mut self, at: usize, position: usize) {
+        let forward = grown(self.new[self.at..at].iter().zip(&self.base[self.from.min(self.base.len())..]));
+        let backward = if at < self.new.len() {
+            grown(self.new[self.at..at].iter().rev().zip(self.base[..position].iter().rev()))
+        } else {
+            0
+        };
+        let (forward, backward) = self.share(at, position, forward, backward);
+        let insert = at - backward - self.at - forward;
+        self.found.push(Run { base: self.from, at: self.at, add: forward, insert });
+        (self.at, self.from) = (at - backward, position - backward);
+    }
+
+    /// Where two runs overlap, each byte goes to the one it resembles more.
+    fn share(&self, at: usize, position: usize, forward: usize, backward: usize) -> (usize, usize) {
+        let overlap = (self.at + forward).saturating_sub(at - backward);
+        let (mut score, mut best, mut kept) = (0_isize, 0, 0);
+        for i in 0..overlap {
+            let first = forward - overlap + i;
+            let second = position - backward + i;
+            let here = self.new[self.at + first];
+            score += isize::from(here == self.base[self.from + first]);
+            score -= isize::from(here == self.base[second]);
+            if score > best {
+                (best, kept) = (score, i + 1);
+            }
+        }
+        (forward - overlap + kept, backward - kept)
+    }
+}
+
+/// How far a run grows: to where most of its bytes agree, counting double what agrees.
+fn grown<'b>(pairs: impl Iterator<Item = (&'b u8, &'b u8)>) -> usize {
+    let (mut agree, mut best, mut grown) = (0_isize, 0, 0);
+    for (i, (new, base)) in (1_isize..).zip(pairs) {
+        agree += isize::from(new == base);
+        if agree * 2 - i > best {
+            (best, grown) = (agree * 2 - i, i);
+        }
+    }
+    grown.cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the runs make, which must be `new` again; and how many of its bytes they insert.
+    fn inserted(base: &[u8], new: &[u8]) -> usize {
+        let runs = Searched::new(base).runs(new);
+        let mut at = 0;
+        for run in &runs {
+            assert_eq!(run.at, at, "{runs:?}");
+            assert!(run.base + run.add <= base.len(), "{runs:?}");
+            at += run.add + run.insert;
+        }
+        assert_eq!(at, new.len(), "{runs:?}");
+        runs.iter().map(|run| run.insert).sum()
+    }
+
+    /// Bytes that nothing resembles, the same each time.
+    fn noise(mut seed: u64, length: usize) -> Vec<u8> {
+        let byte = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed.to_be_bytes()[0]
+        };
+        std::iter::repeat_with(byte).take(length).collect()
+    }
+
+    #[test]
+    fn the_same_content_is_one_run() {
+        let text = noise(1, 5000);
+        assert_eq!(Searched::new(&text).runs(&text), [Run { base: 0, at: 0, add: 5000, insert: 0 }]);
+    }
+
+    #[test]
+    fn scattered_changes_stay_inside_runs() {
+        let base = noise(1, 5000);
+        let mut new = base.clone();
+        for at in (0..5000).step_by(50) {
+            new[at] ^= 0x55;
+        }
+        assert_eq!(inserted(&base, &new), 0);
+    }
+
+    #[test]
+    fn what_moved_is_found_and_what_is_new_is_inserted() {
+        let (base, new) = (noise(1, 4000), noise(2, 300));
+        let moved = [&base[2000..], &new, &base[..2000]].concat();
+        let inserted = inserted(&base, &moved);
+        assert!((290..=300).contains(&inserted), "{inserted}");
+    }
+
+    #[test]
+    fn any_pair_is_covered() {
+        let edges = [vec![], vec![0], vec![0; 300], b"abab".repeat(50), noise(3, 40), noise(4, 700)];
+        for base in &edges {
+            for new in &edges {
+                inserted(base, new);
+                inserted(base, &[&new[..], base].concat());
+                inserted(&[&base[..], new].concat(), new);
+            }
+        }
+    }
+}
