@@ -114,7 +114,8 @@ pub fn of(command: &str) -> Option<&'static str> {
             and verifies slot a, and makes it bootable. A file must exist with its full size\n\
             (truncate -s 10G disk.img).\n\n\
             --root FILE       the root metadata to trust first; get it by a safe way\n\
-            --wipe            install although the disk holds something; all of it is lost\n\
+            --wipe            install although the disk holds something, be it what an\n\
+            \x20                 interrupted install left; all of it is lost\n\
             --ca FILE         certificates to trust for https, now and later\n\
             --profile TEXT    remembered, and told to hooks\n\
             --hostname NAME   host name to start with\n\
