@@ -28,7 +28,7 @@ use std::str::FromStr;
 
 use crate::decimal::decimal;
 use crate::digest::Digest;
-use crate::pack::{COMPRESSED_LIMIT, FRAME_LIMIT};
+use crate::pack::{self, COMPRESSED_LIMIT, FRAME_LIMIT};
 
 const MAGIC: &str = "edeploy-delta 1";
 /// A piece has no more bases than this.
@@ -64,20 +64,8 @@ pub struct Piece {
     pub bases: Vec<Digest>,
 }
 
-/// One compressed frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Where in the delta it begins.
-    pub offset: u64,
-    /// Its length in the delta.
-    pub compressed: u32,
-    /// Its length when decompressed: the sum of its pieces' streams.
-    pub length: u32,
-    /// BLAKE3 of the compressed bytes: checked before they are decompressed.
-    pub digest: Digest,
-    /// What it makes, in order.
-    pub pieces: Vec<Piece>,
-}
+/// One compressed frame: its length is the sum of its pieces' streams.
+pub type Frame = pack::Frame<Piece>;
 
 impl Piece {
     /// Bytes of its streams.
@@ -110,14 +98,6 @@ impl fmt::Display for Piece {
         }
         bases.iter().try_for_each(|base| write!(f, " {base}"))?;
         writeln!(f)
-    }
-}
-
-impl fmt::Display for Frame {
-    /// The lines of this frame in an index.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "frame {} {} {}", self.compressed, self.length, self.digest)?;
-        self.pieces.iter().try_for_each(|piece| piece.fmt(f))
     }
 }
 

@@ -31,19 +31,19 @@ pub struct Piece {
     pub length: u32,
 }
 
-/// One compressed frame: pieces one after the other.
+/// One compressed frame, of a pack (pieces one after the other) or of a delta.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Where in the pack it begins.
+pub struct Frame<P = Piece> {
+    /// Where in the pack or delta it begins.
     pub offset: u64,
-    /// Its length in the pack.
+    /// Its length there.
     pub compressed: u32,
     /// Its length when decompressed: the sum of its pieces.
     pub length: u32,
     /// BLAKE3 of the compressed bytes: checked before they are decompressed.
     pub digest: Digest,
     /// What it holds, in order.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<P>,
 }
 
 impl fmt::Display for Piece {
@@ -52,7 +52,7 @@ impl fmt::Display for Piece {
     }
 }
 
-impl fmt::Display for Frame {
+impl<P: fmt::Display> fmt::Display for Frame<P> {
     /// The lines of this frame in an index.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "frame {} {} {}", self.compressed, self.length, self.digest)?;

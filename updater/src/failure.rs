@@ -103,7 +103,12 @@ exits! {
         FillError::Frames(e) => frames(e),
         FillError::Slot(e) => storage(&e.source),
         FillError::Running(_) => Exit::Failed,
-        FillError::Manifest(_) | FillError::Missing(_) | FillError::Content(_) | FillError::Order(_) => {
+        FillError::Manifest(_)
+        | FillError::Missing(_)
+        | FillError::Content(_)
+        | FillError::Patch(_)
+        | FillError::Piece(_)
+        | FillError::Order(_) => {
             Exit::Untrusted
         }
     };
@@ -138,6 +143,7 @@ exits! {
         },
         TrustError::NoRoot | TrustError::Target(_) | TrustError::NoObject(_) => Exit::Untrusted,
     };
+    edeploy_format::delta::DeltaError => |_| Exit::Untrusted;
     edeploy_format::manifest::ManifestError => |_| Exit::Untrusted;
     edeploy_format::transition::TransitionError => |_| Exit::Untrusted;
 }
@@ -161,6 +167,7 @@ fn frames(error: &FramesError) -> Exit {
         FramesError::Fetch(e) => network(e),
         FramesError::Read { .. } => Exit::Network,
         FramesError::Index(_)
+        | FramesError::Delta(_)
         | FramesError::Manifest(_)
         | FramesError::Digest { .. }
         | FramesError::Decompress { .. } => Exit::Untrusted,

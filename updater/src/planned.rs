@@ -52,7 +52,8 @@ pub fn plan(
     let inactive = inactive.transpose()?;
     let inactive = inactive.as_ref().and_then(|(tree, manifest)| Some((tree, manifest.as_ref()?)));
     let (manifest, pack_index) = (&wanted.manifest, wanted.pack(fetch).index);
-    let plan = Planning { manifest, pack_index, kept: &kept, running, inactive }.run(on)?;
+    let delta_index = wanted.delta(fetch).map(|delta| delta.index);
+    let plan = Planning { manifest, pack_index, delta_index, kept: &kept, running, inactive }.run(on)?;
     let room = plan.need.fits(spare, installed.place.layout.slot(spare).size);
     Ok(Planned { plan, room })
 }
@@ -63,7 +64,8 @@ pub fn plan(
 /// If the manifest or the pack's index cannot be read.
 pub fn plan_install(wanted: &Wanted, fetch: &dyn Fetch) -> Result<Planned, Failure> {
     let (manifest, pack_index, kept) = (&wanted.manifest, wanted.pack(fetch).index, &Kept::nothing());
-    let plan = Planning { manifest, pack_index, kept, running: None, inactive: None }.run(&mut |_, _| ())?;
+    let (running, inactive, delta_index) = (None, None, None);
+    let plan = Planning { manifest, pack_index, delta_index, kept, running, inactive }.run(&mut |_, _| ())?;
     Ok(Planned { plan, room: plan.need.fits(Slot::A, wanted.head.slot_size) })
 }
 

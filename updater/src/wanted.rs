@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, Seek};
 
+use edeploy_format::delta::{self, IndexReader};
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
 use edeploy_format::manifest::{Head, Reader};
@@ -11,10 +12,10 @@ use edeploy_format::transition::{Rule, Transition};
 use edeploy_format::tuf::{Contents, Listed};
 
 use crate::failure::Failure;
-use crate::fetch::Fetch;
+use crate::fetch::{Fetch, FetchError};
 use crate::progress::Progress;
-use crate::slot::{Pack, survey};
-use crate::trust::{Scratch, Trusted, into_memory, unpacked};
+use crate::slot::{Delta, Pack, survey};
+use crate::trust::{ObjectError, Scratch, Trusted, into_memory, unpacked};
 
 /// What an upgrade writes beside that, into its journal: a few lines, or all of it anew.
 const JOURNAL: u64 = crate::journal::LIMIT;
@@ -36,6 +37,7 @@ pub struct Wanted {
     transition: Transition,
     pack_index: File,
     pack_path: String,
+    delta: Option<(File, String)>,
 }
 
 impl Wanted {
@@ -76,7 +78,45 @@ impl Wanted {
         let head = head(&manifest)?;
         identical(&head, &trusted, &published)?;
         let boot = survey(&manifest)?;
-        Ok(Self { published, manifest, head, boot, transition, pack_index, pack_path, trusted })
+        let delta = None;
+        Ok(Self { published, manifest, head, boot, transition, pack_index, pack_path, delta, trusted })
+    }
+
+    /// Fetches and checks the index of the delta from the version `from` with the manifest `running`, if it is
+    /// published.
+    ///
+    /// # Errors
+    /// As [`Wanted::fetch`]; that a mirror lacks it is none.
+    pub fn fetch_delta(
+        &mut self,
+        fetch: &dyn Fetch,
+        from: &Version,
+        running: Digest,
+        scratch: Scratch<'_>,
+    ) -> Result<(), Failure> {
+        let (trusted, version) = (&self.trusted, &self.published.version);
+        let Ok((name, target)) = trusted.object(Object::DeltaIndex(from), version) else { return Ok(()) };
+        let (delta, published) = trusted.object(Object::Delta(from), version)?;
+        let path = format!("targets/{}", published.file(&delta));
+        let contents: Contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
+        let needed = contents.size.saturating_add(target.length);
+        scratch.must_have(&format!("the index of the delta from {from}"), needed)?;
+        let index = match unpacked(fetch, &name, target, contents, scratch) {
+            Err(ObjectError::Fetch(FetchError::NotFound { .. })) => return Ok(()),
+            index => index?,
+        };
+        let head = IndexReader::new(BufReader::new(&index))?.head();
+        // Another tree of that version runs: it was published anew, and the delta is not for us.
+        if head == (delta::Head { from: running, to: self.digest() }) {
+            self.delta = Some((index, path));
+        }
+        Ok(())
+    }
+
+    /// The delta from what runs, if there is one.
+    #[must_use]
+    pub fn delta<'a>(&'a self, fetch: &'a dyn Fetch) -> Option<Delta<'a>> {
+        self.delta.as_ref().map(|(index, path)| Delta { fetch, path, index })
     }
 
     /// The digest of its manifest.

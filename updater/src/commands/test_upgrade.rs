@@ -13,6 +13,7 @@ use crate::installed::Installed;
 use crate::machine::{self, Goal, Observed, Outcome, Progress as Far, Step};
 use crate::planned::{Planned, plan};
 use crate::progress::{Progress, size};
+use crate::slot::Plan;
 use crate::trust::{Scratch, Trusted};
 use crate::wanted::Wanted;
 
@@ -23,7 +24,8 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let expiry = super::now(installed.head.built, &*progress);
     let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
     let (scratch, architecture) = (std::env::temp_dir(), &installed.head.architecture);
-    let wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
+    let mut wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
+    wanted.fetch_delta(&*fetch, &installed.head.version, installed.options.manifest, Scratch(&scratch))?;
     let mut paths = common.json.then(|| super::Stream::begin("paths")).transpose()?;
     let mut told = Ok(());
     let Planned { plan, room } = plan(&installed, &wanted, &*fetch, &mut |change, path| {
@@ -48,6 +50,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let json = json!({
         "from": installed.head.version, "to": version, "slot": installed.slot().other().to_string(),
         "added": plan.added, "changed": plan.changed, "removed": plan.removed, "kept": plan.kept,
+        "way": way(&plan), "by_delta": plan.by_delta.bytes, "patch": plan.patched,
         "download": plan.download.bytes, "requests": plan.download.requests,
         "write": plan.written(), "copy": plan.copied, "already": plan.already,
         "esp_bytes": esp_bytes, "esp_room": esp.is_ok(), "slot_room": room.is_ok(), "hooks": hooks, "verdict": verdict.text,
@@ -58,7 +61,12 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
             "paths: {} added, {} changed, {} removed, {} kept",
             plan.added, plan.changed, plan.removed, plan.kept
         ),
-        format!("download: {} in {} requests", size(plan.download.bytes), plan.download.requests),
+        format!(
+            "download: {} in {} requests, {}",
+            size(plan.download.bytes),
+            plan.download.requests,
+            way(&plan)
+        ),
         format!(
             "write: {} ({} of it copied from the running slot); {} are there already",
             size(plan.written()),
@@ -117,6 +125,17 @@ fn judge(installed: &Installed, wanted: &Wanted, progress: &dyn Progress) -> Res
         | Step::Bless { .. } => "nothing is in its way".to_owned(),
     };
     Ok(Verdict { exit: Exit::Done, text })
+}
+
+/// How the bytes come.
+fn way(plan: &Plan) -> String {
+    let (delta, all) = (plan.by_delta.bytes, plan.download.bytes);
+    match (delta, all - delta) {
+        (0, 0) => "nothing is fetched".to_owned(),
+        (0, _) => "whole contents".to_owned(),
+        (_, 0) => "by the delta".to_owned(),
+        (delta, _) => format!("{} of it by the delta", size(delta)),
+    }
 }
 
 fn room_for(problem: Option<&impl std::fmt::Display>) -> String {

@@ -41,12 +41,15 @@ pub(super) fn run(common: &Common, upgrade: &Upgrade) -> Result<Exit, Failure> {
     let (said, wants_reboot) = said(&outcome, &wanted);
     let mut lines = vec![said];
     if let Outcome::Staged { .. } = outcome {
-        let [kept, copied, down] = [filled.kept, filled.copied, filled.downloaded].map(size);
-        lines.push(format!("{kept} were there, {copied} copied from the running slot, {down} downloaded"));
+        let [kept, copied, made, down] =
+            [filled.kept, filled.copied, filled.patched, filled.downloaded].map(size);
+        lines.push(format!(
+            "{kept} were there, {copied} copied from the running slot, {made} patched, {down} downloaded"
+        ));
     }
     let json = json!({
         "version": wanted.head.version, "manifest": wanted.digest().to_string(), "outcome": word(&outcome),
-        "reboot": wants_reboot, "kept": filled.kept, "copied": filled.copied, "fetched": filled.fetched,
+        "reboot": wants_reboot, "kept": filled.kept, "copied": filled.copied, "patched": filled.patched, "fetched": filled.fetched,
         "downloaded": filled.downloaded, "drifted": filled.drifted,
     });
     super::answer_done(common, &json, &lines);
@@ -66,8 +69,9 @@ fn bring(
     let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
     installed.stores()[0].save(&trusted)?;
     let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
-    let wanted =
+    let mut wanted =
         Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), progress)?;
+    wanted.fetch_delta(&*fetch, &installed.head.version, installed.options.manifest, Scratch(&scratch))?;
     *to = Some(Deployment {
         version: Some(upgrade.version.clone()),
         manifest: wanted.digest(),

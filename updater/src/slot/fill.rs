@@ -1,11 +1,12 @@
 //! The inactive slot becomes the tree of a manifest.
 //!
-//! Four passes, each a stream over the manifest or the pack's index:
+//! Five passes, each a stream over the manifest or the pack's index:
 //! 1. `clear`: what is not exactly right is removed; the content of files is hashed, never trusted;
 //! 2. `make`: folders and links are made, files copied from the running slot where it has them, and
 //!    what it has not is noted;
-//! 3. `contents`: the rest comes from the pack, each frame and each content checked;
-//! 4. `finish`: hard links, then folders from the inside out, with their times last.
+//! 3. `patch`: what a delta makes from the running slot, where there is one that spares bytes;
+//! 4. `contents`: the rest comes from the pack, each frame and each content checked;
+//! 5. `finish`: hard links, then folders from the inside out, with their times last.
 //!
 //! There is no journal and no temporary name: a file that a crash left half written does not hash
 //! right, so running it again completes the slot. Nothing is synced here; one `syncfs` by the caller
@@ -16,13 +17,16 @@ mod clear;
 mod contents;
 mod finish;
 mod make;
+mod patch;
 
 use std::fs::File;
 
+use edeploy_format::delta::patch::PatchError;
+use edeploy_format::digest::Digest;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::path::TreePath;
 
-use super::frames::{FramesError, Pack};
+use super::frames::{Delta, FramesError, Pack};
 use super::index::{Index, manifest};
 use super::merge::MergeError;
 use super::tree::{Fault, Tree};
@@ -50,6 +54,8 @@ pub struct Filling<'a> {
     pub manifest: &'a File,
     /// The running slot, if there is one.
     pub running: Option<Running<'a>>,
+    /// The delta from what runs, if one is published.
+    pub delta: Option<Delta<'a>>,
     /// The pack of the same version.
     pub pack: Pack<'a>,
     /// Who is told how far it is.
@@ -65,7 +71,9 @@ pub struct Filled {
     pub copied: u64,
     /// Written from the pack.
     pub fetched: u64,
-    /// Bytes of the pack that came.
+    /// Made from contents of the running slot and the delta.
+    pub patched: u64,
+    /// Bytes of the pack and the delta that came.
     pub downloaded: u64,
     /// Paths removed, folders counted once.
     pub removed: u64,
@@ -94,6 +102,12 @@ pub enum FillError {
     /// The pack's pieces make another content than the manifest's.
     #[error("the pack's content for {0} is not what the manifest says")]
     Content(TreePath),
+    /// A patch of the delta.
+    #[error("the delta")]
+    Patch(#[source] PatchError),
+    /// A piece of the delta makes something else than it says.
+    #[error("the delta makes something else of the content {0} than it says")]
+    Piece(Digest),
     /// Pieces of one content that do not follow one another.
     #[error("the pack index holds the pieces of {0} out of order")]
     Order(TreePath),
@@ -124,8 +138,9 @@ impl Filling<'_> {
             None => "making folders and links",
         };
         self.progress.stage(stage, bytes.saturating_sub(filled.kept));
-        let needs = self.make(&mut filled)?;
+        let mut needs = self.make(&mut filled)?;
         self.progress.done();
+        self.patch(&mut needs, &mut filled)?;
         self.fetch(&needs, &mut filled)?;
         self.finish()?;
         Ok(filled)

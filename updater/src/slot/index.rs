@@ -126,6 +126,21 @@ impl<'m> Index<'m> {
         self.entries.iter().map(|(_, offset)| self.record(*offset))
     }
 
+    /// Keeps the records that are `wanted`.
+    pub(super) fn retain<E: std::convert::From<ManifestError>>(
+        &mut self,
+        wanted: impl Fn(&Record) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let mut kept = Vec::new();
+        for entry in &self.entries {
+            if wanted(&self.record(entry.1)?)? {
+                kept.push(*entry);
+            }
+        }
+        self.entries = kept;
+        Ok(())
+    }
+
     fn record(&self, offset: u64) -> Result<Record, ManifestError> {
         record_at(&mut reading_from(self.manifest, offset))
     }

@@ -29,6 +29,8 @@ pub struct Planning<'a> {
     pub manifest: &'a File,
     /// The verified index of its pack.
     pub pack_index: &'a File,
+    /// The verified index of the delta from what runs, if one is published.
+    pub delta_index: Option<&'a File>,
     /// The rules of the transition.
     pub kept: &'a Kept,
     /// The running slot, if there is one.
@@ -63,12 +65,16 @@ pub struct Plan {
     pub already: u64,
     /// Bytes to copy from the running slot's tree.
     pub copied: u64,
+    /// Bytes to make by the delta.
+    pub patched: u64,
     /// Bytes to write from the pack.
     pub fetched: u64,
     /// Bytes to carry over.
     pub carried: u64,
-    /// What is downloaded for them.
+    /// What is downloaded of the pack and the delta.
     pub download: Download,
+    /// What of it is the delta's.
+    pub by_delta: Download,
     /// What the slot must have.
     pub need: Need,
 }
@@ -77,7 +83,7 @@ impl Plan {
     /// Bytes to write to the slot.
     #[must_use]
     pub fn written(&self) -> u64 {
-        self.copied + self.fetched + self.carried
+        self.copied + self.patched + self.fetched + self.carried
     }
 }
 

@@ -104,7 +104,7 @@ fn objects_that_were_tampered_with_are_refused_and_cut_ones_too() {
     );
     let lab = Lab::installed();
     cut(&file(&lab, "targets", "web@2@pack"));
-    documented(&lab.run(&["upgrade", "2"]), 6, "reading the pack … at byte …: unexpected end of file");
+    documented(&lab.run(&["upgrade", "2"]), 6, "reading … at byte …: unexpected end of file");
     assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf");
 }
 

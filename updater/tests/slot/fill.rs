@@ -12,7 +12,7 @@ use edeploy_format::manifest::Owner;
 use crate::support::{CAPABILITY, Disk, Server, Version, acl, assert_clean, drifts, fill, fill_from, xattr};
 
 /// Bytes that do not compress and differ by `seed`.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut byte = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

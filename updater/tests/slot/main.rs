@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics on the first surprise")]
 
 mod carry;
+mod delta;
 mod fill;
 mod hostile;
 mod plan;

@@ -43,7 +43,14 @@ fn plan(
         index: index.as_ref().unwrap(),
     });
     let inactive = inactive.map(|(_, version)| (trees.1.as_ref().unwrap(), &version.manifest));
-    let planning = Planning { manifest: &new.manifest, pack_index: &new.index, kept, running, inactive };
+    let planning = Planning {
+        manifest: &new.manifest,
+        pack_index: &new.index,
+        delta_index: None,
+        kept,
+        running,
+        inactive,
+    };
     let mut lines = Vec::new();
     let plan = planning.run(&mut |change, path| lines.push(format!("{} {path}", change.word()))).unwrap();
     (plan, lines)

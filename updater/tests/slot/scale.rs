@@ -93,7 +93,8 @@ impl Large {
     fn fill(&self, slot: &Slot, running: Option<Running<'_>>) {
         let (fetch, tree) = (self.fetch(), slot.tree());
         let pack = Pack { fetch: &fetch, path: "pack", index: &self.index };
-        let filling = Filling { slot: &tree, manifest: &self.manifest, running, pack, progress: &Quiet };
+        let filling =
+            Filling { slot: &tree, manifest: &self.manifest, running, delta: None, pack, progress: &Quiet };
         println!("  {:?}", filling.run().unwrap());
     }
 }
@@ -136,7 +137,7 @@ fn memory_stays_flat_for_many_files() {
         let running = Some(PlannedFrom { tree: &running, manifest: &old.manifest, index: &index });
         let inactive = Some((&slot, &old.manifest));
         let (manifest, pack_index) = (&new.manifest, &new.index);
-        let planning = Planning { manifest, pack_index, kept: &kept, running, inactive };
+        let planning = Planning { manifest, pack_index, delta_index: None, kept: &kept, running, inactive };
         println!("  {:?}", planning.run(&mut |_, _| ()).unwrap());
     });
     measured("upgrade", || {

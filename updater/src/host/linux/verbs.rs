@@ -122,8 +122,9 @@ impl Host for Linux<'_> {
         let coming = self.coming()?;
         let pack = coming.wanted.pack(coming.fetch);
         let manifest = &coming.wanted.manifest;
+        let delta = coming.wanted.delta(coming.fetch);
         let filling = |running| {
-            Filling { slot: &tree, manifest, running, pack, progress: self.progress }
+            Filling { slot: &tree, manifest, running, delta, pack, progress: self.progress }
                 .run()
                 .map_err(Failure::from)
         };

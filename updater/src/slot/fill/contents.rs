@@ -7,13 +7,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use edeploy_format::digest::Hasher;
+use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::manifest::Record;
-use edeploy_format::pack::Piece;
 
 use super::{BUFFER, FillError, Filled, Filling};
 use crate::slot::entry::Shape;
-use crate::slot::frames::cost;
+use crate::slot::frames::{cost, fetch};
 use crate::slot::index::Index;
 use crate::slot::restore::Meta;
 use crate::slot::sparse;
@@ -30,13 +29,13 @@ struct Partial {
 }
 
 /// Puts pieces where they belong.
-struct Contents<'a> {
+pub(super) struct Contents<'a> {
     slot: &'a Tree,
     needs: &'a Index<'a>,
     partial: Option<Partial>,
     /// Files completed, and their bytes.
     files: usize,
-    bytes: u64,
+    pub(super) bytes: u64,
     buffer: Vec<u8>,
 }
 
@@ -45,18 +44,20 @@ impl Filling<'_> {
         if needs.is_empty() {
             return Ok(());
         }
-        filled.downloaded = cost(self.pack.index, needs)?.bytes;
-        self.progress.stage("fetching", filled.downloaded);
-        let mut contents =
-            Contents { slot: self.slot, needs, partial: None, files: 0, bytes: 0, buffer: vec![0; BUFFER] };
-        self.pack.fetch::<FillError>(
+        let download = cost(self.pack.index, needs)?.bytes;
+        filled.downloaded += download;
+        self.progress.stage("fetching", download);
+        let mut contents = Contents::new(self.slot, needs);
+        fetch::<_, FillError>(
+            (self.pack.fetch, self.pack.path),
+            self.pack.frames()?,
             needs,
             |bytes| self.progress.advance(bytes),
             |frame, bytes| {
                 let mut rest = bytes;
                 for piece in &frame.pieces {
                     let (own, others) = rest.split_at(piece.length as usize);
-                    contents.piece(piece, own)?;
+                    contents.put(&piece.content, piece.offset, own)?;
                     rest = others;
                 }
                 Ok(())
@@ -69,12 +70,20 @@ impl Filling<'_> {
     }
 }
 
+impl<'a> Contents<'a> {
+    /// Nothing has come yet of `needs`.
+    pub(super) fn new(slot: &'a Tree, needs: &'a Index<'a>) -> Self {
+        Self { slot, needs, partial: None, files: 0, bytes: 0, buffer: vec![0; BUFFER] }
+    }
+}
+
 impl Contents<'_> {
-    fn piece(&mut self, piece: &Piece, bytes: &[u8]) -> Result<(), FillError> {
+    /// The next bytes of a content; nothing is done with one that is not needed.
+    pub(super) fn put(&mut self, content: &Digest, offset: u64, bytes: &[u8]) -> Result<(), FillError> {
         let mut partial = match self.partial.take() {
-            Some(partial) if partial.is_next(piece) => partial,
+            Some(partial) if partial.is_next(content, offset) => partial,
             Some(partial) => return Err(FillError::Order(partial.record.path)),
-            None => match self.begin(piece)? {
+            None => match self.begin(content, offset)? {
                 Some(partial) => partial,
                 None => return Ok(()),
             },
@@ -94,10 +103,10 @@ impl Contents<'_> {
     }
 
     /// The first path that needs the content; `None` if none does.
-    fn begin(&self, piece: &Piece) -> Result<Option<Partial>, FillError> {
-        let Some(record) = self.needs.find(&piece.content).next().transpose()? else { return Ok(None) };
+    fn begin(&self, content: &Digest, offset: u64) -> Result<Option<Partial>, FillError> {
+        let Some(record) = self.needs.find(content).next().transpose()? else { return Ok(None) };
         let (size, _) = record.content().expect("only files are needed");
-        if piece.offset != 0 {
+        if offset != 0 {
             return Err(FillError::Order(record.path));
         }
         let path = record.path.as_bytes();
@@ -122,6 +131,12 @@ impl Contents<'_> {
             self.count(size);
         }
         Ok(())
+    }
+
+    /// Gives up what was begun and not ended: it is made otherwise.
+    pub(super) fn abandon(&mut self) -> Result<(), Fault> {
+        let Some(partial) = self.partial.take() else { return Ok(()) };
+        self.slot.remove(partial.record.path.as_bytes(), Shape::File)
     }
 
     fn count(&mut self, size: u64) {
@@ -163,7 +178,7 @@ impl Contents<'_> {
 }
 
 impl Partial {
-    fn is_next(&self, piece: &Piece) -> bool {
-        self.record.content() == Some((self.size, piece.content)) && self.at == piece.offset
+    fn is_next(&self, content: &Digest, offset: u64) -> bool {
+        self.record.content() == Some((self.size, *content)) && self.at == offset
     }
 }

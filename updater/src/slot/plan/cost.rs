@@ -4,7 +4,7 @@ use edeploy_format::manifest::{Kind, ManifestError, Record};
 
 use super::{INACTIVE, NEW, Plan, PlanError, Planning, RUNNING, of};
 use crate::slot::entry::Shape;
-use crate::slot::frames::cost;
+use crate::slot::frames::{Download, cost, cost_of, delta_frames, made_by};
 use crate::slot::index::{Index, manifest};
 use crate::slot::merge::{Sides, Versions};
 
@@ -44,8 +44,37 @@ impl Planning<'_> {
         }
         plan.need.own_folder(offset);
         needs.sort();
-        plan.download = if needs.is_empty() { plan.download } else { cost(self.pack_index, &needs)? };
+        self.download(&mut plan, needs)?;
         Ok(plan)
+    }
+
+    /// What of `needs` comes by the delta, and what by the pack: as filling chooses.
+    fn download(&self, plan: &mut Plan, mut needs: Index<'_>) -> Result<(), PlanError> {
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let by_pack = cost(self.pack_index, &needs)?;
+        let running = self.running.and(self.delta_index);
+        let by_delta = running.map(|index| cost_of(delta_frames(index)?, &needs)).transpose()?;
+        if let (Some(index), Some(by_delta)) = (running, by_delta)
+            && (1..by_pack.bytes).contains(&by_delta.bytes)
+        {
+            let made = made_by(index)?;
+            let is_made = |record: &Record| {
+                record.content().is_some_and(|(_, digest)| made.binary_search(&digest.prefix()).is_ok())
+            };
+            for record in needs.records() {
+                let record = record.map_err(of(NEW))?;
+                plan.patched +=
+                    record.content().map_or(0, |(size, _)| if is_made(&record) { size } else { 0 });
+            }
+            needs.retain(|record| Ok::<_, ManifestError>(!is_made(record))).map_err(of(NEW))?;
+            plan.fetched -= plan.patched;
+            plan.by_delta = by_delta;
+        }
+        let rest = if needs.is_empty() { Download::default() } else { cost(self.pack_index, &needs)? };
+        plan.download = rest + plan.by_delta;
+        Ok(())
     }
 
     fn source(&self, new: &Record, there: Option<&Record>) -> Result<Source, PlanError> {

@@ -6,11 +6,11 @@ mod version;
 
 pub(crate) use disk::{Disk, Slot};
 pub(crate) use server::Server;
-pub(crate) use version::{CAPABILITY, Published, Version, acl, head, xattr};
+pub(crate) use version::{CAPABILITY, Published, Version, acl, file_of, head, xattr};
 
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::slot::{
-    Drift, FillError, Filled, Filling, Index, Kept, Pack, Running, Tree, Verified, Verifying,
+    Delta, Drift, FillError, Filled, Filling, Index, Kept, Pack, Running, Tree, Verified, Verifying,
 };
 
 /// The path of the pack on the server.
@@ -23,11 +23,22 @@ pub(crate) fn fill_from(
     server: &Server,
     running: Option<(&Slot, &Published)>,
 ) -> Result<Filled, FillError> {
+    fill_with(slot, version, server, running, None)
+}
+
+/// The same with a delta from what runs.
+pub(crate) fn fill_with(
+    slot: &Slot,
+    version: &Published,
+    server: &Server,
+    running: Option<(&Slot, &Published)>,
+    delta: Option<Delta<'_>>,
+) -> Result<Filled, FillError> {
     let (tree, running_tree) = (slot.tree(), running.map(|(slot, _)| slot.tree()));
     let index = running.map(|(_, version)| Index::of_running(&version.manifest, &Kept::nothing()).unwrap());
     let running = running_tree.as_ref().zip(index.as_ref()).map(|(tree, index)| Running { tree, index });
     let pack = Pack { fetch: server, path: PACK, index: &version.index };
-    Filling { slot: &tree, manifest: &version.manifest, running, pack, progress: &Quiet }.run()
+    Filling { slot: &tree, manifest: &version.manifest, running, delta, pack, progress: &Quiet }.run()
 }
 
 /// Fills an empty or any other slot from the pack alone.

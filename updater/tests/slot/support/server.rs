@@ -6,8 +6,9 @@ use edeploy_ab::fetch::{Fetch, FetchError};
 
 use super::{PACK, Published};
 
-/// A pack behind a server that notes what it is asked for.
+/// A pack or delta behind a server that notes what it is asked for.
 pub(crate) struct Server {
+    path: &'static str,
     pack: Vec<u8>,
     pub(crate) requests: RefCell<Vec<Range<u64>>>,
 }
@@ -18,7 +19,13 @@ impl Server {
     }
 
     pub(crate) fn with(pack: Vec<u8>) -> Self {
-        Self { pack, requests: RefCell::default() }
+        Self::at(PACK, pack)
+    }
+}
+
+impl Server {
+    pub(crate) fn at(path: &'static str, pack: Vec<u8>) -> Self {
+        Self { path, pack, requests: RefCell::default() }
     }
 }
 
@@ -28,7 +35,7 @@ impl Fetch for Server {
     }
 
     fn open(&self, path: &str, range: Option<Range<u64>>) -> Result<Box<dyn Read + '_>, FetchError> {
-        assert_eq!(path, PACK);
+        assert_eq!(path, self.path);
         let range = range.expect("a pack is fetched by ranges");
         self.requests.borrow_mut().push(range.clone());
         let at = |n: u64| usize::try_from(n).unwrap().min(self.pack.len());
