@@ -100,7 +100,7 @@ fn objects_that_were_tampered_with_are_refused_and_cut_ones_too() {
     documented(
         &lab.run(&["upgrade", "2"]),
         5,
-        "the pack … is not what its index says: the frame at byte … has another digest",
+        "… is not what its index says: the frame at byte … has another digest",
     );
     let lab = Lab::installed();
     cut(&file(&lab, "targets", "web@2@pack"));
