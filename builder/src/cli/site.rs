@@ -170,7 +170,7 @@ pub struct Delta {
     /// Say what the bytes are: each content with its base, the largest first.
     #[arg(long)]
     pub explain: bool,
-    /// Spend less time: somewhat larger.
+    /// Spend less time; the delta is larger.
     #[arg(long)]
     pub fast: bool,
     /// Where the site is.

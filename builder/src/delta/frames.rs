@@ -30,16 +30,14 @@ pub struct Frames<'a> {
     open: Vec<Part>,
     ready: Vec<Vec<Part>>,
     /// Bytes of the delta so far.
-    pub compressed: u64,
-    /// Frames so far.
-    pub frames: u64,
+    compressed: u64,
 }
 
 impl<'a> Frames<'a> {
     /// Nothing yet: frames of at most `limit` bytes of streams, compressed at the zstd `level`.
     pub fn new(level: i32, limit: usize, delta: &'a mut dyn Write, index: &'a mut dyn Write) -> Self {
         let (open, ready) = (Vec::new(), Vec::new());
-        Self { level, limit, delta, index, open, ready, compressed: 0, frames: 0 }
+        Self { level, limit, delta, index, open, ready, compressed: 0 }
     }
 
     /// Adds a part, behind all before it.
@@ -90,7 +88,6 @@ impl<'a> Frames<'a> {
             self.delta.write_all(&bytes)?;
             self.index.write_all(frame.to_string().as_bytes())?;
             self.compressed += bytes.len() as u64;
-            self.frames += 1;
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ pub struct Effort {
 impl Effort {
     /// As small as it gets.
     pub const SMALL: Self = Self { level: 19 };
-    /// For continuous integration: a tenth of the time.
+    /// In less time, and larger.
     pub const FAST: Self = Self { level: 3 };
 }
 
@@ -61,10 +61,6 @@ pub struct Cost {
 
 /// The delta that was made.
 pub struct Made {
-    /// Bytes of it.
-    pub compressed: u64,
-    /// Its frames.
-    pub frames: u64,
     /// What its contents cost, in the order of the manifest.
     pub costs: Vec<Cost>,
     /// The contents it makes, with their sizes.
@@ -148,8 +144,7 @@ pub fn make(
         }
     }
     frames.finish()?;
-    let (compressed, frames) = (frames.compressed, frames.frames);
-    Ok(Made { compressed, frames, costs, wanted, spares, contents })
+    Ok(Made { costs, wanted, spares, contents })
 }
 
 /// Runs of contents that are about [`BATCH`] bytes together.
