@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
-use edeploy_format::delta::patch::{Base, PatchError};
+use edeploy_format::delta::patch::PatchError;
 use edeploy_format::delta::{DeltaError, Frame, IndexReader, Piece, patches};
 use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::exit::Exit;
@@ -75,12 +75,18 @@ pub fn check(
 ) -> Result<(), CheckError> {
     let mut frames = IndexReader::new(index)?;
     let mut making = Making { wanted: wanted.clone(), now: None };
+    // Pieces of one content have the same bases.
+    let (mut names, mut joined): (Vec<Digest>, Vec<(u64, Vec<u8>)>) = Default::default();
     while let Some(frame) = frames.next_frame()? {
         let streams = read(&mut delta, &frame)?;
         for (piece, patch) in patches(&frame, &streams) {
             let mut made = Vec::with_capacity(piece.length as usize);
-            let base = Joined::open(&piece.bases, bases)?;
-            patch.apply(&base, &mut made).map_err(|source| CheckError::Patch {
+            if names != piece.bases {
+                let base = |name| bases.read(name).map(|base| (base.len() as u64, base));
+                joined = piece.bases.iter().map(base).collect::<Result<_, _>>()?;
+                names.clone_from(&piece.bases);
+            }
+            patch.apply(&joined, &mut made).map_err(|source| CheckError::Patch {
                 content: piece.content,
                 at: piece.offset,
                 source,
@@ -104,32 +110,6 @@ fn read(delta: &mut impl Read, frame: &Frame) -> Result<Vec<u8>, CheckError> {
     }
     let streams = zstd::bulk::decompress(&bytes, frame.length as usize).map_err(|_| wrong())?;
     if streams.len() == frame.length as usize { Ok(streams) } else { Err(wrong()) }
-}
-
-/// Several contents as one address space.
-struct Joined(Vec<Vec<u8>>);
-
-impl Joined {
-    fn open(bases: &[Digest], contents: &Contents) -> Result<Self, ContentsError> {
-        bases.iter().map(|base| contents.read(base)).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl Base for Joined {
-    fn read(&self, mut at: u64, mut into: &mut [u8]) -> io::Result<()> {
-        for base in &self.0 {
-            let length = base.len() as u64;
-            if at < length && !into.is_empty() {
-                let rest = &base[usize::try_from(at).map_err(io::Error::other)?..];
-                let (now, later) = into.split_at_mut(rest.len().min(into.len()));
-                now.copy_from_slice(&rest[..now.len()]);
-                (at, into) = (0, later);
-            } else {
-                at = at.saturating_sub(length);
-            }
-        }
-        if into.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-    }
 }
 
 /// What is still to be made, and the content that is being made.

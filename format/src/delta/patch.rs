@@ -6,7 +6,9 @@
 //! and how far to move in the base afterwards (zigzag). The bases of a piece are one address space, one
 //! after the other in the order they are named in. A patch without control bytes is one insertion.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 /// One step of a patch: first bytes that are the base's plus a difference, then inserted ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +90,35 @@ impl Base for &[u8] {
     }
 }
 
+impl Base for Vec<u8> {
+    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.as_slice().read(at, into)
+    }
+}
+
+impl Base for File {
+    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(into, at)
+    }
+}
+
+/// Several bases with their lengths, one address space in this order.
+impl<B: Base> Base for Vec<(u64, B)> {
+    fn read(&self, mut at: u64, mut into: &mut [u8]) -> io::Result<()> {
+        for (length, base) in self {
+            if at >= *length {
+                at -= length;
+                continue;
+            }
+            let here = usize::try_from(length - at).unwrap_or(usize::MAX).min(into.len());
+            let (now, later) = into.split_at_mut(here);
+            base.read(at, now)?;
+            (at, into) = (0, later);
+        }
+        if into.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
 /// Why a patch cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
@@ -166,6 +197,18 @@ mod tests {
         let steps = [(0, 0, 10), (5, 1, -15), (3, 4, 0)];
         let made = apply(&steps, &[0, 0, 0, 0, 1, 0xe0, 0xe0, 0xe0], b"- FOX").unwrap();
         assert_eq!(made, b"browo-THE FOX");
+    }
+
+    #[test]
+    fn several_bases_are_one_address_space() {
+        let bases = vec![(3, b"the".to_vec()), (0, Vec::new()), (6, b" quick".to_vec())];
+        for (at, length, expected) in
+            [(0, 9, Some(&b"the quick"[..])), (2, 3, Some(b"e q")), (9, 0, Some(b"")), (4, 6, None)]
+        {
+            let mut into = vec![0; length];
+            let read = bases.read(at, &mut into).ok().map(|()| &into[..]);
+            assert_eq!(read, expected, "{at} {length}");
+        }
     }
 
     #[test]

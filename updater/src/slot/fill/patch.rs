@@ -5,10 +5,9 @@
 //! bytes than the frames of the pack that it spares.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 
-use edeploy_format::delta::patch::{Base, Patch};
+use edeploy_format::delta::patch::Patch;
 use edeploy_format::delta::{Piece, patches};
 use edeploy_format::digest::{Digest, Hasher};
 
@@ -86,7 +85,7 @@ impl Patching<'_> {
             return Ok(self.contents.abandon()?);
         };
         self.made.clear();
-        patch.apply(bases, &mut self.made).map_err(FillError::Patch)?;
+        patch.apply(&bases.files, &mut self.made).map_err(FillError::Patch)?;
         if piece.proof.is_some_and(|proof| proof != Digest::of(&self.made)) {
             return Err(FillError::Piece(piece.content));
         }
@@ -132,24 +131,5 @@ impl Patching<'_> {
             at += n as u64;
         }
         at == size && hasher.finish() == *name
-    }
-}
-
-impl Base for Bases {
-    fn read(&self, mut at: u64, mut into: &mut [u8]) -> io::Result<()> {
-        for (length, file) in &self.files {
-            if at >= *length {
-                at -= length;
-                continue;
-            }
-            let here = usize::try_from(length - at).unwrap_or(usize::MAX).min(into.len());
-            let (now, later) = into.split_at_mut(here);
-            file.read_exact_at(now, at)?;
-            (at, into) = (0, later);
-            if into.is_empty() {
-                return Ok(());
-            }
-        }
-        if into.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 }
