@@ -9,7 +9,8 @@ host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C fo
 # Signatures are few and metadata is short: one way to compute each, not one for every kind of processor beside it.
 lean := '--cfg=curve25519_dalek_backend=\"serial\" --cfg=sha2_backend=\"soft\" --cfg=sha2_backend_soft=\"compact\"'
 link_flags := if target == gnu { "" } else { "-C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T," + justfile_directory() / "updater/nounwind.ld" }
-export CFLAGS_x86_64_unknown_linux_musl := "-fno-asynchronous-unwind-tables -fno-unwind-tables"
+# zstd here only decompresses frames of a few MiB: one decoder for each thing will do.
+export CFLAGS_x86_64_unknown_linux_musl := "-fno-asynchronous-unwind-tables -fno-unwind-tables -DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DDYNAMIC_BMI2=0"
 
 _list:
     @just --list

@@ -12,8 +12,9 @@ use std::path::Path;
 
 use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::exit::Exit;
+use edeploy_format::frames::FRAME_LIMIT;
 use edeploy_format::manifest::{ManifestError, Reader};
-use edeploy_format::pack::{FRAME_LIMIT, Frame, Piece, index_head};
+use edeploy_format::pack::{Frame, Piece, index_head};
 use edeploy_format::path::TreePath;
 
 use crate::failure::Fault;

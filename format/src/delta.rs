@@ -10,31 +10,30 @@
 //! edeploy-delta 1
 //! from <BLAKE3 of the manifest it starts from>
 //! to <BLAKE3 of the manifest it leads to>
-//! frame <compressed length> <length> <BLAKE3 of the compressed bytes>
-//! <BLAKE3 of the content> <offset> <length> <control> <difference> <proof> [<BLAKE3 of a base>]…
 //! ```
 //!
-//! with a line for each piece after the line of its frame. A piece is a [`Patch`](patch::Patch) with `control`
-//! and `difference` bytes in those streams and `length - difference` inserted ones. `proof` is the BLAKE3
-//! of what the piece makes, or `-` when it makes the whole content: so a content that was left half made goes on
-//! at a piece. Bases are contents of the tree it starts from, or of the one it leads to when earlier frames or
-//! that first tree have them.
+//! then the [frames](crate::frames), with a line for each piece:
+//! `<view> <offset> <length> <control> <difference> <proof> [<view of a base>]…`. A piece is a
+//! [`Patch`](patch::Patch) with `control` and `difference` bytes in those streams and `length - difference` inserted
+//! ones. `proof` is the BLAKE3 of what the piece makes, or `-` when it makes all of its view: so one that was left
+//! half made goes on at a piece. A [`View`] is a content, or its unpacked form. Bases are contents of the tree
+//! it starts from, or of the one it leads to when earlier frames or that first tree have them.
 
 pub mod patch;
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 use std::str::FromStr;
 
 use crate::decimal::decimal;
 use crate::digest::Digest;
-use crate::pack::{self, COMPRESSED_LIMIT, FRAME_LIMIT};
+use crate::frames::{self, IndexError};
+use crate::repack::Form;
 
-const MAGIC: &str = "edeploy-delta 1";
 /// A piece has no more bases than this.
 pub const BASES: usize = 64;
-/// The longest line: a piece with as many bases as there may be.
-const LINE: u64 = 65 * (BASES as u64 + 2) + 4 * 21;
+/// The longest text of a view: a digest, and a form of 64 parts.
+const VIEW: u64 = 65 + 2 + 64 * 28;
 
 /// The two trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +44,27 @@ pub struct Head {
     pub to: Digest,
 }
 
-/// How a run of bytes of one content is made.
+/// A content as it is, or its unpacked form: `<BLAKE3 of the content>[+<form>]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The content.
+    pub content: Digest,
+    /// How it is packed, where the view is its unpacked form.
+    pub form: Option<Form>,
+}
+
+impl From<Digest> for View {
+    fn from(content: Digest) -> Self {
+        Self { content, form: None }
+    }
+}
+
+/// How a run of bytes of one view is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// The content it belongs to.
-    pub content: Digest,
-    /// Where in the content it begins.
+    /// What it belongs to.
+    pub view: View,
+    /// Where in the view it begins.
     pub offset: u64,
     /// How long it is, in bytes; never 0.
     pub length: u32,
@@ -58,14 +72,16 @@ pub struct Piece {
     pub control: u32,
     /// Bytes of its difference, at most its length; the rest is inserted.
     pub difference: u32,
-    /// The digest of what it makes, when that is not the whole content.
+    /// The digest of what it makes, when that is not the whole view.
     pub proof: Option<Digest>,
-    /// The contents it is made from, one address space in this order.
-    pub bases: Vec<Digest>,
+    /// What it is made from, one address space in this order.
+    pub bases: Vec<View>,
 }
 
 /// One compressed frame: its length is the sum of its pieces' streams.
-pub type Frame = pack::Frame<Piece>;
+pub type Frame = frames::Frame<Piece>;
+/// Reads a delta's index frame by frame.
+pub type IndexReader<R> = frames::IndexReader<R, Piece>;
 
 impl Piece {
     /// Bytes of its streams.
@@ -81,23 +97,75 @@ impl Piece {
     }
 }
 
+impl frames::Piece for Piece {
+    const OF: &'static str = "delta";
+    const MAGIC: &'static str = "edeploy-delta 1";
+    const LINE: u64 = VIEW * (BASES as u64 + 1) + 65 + 4 * 21;
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split(' ');
+        let view = fields.next()?.parse().ok()?;
+        let offset = decimal(fields.next()?)?;
+        let mut length = || decimal(fields.next()?);
+        let [length, control, difference] = [length()?, length()?, length()?];
+        let proof = match fields.next()? {
+            "-" => None,
+            digest => Some(digest.parse().ok()?),
+        };
+        let bases = fields.map(|base| base.parse().ok()).collect::<Option<Vec<_>>>()?;
+        let piece = Self { view, offset, length, control, difference, proof, bases };
+        (piece.bases.len() <= BASES).then_some(piece)
+    }
+
+    fn taken(&self) -> Option<u64> {
+        (self.length > 0 && self.difference <= self.length).then(|| self.streams())
+    }
+
+    fn content(&self) -> &Digest {
+        &self.view.content
+    }
+}
+
 impl fmt::Display for Head {
     /// The first lines of an index.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{MAGIC}\nfrom {}\nto {}", self.from, self.to)
+        writeln!(f, "{}\nfrom {}\nto {}", <Piece as frames::Piece>::MAGIC, self.from, self.to)
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.content)?;
+        self.form.iter().try_for_each(|form| write!(f, "+{form}"))
+    }
+}
+
+/// Not the text of a view.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("neither a content nor its unpacked form")]
+pub struct BadView;
+
+impl FromStr for View {
+    type Err = BadView;
+
+    fn from_str(text: &str) -> Result<Self, BadView> {
+        let (content, form) = match text.split_once('+') {
+            Some((content, form)) => (content, Some(form.parse().map_err(|_| BadView)?)),
+            None => (text, None),
+        };
+        Ok(Self { content: content.parse().map_err(|_| BadView)?, form })
     }
 }
 
 impl fmt::Display for Piece {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { content, offset, length, control, difference, proof, bases } = self;
-        write!(f, "{content} {offset} {length} {control} {difference} ")?;
+        let Self { view, offset, length, control, difference, proof, bases } = self;
+        write!(f, "{view} {offset} {length} {control} {difference} ")?;
         match proof {
             Some(digest) => write!(f, "{digest}")?,
             None => f.write_str("-")?,
         }
-        bases.iter().try_for_each(|base| write!(f, " {base}"))?;
-        writeln!(f)
+        bases.iter().try_for_each(|base| write!(f, " {base}"))
     }
 }
 
@@ -128,143 +196,14 @@ fn cut<'a>(from: &mut &'a [u8], length: u32) -> &'a [u8] {
     taken
 }
 
-/// Why a delta's index is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum DeltaError {
-    /// The stream failed.
-    #[error("reading the delta's index")]
-    Read(#[source] io::Error),
-    /// It does not begin as one.
-    #[error("not a delta's index of format 1")]
-    Magic,
-    /// A line does not parse, or is cut short.
-    #[error("line {0} of the delta's index is wrong")]
-    Line(u64),
-    /// Lengths over the limit, zero, or that do not add up.
-    #[error("the delta's index: the frame that ends at line {0} has lengths that cannot be")]
-    Lengths(u64),
-}
-
-/// Reads an index frame by frame.
-pub struct IndexReader<R> {
-    from: R,
-    head: Head,
-    line: String,
-    number: u64,
-    offset: u64,
-    /// Whether `line` holds the head of the next frame.
-    pending: bool,
-}
-
 impl<R: BufRead> IndexReader<R> {
-    /// Reads the head.
+    /// Reads the first lines.
     ///
     /// # Errors
-    /// [`DeltaError`].
-    pub fn new(from: R) -> Result<Self, DeltaError> {
-        let none = Digest([0; 32]);
-        let head = Head { from: none, to: none };
-        let mut reader = Self { from, head, line: String::new(), number: 0, offset: 0, pending: false };
-        if !reader.advance()? || reader.line != MAGIC {
-            return Err(DeltaError::Magic);
-        }
-        reader.head = Head { from: reader.tree("from ")?, to: reader.tree("to ")? };
-        reader.pending = reader.advance()?;
-        Ok(reader)
-    }
-
-    /// The two trees.
-    #[must_use]
-    pub fn head(&self) -> Head {
-        self.head
-    }
-
-    fn tree(&mut self, key: &str) -> Result<Digest, DeltaError> {
-        self.advance()?;
-        let digest = self.line.strip_prefix(key).and_then(|digest| digest.parse().ok());
-        digest.ok_or(DeltaError::Line(self.number))
-    }
-
-    fn advance(&mut self) -> Result<bool, DeltaError> {
-        self.line.clear();
-        self.number += 1;
-        let n = io::Read::take(&mut self.from, LINE).read_line(&mut self.line).map_err(DeltaError::Read)?;
-        if n > 0 && self.line.pop() != Some('\n') {
-            return Err(DeltaError::Line(self.number));
-        }
-        Ok(n > 0)
-    }
-
-    /// The next frame; `None` at the end.
-    ///
-    /// # Errors
-    /// Any [`DeltaError`].
-    pub fn next_frame(&mut self) -> Result<Option<Frame>, DeltaError> {
-        if !self.pending {
-            return Ok(None);
-        }
-        let mut frame = self.frame_line()?;
-        let mut sum = 0_u64;
-        loop {
-            self.pending = self.advance()?;
-            if !self.pending || self.line.starts_with("frame ") {
-                break;
-            }
-            let piece = self.piece_line()?;
-            sum += piece.streams();
-            if piece.length == 0 || piece.difference > piece.length || sum > u64::from(FRAME_LIMIT) {
-                return Err(DeltaError::Lengths(self.number));
-            }
-            frame.pieces.push(piece);
-        }
-        let lengths =
-            sum == u64::from(frame.length) && sum > 0 && (1..=COMPRESSED_LIMIT).contains(&frame.compressed);
-        if !lengths {
-            return Err(DeltaError::Lengths(self.number));
-        }
-        self.offset += u64::from(frame.compressed);
-        Ok(Some(frame))
-    }
-
-    fn frame_line(&self) -> Result<Frame, DeltaError> {
-        let fields: Vec<&str> = self.line.split(' ').collect();
-        let ["frame", compressed, length, digest] = fields[..] else {
-            return Err(DeltaError::Line(self.number));
-        };
-        Ok(Frame {
-            offset: self.offset,
-            compressed: self.number(compressed)?,
-            length: self.number(length)?,
-            digest: self.digest(digest)?,
-            pieces: Vec::new(),
-        })
-    }
-
-    fn piece_line(&self) -> Result<Piece, DeltaError> {
-        let fields: Vec<&str> = self.line.split(' ').collect();
-        let [content, offset, length, control, difference, proof, bases @ ..] = &fields[..] else {
-            return Err(DeltaError::Line(self.number));
-        };
-        if bases.len() > BASES {
-            return Err(DeltaError::Line(self.number));
-        }
-        Ok(Piece {
-            content: self.digest(content)?,
-            offset: self.number(offset)?,
-            length: self.number(length)?,
-            control: self.number(control)?,
-            difference: self.number(difference)?,
-            proof: if *proof == "-" { None } else { Some(self.digest(proof)?) },
-            bases: bases.iter().map(|base| self.digest(base)).collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn number<T: FromStr>(&self, text: &str) -> Result<T, DeltaError> {
-        decimal(text).ok_or(DeltaError::Line(self.number))
-    }
-
-    fn digest(&self, text: &str) -> Result<Digest, DeltaError> {
-        text.parse().map_err(|_| DeltaError::Line(self.number))
+    /// Any [`IndexError`].
+    pub fn new(from: R) -> Result<(Head, Self), IndexError> {
+        let (reader, [from, to]) = Self::begin(from, ["from ", "to "])?;
+        Ok((Head { from, to }, reader))
     }
 }
 

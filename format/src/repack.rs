@@ -19,10 +19,10 @@ mod tests;
 
 use std::io::{self, Read, Write};
 
-pub use form::{BadForm, Codec, Form, Level, PARTS_LIMIT, Part};
+pub use form::{BadForm, Codec, Form, Level, PARTS_LIMIT, Part, UNPACKED_LIMIT};
 use history::History;
 use input::Input;
-pub use open::{UNPACKED_LIMIT, open};
+pub use open::open;
 
 /// Why a file was not unpacked or packed again.
 #[derive(Debug, thiserror::Error)]

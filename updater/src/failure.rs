@@ -100,6 +100,7 @@ exits! {
     };
     crate::slot::Fault => |e| storage(&e.source);
     crate::slot::FillError => |e| match e {
+        FillError::Scratch(e) => storage(e),
         FillError::Frames(e) => frames(e),
         FillError::Slot(e) => storage(&e.source),
         FillError::Running(_) => Exit::Failed,
@@ -107,6 +108,7 @@ exits! {
         | FillError::Missing(_)
         | FillError::Content(_)
         | FillError::Patch(_)
+        | FillError::Form { .. }
         | FillError::Piece(_)
         | FillError::Order(_) => {
             Exit::Untrusted
@@ -143,7 +145,7 @@ exits! {
         },
         TrustError::NoRoot | TrustError::Target(_) | TrustError::NoObject(_) => Exit::Untrusted,
     };
-    edeploy_format::delta::DeltaError => |_| Exit::Untrusted;
+    edeploy_format::frames::IndexError => |_| Exit::Untrusted;
     edeploy_format::manifest::ManifestError => |_| Exit::Untrusted;
     edeploy_format::transition::TransitionError => |_| Exit::Untrusted;
 }
@@ -167,7 +169,6 @@ fn frames(error: &FramesError) -> Exit {
         FramesError::Fetch(e) => network(e),
         FramesError::Read { .. } => Exit::Network,
         FramesError::Index(_)
-        | FramesError::Delta(_)
         | FramesError::Manifest(_)
         | FramesError::Digest { .. }
         | FramesError::Decompress { .. } => Exit::Untrusted,

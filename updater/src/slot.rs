@@ -29,7 +29,7 @@ pub use carry::{Carried, CarryError, Carrying};
 pub use drift::{Difference, Drift};
 pub use entry::{Entry, Found, Shape};
 pub use fill::{FillError, Filled, Filling, Running};
-pub use frames::{Delta, Download, FramesError, Pack};
+pub use frames::{Download, Frames, FramesError};
 pub use index::Index;
 pub use kept::{Kept, KeptError};
 pub use merge::MergeError;

@@ -6,6 +6,7 @@ use std::io::{BufReader, Seek};
 use edeploy_format::delta::{self, IndexReader};
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
+use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::{Head, Reader};
 use edeploy_format::name::{Architecture, Object, Version};
 use edeploy_format::transition::{Rule, Transition};
@@ -14,7 +15,7 @@ use edeploy_format::tuf::{Contents, Listed};
 use crate::failure::Failure;
 use crate::fetch::{Fetch, FetchError};
 use crate::progress::Progress;
-use crate::slot::{Delta, Pack, survey};
+use crate::slot::{Frames, survey};
 use crate::trust::{ObjectError, Scratch, Trusted, into_memory, unpacked};
 
 /// What an upgrade writes beside that, into its journal: a few lines, or all of it anew.
@@ -105,7 +106,11 @@ impl Wanted {
             Err(ObjectError::Fetch(FetchError::NotFound { .. })) => return Ok(()),
             index => index?,
         };
-        let head = IndexReader::new(BufReader::new(&index))?.head();
+        let head = match IndexReader::new(BufReader::new(&index)) {
+            // A later format, for later versions of this program: the pack is for all.
+            Err(IndexError::Magic(_)) => return Ok(()),
+            opened => opened?.0,
+        };
         // Another tree of that version runs: it was published anew, and the delta is not for us.
         if head == (delta::Head { from: running, to: self.digest() }) {
             self.delta = Some((index, path));
@@ -115,8 +120,8 @@ impl Wanted {
 
     /// The delta from what runs, if there is one.
     #[must_use]
-    pub fn delta<'a>(&'a self, fetch: &'a dyn Fetch) -> Option<Delta<'a>> {
-        self.delta.as_ref().map(|(index, path)| Delta { fetch, path, index })
+    pub fn delta<'a>(&'a self, fetch: &'a dyn Fetch) -> Option<Frames<'a>> {
+        self.delta.as_ref().map(|(index, path)| Frames { fetch, path, index })
     }
 
     /// The digest of its manifest.
@@ -127,8 +132,8 @@ impl Wanted {
 
     /// Its pack on the site.
     #[must_use]
-    pub fn pack<'a>(&'a self, fetch: &'a dyn Fetch) -> Pack<'a> {
-        Pack { fetch, path: &self.pack_path, index: &self.pack_index }
+    pub fn pack<'a>(&'a self, fetch: &'a dyn Fetch) -> Frames<'a> {
+        Frames { fetch, path: &self.pack_path, index: &self.pack_index }
     }
 
     /// The rule by which it may be reached from what runs.

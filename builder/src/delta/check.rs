@@ -1,14 +1,17 @@
 //! A delta is applied before it is published: what it makes must be what the manifest wants.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::{self, BufRead, Read};
 
 use edeploy_format::delta::patch::PatchError;
-use edeploy_format::delta::{DeltaError, Frame, IndexReader, Piece, patches};
-use edeploy_format::digest::{Digest, Hasher};
+use edeploy_format::delta::{Frame, IndexReader, Piece, View, patches};
+use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
+use edeploy_format::frames::IndexError;
+use edeploy_format::repack::{self, RepackError};
 
-use super::contents::{Contents, ContentsError};
+use super::contents::ContentsError;
+use super::make::Made;
 use crate::failure::Fault;
 
 /// Why a delta is not what it must be.
@@ -19,7 +22,7 @@ pub enum CheckError {
     Read(#[from] io::Error),
     /// Its index is wrong.
     #[error(transparent)]
-    Index(#[from] DeltaError),
+    Index(#[from] IndexError),
     /// A frame is not the one of the index.
     #[error("the delta's frame at byte {0} is not the one of its index")]
     Frame(u64),
@@ -40,6 +43,18 @@ pub enum CheckError {
         #[source]
         source: PatchError,
     },
+    /// A base that hosts do not have by then.
+    #[error("the base {0} is neither in the older tree nor made before it is needed")]
+    Later(Digest),
+    /// A content that is not what its form says.
+    #[error("unpacking or packing {content}")]
+    Form {
+        /// The content.
+        content: Digest,
+        /// Why not.
+        #[source]
+        source: RepackError,
+    },
     /// What it makes is not what was wanted.
     #[error("the delta makes another {0}")]
     Content(Digest),
@@ -57,37 +72,33 @@ impl Fault for CheckError {
             | Self::Frame(_)
             | Self::Longer
             | Self::Patch { .. }
+            | Self::Later(_)
+            | Self::Form { .. }
             | Self::Content(_)
             | Self::Missing(_) => Exit::Differs,
         }
     }
 }
 
-/// Applies the delta to `bases`; all of `wanted` (with their sizes) must come out of it.
+/// Applies the delta that was made; all that was wanted must come out of it, from bases that hosts have by then.
 ///
 /// # Errors
 /// [`CheckError`].
-pub fn check(
-    index: impl BufRead,
-    mut delta: impl Read,
-    bases: &Contents,
-    wanted: &HashMap<Digest, u64>,
-) -> Result<(), CheckError> {
-    let mut frames = IndexReader::new(index)?;
-    let mut making = Making { wanted: wanted.clone(), now: None };
-    // Pieces of one content have the same bases.
-    let (mut names, mut joined): (Vec<Digest>, Vec<(u64, Vec<u8>)>) = Default::default();
+pub fn check(index: impl BufRead, mut delta: impl Read, work: &Made) -> Result<(), CheckError> {
+    let (_, mut frames) = IndexReader::new(index)?;
+    let mut making = Making { work, done: HashSet::new(), now: None };
+    // Pieces of one content mostly have the same bases.
+    let (mut names, mut joined): (Vec<View>, Vec<(u64, Vec<u8>)>) = Default::default();
     while let Some(frame) = frames.next_frame()? {
         let streams = read(&mut delta, &frame)?;
         for (piece, patch) in patches(&frame, &streams) {
             let mut made = Vec::with_capacity(piece.length as usize);
             if names != piece.bases {
-                let base = |name| bases.read(name).map(|base| (base.len() as u64, base));
-                joined = piece.bases.iter().map(base).collect::<Result<_, _>>()?;
+                joined = piece.bases.iter().map(|base| making.base(base)).collect::<Result<_, _>>()?;
                 names.clone_from(&piece.bases);
             }
             patch.apply(&joined, &mut made).map_err(|source| CheckError::Patch {
-                content: piece.content,
+                content: piece.view.content,
                 at: piece.offset,
                 source,
             })?;
@@ -112,39 +123,68 @@ fn read(delta: &mut impl Read, frame: &Frame) -> Result<Vec<u8>, CheckError> {
     if streams.len() == frame.length as usize { Ok(streams) } else { Err(wrong()) }
 }
 
-/// What is still to be made, and the content that is being made.
-struct Making {
-    wanted: HashMap<Digest, u64>,
-    now: Option<(Digest, Hasher, u64)>,
+/// What was made so far, and the view that is being made.
+struct Making<'a> {
+    work: &'a Made,
+    done: HashSet<Digest>,
+    now: Option<(View, Vec<u8>)>,
 }
 
-impl Making {
+impl Making<'_> {
+    /// A base, if hosts have it by now.
+    fn base(&self, view: &View) -> Result<(u64, Vec<u8>), CheckError> {
+        let View { content, form } = view;
+        if !self.work.kept.contains(content) && !self.done.contains(content) {
+            return Err(CheckError::Later(*content));
+        }
+        let bytes = self.work.contents.read(content)?;
+        let bytes = match form {
+            None => bytes,
+            Some(form) => {
+                let mut unpacked = Vec::new();
+                repack::unpack(form, &mut &bytes[..], &mut unpacked)
+                    .map_err(|source| CheckError::Form { content: *content, source })?;
+                unpacked
+            }
+        };
+        Ok((bytes.len() as u64, bytes))
+    }
+
     fn piece(&mut self, piece: &Piece, made: &[u8]) -> Result<(), CheckError> {
+        let content = piece.view.content;
         if piece.proof.is_some_and(|proof| proof != Digest::of(made)) {
-            return Err(CheckError::Content(piece.content));
+            return Err(CheckError::Content(content));
         }
-        let begins = self.now.as_ref().is_none_or(|(content, ..)| *content != piece.content);
-        if begins {
+        if self.now.as_ref().is_none_or(|(view, _)| *view != piece.view) {
             self.ended()?;
-            self.now = Some((piece.content, Hasher::new(), 0));
+            self.now = Some((piece.view.clone(), Vec::new()));
         }
-        let Some((content, hasher, length)) = &mut self.now else { return Ok(()) };
-        if *length != piece.offset {
-            return Err(CheckError::Content(*content));
+        let Some((_, bytes)) = &mut self.now else { return Ok(()) };
+        if bytes.len() as u64 != piece.offset {
+            return Err(CheckError::Content(content));
         }
-        hasher.update(made);
-        *length += made.len() as u64;
+        bytes.extend_from_slice(made);
         Ok(())
     }
 
     fn ended(&mut self) -> Result<(), CheckError> {
-        let Some((content, hasher, length)) = self.now.take() else { return Ok(()) };
-        let right = self.wanted.remove(&content) == Some(length) && hasher.finish() == content;
-        if right { Ok(()) } else { Err(CheckError::Content(content)) }
+        let Some((View { content, form }, mut bytes)) = self.now.take() else { return Ok(()) };
+        if let Some(form) = form {
+            let mut packed = Vec::new();
+            repack::repack(&form, &mut &bytes[..], &mut packed)
+                .map_err(|source| CheckError::Form { content, source })?;
+            bytes = packed;
+        }
+        let wanted = self.work.wanted.get(&content) == Some(&(bytes.len() as u64));
+        if !wanted || Digest::of(&bytes) != content || !self.done.insert(content) {
+            return Err(CheckError::Content(content));
+        }
+        Ok(())
     }
 
     fn end(mut self) -> Result<(), CheckError> {
         self.ended()?;
-        self.wanted.into_keys().min().map_or(Ok(()), |content| Err(CheckError::Missing(content)))
+        let missing = self.work.wanted.keys().filter(|content| !self.done.contains(content)).min();
+        missing.map_or(Ok(()), |content| Err(CheckError::Missing(*content)))
     }
 }

@@ -1,76 +1,179 @@
 //! The cheapest way to make one content: measured, never guessed.
 
-use edeploy_format::delta::BASES;
+use edeploy_format::delta::View;
 use edeploy_format::digest::Digest;
+use edeploy_format::frames::FRAME_LIMIT;
+use edeploy_format::repack::{self, Form};
 
 use super::cut::{Cut, cut, whole};
-use super::runs::Searched;
+use super::rolling;
+use super::runs::{Run, runs};
+use super::search::{Hashed, LONGEST, Sorted};
 
-/// A content of which both sides are no longer than this is searched with a suffix array, five times as long.
-pub const SEARCHED: usize = 96 << 20;
 /// A piece takes no more of a frame than this.
-pub const PIECE: usize = 4 << 20;
-const _: () = assert!(PIECE <= edeploy_format::pack::FRAME_LIMIT as usize && BASES > 0);
-/// The zstd level by which ways are compared.
-const MEASURE: i32 = 3;
+pub const PIECE: usize = FRAME_LIMIT as usize;
 /// What one more base costs in the index: its digest does not compress.
 const BASE: usize = 33;
+/// What a form costs there, about.
+const FORM: usize = 12;
+
+/// How small, and at what cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// The zstd level of the frames.
+    pub level: i32,
+    /// The zstd level by which ways are compared.
+    pub measure: i32,
+    /// Whether the longest matches are looked for, or good ones quickly.
+    pub sorted: bool,
+}
+
+impl Effort {
+    /// As small as it gets.
+    pub const SMALL: Self = Self { level: 19, measure: 6, sorted: true };
+    /// In less time, and larger.
+    pub const FAST: Self = Self { level: 3, measure: 1, sorted: false };
+}
+
+/// A content, and its unpacked form where it has one.
+pub struct Opened {
+    /// Which it is.
+    pub content: Digest,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// How it is packed, and its unpacked form.
+    pub unpacked: Option<(Form, Vec<u8>)>,
+}
+
+impl Opened {
+    /// Looks for packed members in a content.
+    #[must_use]
+    pub fn new(content: Digest, bytes: Vec<u8>) -> Self {
+        let unpacked = repack::open(&bytes);
+        Self { content, bytes, unpacked }
+    }
+
+    fn plain(&self) -> (View, &[u8]) {
+        (self.content.into(), &self.bytes)
+    }
+
+    /// The unpacked form, else the content as it is.
+    fn widest(&self) -> (View, &[u8]) {
+        let form = self.unpacked.as_ref().map(|(form, _)| form.clone());
+        let bytes = self.unpacked.as_ref().map_or(&self.bytes, |(_, unpacked)| unpacked);
+        (View { content: self.content, form }, bytes)
+    }
+}
 
 /// How a content is made.
 #[derive(Clone, Debug)]
 pub struct Way {
+    /// What its pieces make.
+    pub view: View,
     /// Its pieces.
     pub cuts: Vec<Cut>,
-    /// The base, unless it is inserted whole.
-    pub base: Option<Digest>,
+    /// Its bases, by the numbers that the cuts know them by.
+    pub sources: Vec<View>,
     /// About so many bytes of the delta.
     pub cost: usize,
 }
 
-fn way(cuts: Vec<Cut>, base: Option<Digest>) -> Way {
-    let streams: Vec<u8> =
-        cuts.iter().flat_map(|cut| [&cut.control, &cut.difference, &cut.extra]).flatten().copied().collect();
-    let compressed = zstd::bulk::compress(&streams, MEASURE).map_or(streams.len(), |bytes| bytes.len());
-    Way { cuts, cost: compressed + base.map_or(0, |_| BASE), base }
+impl Way {
+    /// A way with what it costs, compressed at the zstd level `measure`.
+    #[must_use]
+    pub fn measured(view: View, cuts: Vec<Cut>, sources: Vec<View>, measure: i32) -> Self {
+        let all = |stream: fn(&Cut) -> &Vec<u8>| cuts.iter().flat_map(stream);
+        let streams: Vec<u8> = all(|cut| &cut.control)
+            .chain(all(|cut| &cut.difference))
+            .chain(all(|cut| &cut.extra))
+            .copied()
+            .collect();
+        let compressed = zstd::bulk::compress(&streams, measure).map_or(streams.len(), |bytes| bytes.len());
+        let forms = sources.iter().chain([&view]).filter(|view| view.form.is_some()).count();
+        let cost = compressed + sources.len() * BASE + forms * FORM;
+        Self { view, cuts, sources, cost }
+    }
 }
 
-/// The way that costs least: whole, or from one of the `bases`.
+/// The way that costs least: whole, packed or not, or from the best of the `bases`.
 #[must_use]
-pub fn best(new: &[u8], bases: &[(Digest, Vec<u8>)]) -> Way {
-    let mut best = way(whole(new, PIECE), None);
-    for (digest, base) in bases {
-        if base.is_empty() || base.len().max(new.len()) > SEARCHED {
-            continue;
-        }
-        let found = way(cut(&Searched::new(base).runs(new), base, new, PIECE), Some(*digest));
-        if found.cost < best.cost {
-            best = found;
-        }
+pub fn best(new: &Opened, bases: &[Opened], effort: Effort) -> Way {
+    let (view, bytes) = new.widest();
+    let mut ways =
+        vec![Way::measured(new.content.into(), whole(&new.bytes, PIECE), Vec::new(), effort.measure)];
+    if new.unpacked.is_some() {
+        ways.push(Way::measured(view.clone(), whole(bytes, PIECE), Vec::new(), effort.measure));
     }
-    best
+    let side = if new.unpacked.is_some() { Opened::widest } else { Opened::plain };
+    let sides: Vec<(View, &[u8])> = bases.iter().map(side).filter(|(_, base)| !base.is_empty()).collect();
+    if let Some((base, old)) = likest(bytes, &sides) {
+        let cuts = cut(&resembling(old, bytes, effort), &[old], bytes, PIECE);
+        ways.push(Way::measured(view, cuts, vec![base.clone()], effort.measure));
+    }
+    ways.into_iter().min_by_key(|way| way.cost).expect("one way at least: whole")
+}
+
+/// Of several bases the one that a quick look finds most of `new` in.
+fn likest<'b, 'a>(new: &[u8], bases: &'b [(View, &'a [u8])]) -> Option<&'b (View, &'a [u8])> {
+    let inserted = |(_, base): &&(View, &[u8])| match base.len().max(new.len()) {
+        0..=LONGEST => runs(&Hashed::new(base), new).iter().map(|run| run.insert).sum(),
+        _ => base.len().abs_diff(new.len()),
+    };
+    if bases.len() > 1 { bases.iter().min_by_key(inserted) } else { bases.first() }
+}
+
+/// The runs of `base` that make `new`.
+fn resembling(base: &[u8], new: &[u8], effort: Effort) -> Vec<Run> {
+    match base.len().max(new.len()) {
+        0..=LONGEST if effort.sorted => runs(&Sorted::new(base), new),
+        0..=LONGEST => runs(&Hashed::new(base), new),
+        _ => rolling::runs(base, new),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn noise(mut seed: u64, length: usize) -> Vec<u8> {
+        let byte = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            seed.to_be_bytes()[0]
+        };
+        std::iter::repeat_with(byte).take(length).collect()
+    }
+
+    fn opened(bytes: &[u8]) -> Opened {
+        Opened::new(Digest::of(bytes), bytes.to_vec())
+    }
+
     #[test]
     fn the_base_that_resembles_most_wins_and_none_beats_a_bad_one() {
-        let noise = |seed: u64| {
-            let mut seed = seed;
-            let byte = move || {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                seed.to_be_bytes()[0]
-            };
-            std::iter::repeat_with(byte).take(3000).collect::<Vec<u8>>()
+        let (one, two) = (noise(1, 3000), noise(2, 3000));
+        let new = opened(&[&one[..], b"more"].concat());
+        let bases = [opened(&two), opened(&one)];
+        for effort in [Effort::SMALL, Effort::FAST] {
+            let found = best(&new, &bases, effort);
+            assert_eq!(found.sources, [View::from(bases[1].content)]);
+            assert!(found.cost < 100, "{}", found.cost);
+            assert!(best(&new, &bases[..1], effort).sources.is_empty());
+        }
+    }
+
+    #[test]
+    fn packed_contents_are_compared_unpacked() {
+        let text: Vec<u8> = noise(3, 40_000).iter().map(|byte| b'a' + byte % 16).collect();
+        let packed = |text: &[u8]| {
+            let mut gzip = std::process::Command::new("gzip");
+            let mut gzip = gzip.args(["-9n"]).stdin(std::process::Stdio::piped());
+            gzip = gzip.stdout(std::process::Stdio::piped());
+            let mut child = gzip.spawn().unwrap();
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), text).unwrap();
+            child.wait_with_output().unwrap().stdout
         };
-        let (one, two) = (noise(1), noise(2));
-        let new = [&one[..], b"more"].concat();
-        let digest = |bytes: &[u8]| Digest::of(bytes);
-        let bases = [(digest(&two), two.clone()), (digest(&one), one.clone())];
-        let found = best(&new, &bases);
-        assert_eq!(found.base, Some(digest(&one)));
-        assert!(found.cost < 100, "{}", found.cost);
-        assert_eq!(best(&new, &bases[..1]).base, None);
+        let (old, new) = (packed(&text), packed(&[b"news, ", &text[..]].concat()));
+        let found = best(&opened(&new), &[opened(&old)], Effort::SMALL);
+        assert!(found.cost < 200 && new.len() > 10_000, "{} of {}", found.cost, new.len());
+        assert!(found.view.form.is_some() && found.sources[0].form.is_some());
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
-use edeploy_format::pack::{Frame, IndexReader, PackError};
+use edeploy_format::frames::IndexError;
+use edeploy_format::pack::{Frame, IndexReader};
 use tempfile::TempDir;
 
 use crate::failure::Fault;
@@ -31,7 +32,7 @@ pub enum ContentsError {
     },
     /// The pack's index.
     #[error(transparent)]
-    Index(#[from] PackError),
+    Index(#[from] IndexError),
     /// The pack.
     #[error("the pack {path}: the frame at byte {at}")]
     Frame {
@@ -128,6 +129,18 @@ impl Contents {
             }
         }
         Ok(())
+    }
+
+    /// Whether a content that was taken begins with these bytes.
+    ///
+    /// # Errors
+    /// [`ContentsError::Content`].
+    pub fn begins(&self, content: &Digest, with: &[u8]) -> Result<bool, ContentsError> {
+        let mut begin = Vec::new();
+        let file = File::open(self.path(content)).map_err(|_| ContentsError::Content(*content))?;
+        let read = file.take(with.len() as u64).read_to_end(&mut begin);
+        read.map_err(|_| ContentsError::Content(*content))?;
+        Ok(begin == with)
     }
 
     fn path(&self, content: &Digest) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use edeploy_format::delta::{Frame, Piece};
+use edeploy_format::delta::{Frame, Piece, View};
 use edeploy_format::digest::Digest;
 
 use super::cut::Cut;
@@ -11,12 +11,12 @@ use crate::parallel;
 /// A piece and its streams.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// The content it belongs to.
-    pub content: Digest,
+    /// What it belongs to.
+    pub view: View,
     /// What proves it, when it is not all of it.
     pub proof: Option<Digest>,
     /// Its bases.
-    pub bases: Vec<Digest>,
+    pub bases: Vec<View>,
     /// Its streams.
     pub cut: Cut,
 }
@@ -101,9 +101,9 @@ fn streams(parts: &[Part]) -> Vec<u8> {
 
 fn piece(part: &Part) -> Piece {
     let number = |n: usize| u32::try_from(n).expect("a piece fits a frame");
-    let Part { content, proof, bases, cut } = part;
+    let Part { view, proof, bases, cut } = part;
     Piece {
-        content: *content,
+        view: view.clone(),
         offset: cut.offset,
         length: number(cut.length()),
         control: number(cut.control.len()),

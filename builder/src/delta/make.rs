@@ -10,8 +10,10 @@ use edeploy_format::exit::Exit;
 use edeploy_format::manifest::{ManifestError, Reader};
 use serde::Serialize;
 
-use super::choose::{self, PIECE, Way};
+use super::archive::{self, Member};
+use super::choose::{self, Effort, Opened, PIECE, Way};
 use super::contents::{Contents, ContentsError};
+use super::cut::Cut;
 use super::frames::{Frames, Part};
 use super::pair::{Content, Old};
 use crate::failure::Fault;
@@ -32,20 +34,6 @@ pub struct Tree<'a> {
     pub pack: &'a Path,
 }
 
-/// How small, and at what cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Effort {
-    /// The zstd level of the frames.
-    pub level: i32,
-}
-
-impl Effort {
-    /// As small as it gets.
-    pub const SMALL: Self = Self { level: 19 };
-    /// In less time, and larger.
-    pub const FAST: Self = Self { level: 3 };
-}
-
 /// What one content of the new tree costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cost {
@@ -53,7 +41,7 @@ pub struct Cost {
     pub path: String,
     /// Its length.
     pub size: u64,
-    /// The path of its base, unless it is sent whole.
+    /// The path of its base, unless it is sent whole; of an archive made of its tree's files, the old one's.
     pub base: Option<String>,
     /// About so many bytes of the delta.
     pub bytes: u64,
@@ -65,6 +53,8 @@ pub struct Made {
     pub costs: Vec<Cost>,
     /// The contents it makes, with their sizes.
     pub wanted: HashMap<Digest, u64>,
+    /// The contents of the older tree.
+    pub kept: HashSet<Digest>,
     /// Bytes of the frames of the pack that hold them: what is fetched without the delta.
     pub spares: u64,
     /// All contents that it was made from and of.
@@ -120,22 +110,12 @@ pub fn make(
     index: &mut dyn Write,
     mut made: impl FnMut(u64),
 ) -> Result<Made, MakeError> {
-    let old = files(from.manifest)?;
-    let mut known: HashSet<Digest> = old.iter().map(|content| content.digest).collect();
-    let mut new = files(to.manifest)?;
-    new.retain(|content| known.insert(content.digest));
-    let old = Old::new(old);
-    let wanted: HashMap<Digest, u64> = new.iter().map(|content| (content.digest, content.size)).collect();
-    let contents = Contents::new(scratch)?;
-    let spares = contents.take(to.index, to.pack, &wanted.keys().copied().collect())?;
-    let bases = new.iter().flat_map(|content| old.bases(content)).map(|base| base.digest).collect();
-    contents.take(from.index, from.pack, &bases)?;
-
+    let source = Source::new(from, to, scratch)?;
     index.write_all(Head { from: from.digest, to: to.digest }.to_string().as_bytes())?;
     let mut frames = Frames::new(effort.level, PIECE, delta, index);
-    let mut costs = Vec::with_capacity(new.len());
-    for batch in batches(&new) {
-        let ways = parallel::map(batch, |content| way(content, &old, &contents));
+    let mut costs = Vec::with_capacity(source.new.len());
+    for batch in batches(&source.new) {
+        let ways = parallel::map(batch, |content| source.way(content, effort));
         for (content, way) in batch.iter().zip(ways) {
             let (parts, cost) = way?;
             parts.into_iter().try_for_each(|part| frames.add(part))?;
@@ -144,7 +124,8 @@ pub fn make(
         }
     }
     frames.finish()?;
-    Ok(Made { costs, wanted, spares, contents })
+    let Source { wanted, kept, spares, contents, .. } = source;
+    Ok(Made { costs, wanted, kept, spares, contents })
 }
 
 /// Runs of contents that are about [`BATCH`] bytes together.
@@ -158,25 +139,93 @@ fn batches(contents: &[Content]) -> impl Iterator<Item = &[Content]> {
     })
 }
 
-/// The parts that make `content`, and what they cost.
-fn way(content: &Content, old: &Old, contents: &Contents) -> Result<(Vec<Part>, Cost), MakeError> {
-    let new = contents.read(&content.digest)?;
-    let candidates = old.bases(content);
-    let read = |base: &&Content| Ok((base.digest, contents.read(&base.digest)?));
-    let bases = candidates.iter().map(read).collect::<Result<Vec<_>, ContentsError>>()?;
-    let Way { cuts, base, cost } = choose::best(&new, &bases);
+/// What a delta is made from, and what it is to make.
+struct Source {
+    old: Old,
+    /// Contents that only the new tree has, archives of its own files last.
+    new: Vec<Content>,
+    /// The members of those archives that the tree has.
+    archives: HashMap<Digest, Vec<Member>>,
+    wanted: HashMap<Digest, u64>,
+    kept: HashSet<Digest>,
+    spares: u64,
+    contents: Contents,
+}
+
+impl Source {
+    fn new(from: &Tree<'_>, to: &Tree<'_>, scratch: &Path) -> Result<Self, MakeError> {
+        let old = files(from.manifest)?;
+        let kept: HashSet<Digest> = old.iter().map(|content| content.digest).collect();
+        let mut known = kept.clone();
+        let mut new = files(to.manifest)?;
+        let tree: HashMap<Digest, u64> = new.iter().map(|content| (content.digest, content.size)).collect();
+        new.retain(|content| known.insert(content.digest));
+        let old = Old::new(old);
+        let wanted: HashMap<Digest, u64> = new.iter().map(|content| (content.digest, content.size)).collect();
+        let contents = Contents::new(scratch)?;
+        let spares = contents.take(to.index, to.pack, &wanted.keys().copied().collect())?;
+        let archives = archives(&new, &tree, &contents)?;
+        let members = archives.values().flatten().map(|(_, content)| *content);
+        let bases = new.iter().flat_map(|content| old.bases(content)).map(|base| base.digest);
+        let bases = bases.chain(members.filter(|content| kept.contains(content))).collect();
+        contents.take(from.index, from.pack, &bases)?;
+        // Their members come before them.
+        new.sort_by_key(|content| archives.contains_key(&content.digest));
+        Ok(Self { old, new, archives, wanted, kept, spares, contents })
+    }
+
+    /// The parts that make `content`, and what they cost.
+    fn way(&self, content: &Content, effort: Effort) -> Result<(Vec<Part>, Cost), MakeError> {
+        let candidates = self.old.bases(content);
+        let read = |digest: &Digest| Ok(Opened::new(*digest, self.contents.read(digest)?));
+        let plain = |content: Digest| {
+            self.contents.read(&content).map(|bytes| Opened { content, bytes, unpacked: None })
+        };
+        let way = match (self.archives.get(&content.digest), candidates.first()) {
+            (Some(members), Some(old)) => {
+                archive::way(&plain(content.digest)?, members, &plain(old.digest)?, effort)
+            }
+            _ => {
+                let bases = candidates.iter().map(|base| read(&base.digest));
+                let bases = bases.collect::<Result<Vec<_>, ContentsError>>()?;
+                choose::best(&read(&content.digest)?, &bases, effort)
+            }
+        };
+        let first = way.sources.first().map(|view| view.content);
+        let base = candidates.iter().find(|base| Some(base.digest) == first).map(|base| base.path.clone());
+        let (path, size, bytes) = (content.path.clone(), content.size, way.cost as u64);
+        Ok((parts(way), Cost { path, size, base, bytes }))
+    }
+}
+
+/// The archives among contents, with their members in the tree.
+fn archives(
+    new: &[Content],
+    tree: &HashMap<Digest, u64>,
+    contents: &Contents,
+) -> Result<HashMap<Digest, Vec<Member>>, ContentsError> {
+    let mut archives = HashMap::new();
+    for content in new {
+        if contents.begins(&content.digest, archive::MAGIC)? {
+            let bytes = contents.read(&content.digest)?;
+            let members = archive::members(&bytes, tree);
+            if archive::is_worth_it(&bytes, &members) {
+                archives.insert(content.digest, members);
+            }
+        }
+    }
+    Ok(archives)
+}
+
+/// The parts of a way. One that is all of its view needs no proof: the content's digest is one.
+fn parts(way: Way) -> Vec<Part> {
+    let Way { view, cuts, sources, .. } = way;
     let alone = cuts.len() == 1;
-    let part = |cut: super::cut::Cut| {
-        let begin = usize::try_from(cut.offset).expect("an offset in memory");
-        let proof = (!alone).then(|| Digest::of(&new[begin..begin + cut.length()]));
-        Part { content: content.digest, proof, bases: base.into_iter().collect(), cut }
+    let part = |cut: Cut| Part {
+        view: view.clone(),
+        proof: (!alone).then_some(cut.made),
+        bases: cut.sources.iter().map(|&source| sources[source].clone()).collect(),
+        cut,
     };
-    let path = |digest| candidates.iter().find(|base| base.digest == digest).map(|base| base.path.clone());
-    let cost = Cost {
-        path: content.path.clone(),
-        size: content.size,
-        base: base.and_then(path),
-        bytes: cost as u64,
-    };
-    Ok((cuts.into_iter().map(part).collect(), cost))
+    cuts.into_iter().map(part).collect()
 }

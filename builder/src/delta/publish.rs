@@ -9,7 +9,8 @@ use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::{Target, Time};
 
 use super::check::{CheckError, check};
-use super::make::{Cost, Effort, MakeError, make};
+use super::choose::Effort;
+use super::make::{Cost, MakeError, make};
 use super::published::{Published, PublishedError};
 use crate::failure::Fault;
 use crate::keys::Keys;
@@ -114,7 +115,7 @@ pub fn publish(
     let work = make(&old.tree(), &new.tree(), *effort, folder.path(), &mut to_delta, &mut to_index, made)?;
     [&mut to_delta, &mut to_index].into_iter().try_for_each(Write::flush).map_err(scratch)?;
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(scratch);
-    check(open(&index)?, open(&delta)?, &work.contents, &work.wanted)?;
+    check(open(&index)?, open(&delta)?, &work)?;
 
     let (index_ready, contents, index_length, index_hash) = compressed(&targets, "delta-index", &index)?;
     let (delta_ready, delta_length, delta_hash) = copied(&targets, "delta", &delta)?;

@@ -2,9 +2,9 @@
 //!
 //! The algorithm is that of bsdiff (Colin Percival, "Naive differences of executable code", 2003): where an exact
 //! match is better than going on with the last one, a new run begins; each run is then grown both ways as long as
-//! more than half of its bytes agree. A suffix array of the base finds the matches.
+//! more than half of its bytes agree. What finds the matches is a [`Search`].
 
-use libsais::SuffixArrayConstruction;
+use super::search::Search;
 
 /// A match that is not better by more than this does not end the run before it.
 const MARGIN: usize = 8;
@@ -12,7 +12,9 @@ const MARGIN: usize = 8;
 /// Bytes that resemble the base, and bytes after them that are new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Where in the base it begins.
+    /// Which of the bases it is a run of.
+    pub source: usize,
+    /// Where in that base it begins.
     pub base: usize,
     /// Where in the new content it begins.
     pub at: usize,
@@ -22,81 +24,35 @@ pub struct Run {
     pub insert: usize,
 }
 
-/// The longest base of which a suffix array is made: it takes five times as much memory.
-pub const LONGEST: usize = i32::MAX as usize;
-
-/// A base, ready to be searched.
-pub struct Searched<'a> {
-    base: &'a [u8],
-    suffixes: Vec<i32>,
-}
-
-impl<'a> Searched<'a> {
-    /// Sorts the suffixes of `base`, which is no longer than [`LONGEST`].
-    #[must_use]
-    pub fn new(base: &'a [u8]) -> Self {
-        let sorted = SuffixArrayConstruction::for_text(base).in_owned_buffer32().single_threaded().run();
-        let suffixes = sorted.expect("the text is not too long, and memory is there").into_vec();
-        Self { base, suffixes }
-    }
-
-    /// The longest match of the beginning of `wanted`: where in the base, and how long.
-    fn longest(&self, wanted: &[u8]) -> (usize, usize) {
-        let smaller = |&at: &i32| {
-            let suffix = self.suffix(at).1;
-            let n = suffix.len().min(wanted.len());
-            suffix[..n] < wanted[..n]
-        };
-        let next = self.suffixes.partition_point(smaller);
-        // The best match stands beside the place where `wanted` would stand.
-        let beside = &self.suffixes[next.saturating_sub(1)..self.suffixes.len().min(next + 1)];
-        let matches = beside.iter().map(|&at| {
-            let (at, suffix) = self.suffix(at);
-            (at, common(suffix, wanted))
-        });
-        matches.max_by_key(|&(_, length)| length).unwrap_or((0, 0))
-    }
-
-    fn suffix(&self, at: i32) -> (usize, &[u8]) {
-        let at = usize::try_from(at).expect("an offset in the base");
-        (at, &self.base[at..])
-    }
-
-    /// The runs that make `new`; they cover it without gaps.
-    #[must_use]
-    pub fn runs(&self, new: &[u8]) -> Vec<Run> {
-        let mut runs = Runs { base: self.base, new, found: Vec::new(), at: 0, from: 0 };
-        // The open run goes on at `offset` from here; `length` is that of the last match.
-        let (mut at, mut length, mut offset) = (0, 0, 0_isize);
+/// The runs of the searched base that make `new`; they cover it without gaps.
+#[must_use]
+pub fn runs(searched: &impl Search, new: &[u8]) -> Vec<Run> {
+    let mut runs = Runs { base: searched.base(), new, found: Vec::new(), at: 0, from: 0 };
+    // The open run goes on at `offset` from here; `length` is that of the last match.
+    let (mut at, mut length, mut offset) = (0, 0, 0_isize);
+    while at < new.len() {
+        at += length;
+        // Of the bytes of the match, so many agree with the open run as well.
+        let (mut score, mut scored) = (0, at);
+        let mut position = 0;
         while at < new.len() {
-            at += length;
-            // Of the bytes of the match, so many agree with the open run as well.
-            let (mut score, mut scored) = (0, at);
-            let mut position = 0;
-            while at < new.len() {
-                (position, length) = self.longest(&new[at..]);
-                score += (scored..at + length).filter(|&at| runs.agrees(at, offset)).count();
-                scored = scored.max(at + length);
-                if (length == score && length > 0) || length > score + MARGIN {
-                    break;
-                }
-                score -= usize::from(runs.agrees(at, offset));
-                at += 1;
+            (position, length) = searched.longest(&new[at..]);
+            // A search that finds no match may still overlook a byte that agrees.
+            let end = at + length.max(1);
+            score += (scored..end).filter(|&at| runs.agrees(at, offset)).count();
+            scored = scored.max(end);
+            if (length == score && length > 0) || length > score + MARGIN {
+                break;
             }
-            if length != score || at == new.len() {
-                runs.close(at, position);
-                offset = position.cast_signed() - at.cast_signed();
-            }
+            score -= usize::from(runs.agrees(at, offset));
+            at += 1;
         }
-        runs.found
+        if length != score || at == new.len() {
+            runs.close(at, position);
+            offset = position.cast_signed() - at.cast_signed();
+        }
     }
-}
-
-/// How many bytes two slices begin with in common.
-fn common(a: &[u8], b: &[u8]) -> usize {
-    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).take_while(|(a, b)| a == b).count();
-    let same = words * 8;
-    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
+    runs.found
 }
 
 /// The runs so far, and the beginning of the one that is open.
@@ -127,7 +83,7 @@ impl Runs<'_> {
         };
         let (forward, backward) = self.share(at, position, forward, backward);
         let insert = at - backward - self.at - forward;
-        self.found.push(Run { base: self.from, at: self.at, add: forward, insert });
+        self.found.push(Run { source: 0, base: self.from, at: self.at, add: forward, insert });
         (self.at, self.from) = (at - backward, position - backward);
     }
 
@@ -165,11 +121,17 @@ fn grown<'b>(pairs: impl Iterator<Item = (&'b u8, &'b u8)>) -> usize {
 mod tests {
     use super::*;
 
+    use crate::delta::search::{Hashed, Sorted};
+
     /// What the runs make, which must be `new` again; and how many of its bytes they insert.
     fn inserted(base: &[u8], new: &[u8]) -> usize {
-        let runs = Searched::new(base).runs(new);
+        covered(base, new, &runs(&Hashed::new(base), new));
+        covered(base, new, &runs(&Sorted::new(base), new))
+    }
+
+    fn covered(base: &[u8], new: &[u8], runs: &[Run]) -> usize {
         let mut at = 0;
-        for run in &runs {
+        for run in runs {
             assert_eq!(run.at, at, "{runs:?}");
             assert!(run.base + run.add <= base.len(), "{runs:?}");
             at += run.add + run.insert;
@@ -190,7 +152,9 @@ mod tests {
     #[test]
     fn the_same_content_is_one_run() {
         let text = noise(1, 5000);
-        assert_eq!(Searched::new(&text).runs(&text), [Run { base: 0, at: 0, add: 5000, insert: 0 }]);
+        let one = [Run { source: 0, base: 0, at: 0, add: 5000, insert: 0 }];
+        assert_eq!(runs(&Sorted::new(&text), &text), one);
+        assert_eq!(runs(&Hashed::new(&text), &text), one);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use edeploy_format::digest::{Digest, Hasher};
+use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::{ManifestError, Reader};
 use edeploy_format::name::Role;
-use edeploy_format::pack::{Frame, IndexReader, PackError};
+use edeploy_format::pack::{Frame, IndexReader};
 use edeploy_format::tuf::{Contents, Fault, Identity, Listed, TrustedRole};
 
 use super::Report;
@@ -33,7 +34,7 @@ enum Wrong {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
-    Index(#[from] PackError),
+    Index(#[from] IndexError),
     #[error("its head is that of another version, or says other than the metadata")]
     Identity,
     #[error("the frame at byte {0} is not the one of the index")]

@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use edeploy_format::exit::Exit;
+use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::name::{Role, Version};
-use edeploy_format::pack::PackError;
 
 use crate::durable::WriteError;
 use crate::failure::Fault;
@@ -54,7 +54,7 @@ pub enum PublishError {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        source: PackError,
+        source: IndexError,
     },
     /// A frame of the pack is not what the index says, or is missing.
     #[error("{path}: the frame at byte {at} is not the one its index lists; build it again")]

@@ -2,7 +2,7 @@
 
 use edeploy_format::exit::Exit;
 use edeploy_format::name::Object;
-use rolebuild::delta::make::Effort;
+use rolebuild::delta::choose::Effort;
 use rolebuild::delta::publish::{DeltaError, Done, Wanted, publish};
 use rolebuild::failure::Fault;
 use rolebuild::fsck::fsck;

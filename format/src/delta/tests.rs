@@ -1,11 +1,12 @@
 use super::*;
+use crate::frames::{COMPRESSED_LIMIT, FRAME_LIMIT};
 
 const HEAD: Head = Head { from: Digest([1; 32]), to: Digest([2; 32]) };
 
 fn piece(text: &[u8], offset: u64, length: u32, [control, difference]: [u32; 2], bases: &[&[u8]]) -> Piece {
     let proof = (offset > 0).then(|| Digest::of(b"made"));
-    let bases = bases.iter().map(|base| Digest::of(base)).collect();
-    Piece { content: Digest::of(text), offset, length, control, difference, proof, bases }
+    let bases = bases.iter().map(|base| Digest::of(base).into()).collect();
+    Piece { view: Digest::of(text).into(), offset, length, control, difference, proof, bases }
 }
 
 fn frame(offset: u64, compressed: u32, pieces: Vec<Piece>) -> Frame {
@@ -14,9 +15,12 @@ fn frame(offset: u64, compressed: u32, pieces: Vec<Piece>) -> Frame {
 }
 
 fn frames() -> Vec<Frame> {
+    let mut unpacked = piece(b"d", 0, 3, [1, 1], &[b"x"]);
+    unpacked.view.form = "1,raw:10,gzip-9:51234".parse().ok();
+    unpacked.bases[0].form = "1,lz4-9:50000000".parse().ok();
     vec![
         frame(0, 10, vec![piece(b"a", 0, 5, [3, 2], &[b"x", b"y"]), piece(b"b", 0, 7, [0, 0], &[])]),
-        frame(10, 9, vec![piece(b"c", 4096, 1, [4, 1], &[b"x"])]),
+        frame(10, 9, vec![piece(b"c", 4096, 1, [4, 1], &[b"x"]), unpacked]),
     ]
 }
 
@@ -24,10 +28,10 @@ fn text(frames: &[Frame]) -> String {
     frames.iter().fold(HEAD.to_string(), |text, frame| text + &frame.to_string())
 }
 
-fn read(text: &str) -> Result<Vec<Frame>, DeltaError> {
-    let mut reader = IndexReader::new(text.as_bytes())?;
-    assert_eq!(reader.head(), HEAD);
-    std::iter::from_fn(|| reader.next_frame().transpose()).collect()
+fn read(text: &str) -> Result<Vec<Frame>, IndexError> {
+    let (head, reader) = IndexReader::new(text.as_bytes())?;
+    assert_eq!(head, HEAD);
+    reader.collect()
 }
 
 #[test]
@@ -63,7 +67,7 @@ fn lengths_that_cannot_be_are_refused() {
         changed(|frames| frames[1] = frame(10, 9, vec![piece(b"c", 0, FRAME_LIMIT, [1, 0], &[])])),
     ];
     for text in hostile {
-        assert!(matches!(read(&text), Err(DeltaError::Lengths(_))), "{text}");
+        assert!(matches!(read(&text), Err(IndexError::Lengths(..))), "{text}");
     }
 }
 
@@ -71,7 +75,7 @@ fn lengths_that_cannot_be_are_refused() {
 fn a_piece_has_no_more_bases_than_it_may() {
     let with = |bases: usize| text(&[frame(0, 9, vec![piece(b"c", 7, 2, [1, 0], &vec![&b"x"[..]; bases])])]);
     assert_eq!(read(&with(BASES)).unwrap().len(), 1);
-    assert!(matches!(read(&with(BASES + 1)), Err(DeltaError::Line(5))));
+    assert!(matches!(read(&with(BASES + 1)), Err(IndexError::Line(_, 5))));
 }
 
 #[test]
@@ -85,6 +89,8 @@ fn a_cut_or_a_wrong_line_is_found() {
         ("\nfrom ", "\nform "),
         ("\nto ", "\nTo "),
         (" 5 3 2 ", " 5 +3 2 "),
+        ("+1,raw:", "+2,raw:"),
+        ("+1,raw:", "+"),
     ] {
         assert!(read(&whole.replacen(right, wrong, 1)).is_err(), "{wrong}");
     }

@@ -14,6 +14,9 @@ const FORMAT: &str = "1";
 /// No form has more parts.
 pub const PARTS_LIMIT: usize = 64;
 
+/// No unpacked form is longer than this.
+pub const UNPACKED_LIMIT: u64 = 1 << 30;
+
 /// How hard GNU gzip tried: 1 to 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(u8);
@@ -80,12 +83,12 @@ impl Part {
 pub struct Form(Vec<Part>);
 
 impl Form {
-    /// The form of these parts; `None` where they are no form (see above) or too many.
+    /// The form of these parts; `None` where they are no form (see above), too many or too long.
     #[must_use]
     pub fn new(parts: Vec<Part>) -> Option<Self> {
         let sum = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.length()));
         let sound = parts.len() <= PARTS_LIMIT
-            && sum.is_some()
+            && sum.is_some_and(|sum| sum <= UNPACKED_LIMIT)
             && parts.iter().all(|part| part.length() > 0)
             && !parts.iter().all(Part::is_raw)
             && !parts.windows(2).any(|pair| pair.iter().all(Part::is_raw));
@@ -197,6 +200,7 @@ mod tests {
             "1,raw:0,lz4-9:1",
             "1,lz4-9:1,",
             "1,lz4-9:1\n",
+            "1,lz4-9:1073741825",
             "1,lz4-9:18446744073709551616",
             "1,lz4-9:18446744073709551615,raw:1",
             many.as_str(),

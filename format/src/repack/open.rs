@@ -5,13 +5,10 @@
 
 use std::io::{self, Write};
 
-use super::form::{Codec, Form, Level, PARTS_LIMIT, Part};
+use super::form::{Codec, Form, Level, PARTS_LIMIT, Part, UNPACKED_LIMIT};
 use super::history::History;
 use super::input::Input;
 use super::{gzip, lz4, repack};
-
-/// No unpacked form is longer than this.
-pub const UNPACKED_LIMIT: u64 = 1 << 30;
 
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 const LZ4: [u8; 4] = lz4::MAGIC.to_le_bytes();

@@ -8,25 +8,29 @@
 //! 4. `contents`: the rest comes from the pack, each frame and each content checked;
 //! 5. `finish`: hard links, then folders from the inside out, with their times last.
 //!
-//! There is no journal and no temporary name: a file that a crash left half written does not hash
-//! right, so running it again completes the slot. Nothing is synced here; one `syncfs` by the caller
+//! There is no journal: a file that a crash left half written does not hash right, so running it again completes the
+//! slot. What comes in several pieces has a name of its own until it is whole, and is gone on with. Nothing is synced here; one `syncfs` by the caller
 //! does it. Excluded paths are written like all others, so that a first install has them; `carry`
 //! replaces them afterwards.
 
+mod base;
 mod clear;
 mod contents;
 mod finish;
+mod half;
 mod make;
 mod patch;
 
 use std::fs::File;
+use std::io;
 
 use edeploy_format::delta::patch::PatchError;
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::path::TreePath;
+use edeploy_format::repack::RepackError;
 
-use super::frames::{Delta, FramesError, Pack};
+use super::frames::{Frames, FramesError};
 use super::index::{Index, manifest};
 use super::merge::MergeError;
 use super::tree::{Fault, Tree};
@@ -55,9 +59,9 @@ pub struct Filling<'a> {
     /// The running slot, if there is one.
     pub running: Option<Running<'a>>,
     /// The delta from what runs, if one is published.
-    pub delta: Option<Delta<'a>>,
+    pub delta: Option<Frames<'a>>,
     /// The pack of the same version.
-    pub pack: Pack<'a>,
+    pub pack: Frames<'a>,
     /// Who is told how far it is.
     pub progress: &'a dyn Progress,
 }
@@ -108,6 +112,18 @@ pub enum FillError {
     /// A piece of the delta makes something else than it says.
     #[error("the delta makes something else of the content {0} than it says")]
     Piece(Digest),
+    /// The delta knows another form of a content than it has.
+    #[error("the delta's form of the content {content}")]
+    Form {
+        /// The content.
+        content: Digest,
+        /// What is wrong with it.
+        #[source]
+        source: RepackError,
+    },
+    /// What is unpacked or packed cannot be read or written.
+    #[error("a scratch file on the slot")]
+    Scratch(#[from] io::Error),
     /// Pieces of one content that do not follow one another.
     #[error("the pack index holds the pieces of {0} out of order")]
     Order(TreePath),
@@ -142,6 +158,7 @@ impl Filling<'_> {
         self.progress.done();
         self.patch(&mut needs, &mut filled)?;
         self.fetch(&needs, &mut filled)?;
+        half::sweep(self.slot)?;
         self.finish()?;
         Ok(filled)
     }

@@ -6,13 +6,15 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
-use edeploy_format::delta::{self, DeltaError};
+use edeploy_format::delta;
 use edeploy_format::digest::Digest;
+use edeploy_format::frames::{Frame, IndexError, IndexReader, Piece};
 use edeploy_format::manifest::ManifestError;
-use edeploy_format::pack::{self, Frame, PackError};
+use edeploy_format::pack;
 
-use super::index::{Index, reading};
+use super::index::reading;
 use crate::fetch::{Fetch, FetchError};
 
 /// Frames with less than this between them are one request: some 20 ms at 100 Mbit/s.
@@ -20,20 +22,9 @@ const NEAR: u64 = 256 << 10;
 /// The index lines of one request are in memory: at most so many pieces, unless one frame has more.
 const PIECES: usize = 1 << 14;
 
-/// A published pack.
+/// A published pack or delta.
 #[derive(Clone, Copy)]
-pub struct Pack<'a> {
-    /// Where it is fetched from.
-    pub fetch: &'a dyn Fetch,
-    /// Its path there.
-    pub path: &'a str,
-    /// Its verified index.
-    pub index: &'a File,
-}
-
-/// A published delta.
-#[derive(Clone, Copy)]
-pub struct Delta<'a> {
+pub struct Frames<'a> {
     /// Where it is fetched from.
     pub fetch: &'a dyn Fetch,
     /// Its path there.
@@ -45,12 +36,9 @@ pub struct Delta<'a> {
 /// Why frames cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FramesError {
-    /// The index of the pack.
+    /// The index of the pack or delta.
     #[error(transparent)]
-    Index(#[from] PackError),
-    /// The index of the delta.
-    #[error(transparent)]
-    Delta(#[from] DeltaError),
+    Index(#[from] IndexError),
     /// The manifest that says what is wanted.
     #[error("the manifest of the new version")]
     Manifest(#[from] ManifestError),
@@ -102,66 +90,62 @@ pub struct Download {
     pub bytes: u64,
 }
 
-/// An index, frame by frame.
-pub(super) trait Frames {
-    /// What its frames hold.
-    type Piece;
+/// Pieces with an index that can be read, and what a host wants to know of them.
+pub(super) trait Part: Piece {
+    /// The frames of an index.
+    fn frames<R: BufRead>(index: R) -> Result<IndexReader<R, Self>, IndexError>;
 
-    /// The next frame; `None` at the end.
-    fn next(&mut self) -> Result<Option<Frame<Self::Piece>>, FramesError>;
+    /// What it makes some bytes of: a content, or its unpacked form.
+    fn made(&self) -> Made;
 
-    /// The content that a piece is of.
-    fn content(piece: &Self::Piece) -> &Digest;
+    /// Where in that.
+    fn span(&self) -> Range<u64>;
+
+    /// The digest of those bytes, if it is not that of all.
+    fn proof(&self) -> Option<Digest>;
 }
 
-impl<R: BufRead> Frames for pack::IndexReader<R> {
-    type Piece = pack::Piece;
+/// A content, or its unpacked form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) content: Digest,
+    pub(super) is_unpacked: bool,
+}
 
-    fn next(&mut self) -> Result<Option<Frame>, FramesError> {
-        Ok(self.next_frame()?)
+impl Part for pack::Piece {
+    fn frames<R: BufRead>(index: R) -> Result<IndexReader<R, Self>, IndexError> {
+        pack::IndexReader::new(index)
     }
 
-    fn content(piece: &pack::Piece) -> &Digest {
-        &piece.content
+    fn made(&self) -> Made {
+        Made { content: self.content, is_unpacked: false }
+    }
+
+    fn span(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.length.into())
+    }
+
+    fn proof(&self) -> Option<Digest> {
+        None
     }
 }
 
-impl<R: BufRead> Frames for delta::IndexReader<R> {
-    type Piece = delta::Piece;
-
-    fn next(&mut self) -> Result<Option<delta::Frame>, FramesError> {
-        Ok(self.next_frame()?)
+impl Part for delta::Piece {
+    fn frames<R: BufRead>(index: R) -> Result<IndexReader<R, Self>, IndexError> {
+        delta::IndexReader::new(index).map(|(_, frames)| frames)
     }
 
-    fn content(piece: &delta::Piece) -> &Digest {
-        &piece.content
+    fn made(&self) -> Made {
+        Made { content: self.view.content, is_unpacked: self.view.form.is_some() }
     }
-}
 
-/// Fetches from `path` the frames that hold contents of `needs`, in order; `frame` gets each with its
-/// decompressed bytes, `came` the number of bytes that have come.
-pub(super) fn fetch<F: Frames, E: From<FramesError>>(
-    (from, path): (&dyn Fetch, &str),
-    frames: F,
-    needs: &Index<'_>,
-    came: impl Fn(u64),
-    mut frame: impl FnMut(&Frame<F::Piece>, &[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut opener = Opener::new(path)?;
-    let mut runs = Runs { index: frames, next: None };
-    while let Some(run) = runs.next_run(needs)? {
-        let Some(range) = span(&run) else { continue };
-        let mut at = range.start;
-        let mut stream = from.open(path, Some(range)).map_err(FramesError::from)?;
-        for one in &run {
-            let contents = opener.open(&mut stream, one.offset - at, one)?;
-            let end = one.offset + u64::from(one.compressed);
-            came(end - at);
-            at = end;
-            frame(one, contents)?;
-        }
+    fn span(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.length.into())
     }
-    Ok(())
+
+    fn proof(&self) -> Option<Digest> {
+        self.proof
+    }
 }
 
 impl std::ops::Add for Download {
@@ -176,47 +160,19 @@ impl std::ops::Add for Download {
     }
 }
 
-impl<'a> Pack<'a> {
-    /// The frames of its index.
-    pub(super) fn frames(&self) -> Result<pack::IndexReader<impl BufRead + use<'a>>, FramesError> {
-        Ok(pack::IndexReader::new(reading(self.index))?)
-    }
+/// Which pieces are to be had.
+pub(super) type Wants<'w, P> = &'w dyn Fn(&P) -> Result<bool, ManifestError>;
+
+/// The frames of an index.
+pub(super) fn read<P: Part>(index: &File) -> Result<IndexReader<impl BufRead + use<'_, P>, P>, FramesError> {
+    Ok(P::frames(reading(index))?)
 }
 
-impl<'a> Delta<'a> {
-    /// The frames of its index.
-    pub(super) fn frames(&self) -> Result<delta::IndexReader<impl BufRead + use<'a>>, FramesError> {
-        delta_frames(self.index)
-    }
-}
-
-/// The frames of a delta's index.
-pub(super) fn delta_frames(index: &File) -> Result<delta::IndexReader<impl BufRead + use<'_>>, FramesError> {
-    Ok(delta::IndexReader::new(reading(index))?)
-}
-
-/// What a delta makes: the first bytes of the digests of its contents, sorted.
-pub(super) fn made_by(index: &File) -> Result<Vec<u64>, FramesError> {
-    let (mut frames, mut made) = (delta_frames(index)?, Vec::new());
-    while let Some(frame) = frames.next_frame()? {
-        made.extend(
-            frame.pieces.iter().filter(|piece| piece.offset == 0).map(|piece| piece.content.prefix()),
-        );
-    }
-    made.sort_unstable();
-    Ok(made)
-}
-
-/// What fetching all contents of `needs` from the pack of `index` will take.
-pub(super) fn cost(index: &File, needs: &Index<'_>) -> Result<Download, FramesError> {
-    cost_of(pack::IndexReader::new(reading(index))?, needs)
-}
-
-/// What fetching the frames of `frames` that hold contents of `needs` will take.
-pub(super) fn cost_of(frames: impl Frames, needs: &Index<'_>) -> Result<Download, FramesError> {
+/// What fetching the frames that hold wanted pieces will take.
+pub(super) fn cost<P: Part>(index: &File, wants: Wants<'_, P>) -> Result<Download, FramesError> {
     let mut sum = Download::default();
-    let mut runs = Runs { index: frames, next: None };
-    while let Some(run) = runs.next_run(needs)? {
+    let mut runs = Runs { index: read(index)?, wants, next: None };
+    while let Some(run) = runs.next_run()? {
         sum.requests += 1;
         sum.frames += run.len() as u64;
         sum.bytes += span(&run).map_or(0, |range| range.end - range.start);
@@ -224,25 +180,53 @@ pub(super) fn cost_of(frames: impl Frames, needs: &Index<'_>) -> Result<Download
     Ok(sum)
 }
 
+impl Frames<'_> {
+    /// Fetches the frames that hold wanted pieces, in order; `frame` gets each with its decompressed bytes,
+    /// `came` the number of bytes that have come.
+    pub(super) fn fetch<P: Part, E: From<FramesError>>(
+        &self,
+        wants: Wants<'_, P>,
+        came: impl Fn(u64),
+        mut frame: impl FnMut(&Frame<P>, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut opener = Opener::new(self.path)?;
+        let mut runs = Runs { index: read(self.index)?, wants, next: None };
+        while let Some(run) = runs.next_run()? {
+            let Some(range) = span(&run) else { continue };
+            let mut at = range.start;
+            let mut stream = self.fetch.open(self.path, Some(range)).map_err(FramesError::from)?;
+            for one in &run {
+                let contents = opener.open(&mut stream, one.offset - at, one)?;
+                let end = one.offset + u64::from(one.compressed);
+                came(end - at);
+                at = end;
+                frame(one, contents)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The bytes from the first to the last frame of a run.
-fn span<P>(run: &[Frame<P>]) -> Option<std::ops::Range<u64>> {
+fn span<P>(run: &[Frame<P>]) -> Option<Range<u64>> {
     let (first, last) = (run.first()?, run.last()?);
     Some(first.offset..last.offset + u64::from(last.compressed))
 }
 
 /// The wanted frames of an index, in runs of near ones.
-struct Runs<F: Frames> {
-    index: F,
+struct Runs<'w, R, P: Part> {
+    index: IndexReader<R, P>,
+    wants: Wants<'w, P>,
     /// The first frame of the next run.
-    next: Option<Frame<F::Piece>>,
+    next: Option<Frame<P>>,
 }
 
-impl<F: Frames> Runs<F> {
-    fn next_run(&mut self, needs: &Index<'_>) -> Result<Option<Vec<Frame<F::Piece>>>, FramesError> {
+impl<R: BufRead, P: Part> Runs<'_, R, P> {
+    fn next_run(&mut self) -> Result<Option<Vec<Frame<P>>>, FramesError> {
         let mut run: Vec<_> = self.next.take().into_iter().collect();
-        let mut pieces = run.iter().map(|frame: &Frame<F::Piece>| frame.pieces.len()).sum::<usize>();
-        while let Some(frame) = self.index.next()? {
-            if !is_wanted::<F>(&frame, needs)? {
+        let mut pieces = run.iter().map(|frame: &Frame<P>| frame.pieces.len()).sum::<usize>();
+        while let Some(frame) = self.index.next_frame()? {
+            if !self.is_wanted(&frame)? {
                 continue;
             }
             pieces += frame.pieces.len();
@@ -255,15 +239,15 @@ impl<F: Frames> Runs<F> {
         }
         Ok(if run.is_empty() { None } else { Some(run) })
     }
-}
 
-fn is_wanted<F: Frames>(frame: &Frame<F::Piece>, needs: &Index<'_>) -> Result<bool, ManifestError> {
-    for piece in &frame.pieces {
-        if needs.has(F::content(piece))? {
-            return Ok(true);
+    fn is_wanted(&self, frame: &Frame<P>) -> Result<bool, ManifestError> {
+        for piece in &frame.pieces {
+            if (self.wants)(piece)? {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
-    Ok(false)
 }
 
 /// Checks and decompresses frame by frame, in buffers that are kept.

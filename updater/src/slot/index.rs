@@ -43,6 +43,7 @@ pub(super) fn manifest(file: &File) -> Result<Reader<impl BufRead + use<'_>>, Ma
 }
 
 /// Finds records of a manifest by content.
+#[derive(Clone)]
 pub struct Index<'m> {
     manifest: &'m File,
     /// First eight bytes of the digest, offset of the record.
@@ -71,6 +72,26 @@ impl<'m> Index<'m> {
             let covered = kept.judge(record.path.as_bytes(), record.kind == Kind::Folder);
             if let Kind::File { size: 1.., digest } = &record.kind
                 && !covered.by_either()
+            {
+                index.push(digest, offset);
+            }
+        }
+        index.sort();
+        Ok(index)
+    }
+
+    /// The files of `manifest` whose digests begin with one of `prefixes`, which are sorted.
+    pub(super) fn of(manifest: &'m File, prefixes: &[u64]) -> Result<Self, ManifestError> {
+        let mut index = Self::empty(manifest);
+        if prefixes.is_empty() {
+            return Ok(index);
+        }
+        let mut reader = self::manifest(manifest)?;
+        loop {
+            let offset = reader.offset();
+            let Some(record) = reader.next_record()? else { break };
+            if let Kind::File { size: 1.., digest } = &record.kind
+                && prefixes.binary_search(&digest.prefix()).is_ok()
             {
                 index.push(digest, offset);
             }

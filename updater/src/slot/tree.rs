@@ -11,8 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, ResolveFlags, StatVfs, Timespec, Timestamps, UTIME_OMIT, Uid, chownat,
-    fchmod, fchown, fstatvfs, linkat, mkdirat, openat2, readlinkat, statat, symlinkat, unlinkat, utimensat,
+    AtFlags, Gid, Mode, OFlags, RenameFlags, ResolveFlags, StatVfs, Timespec, Timestamps, UTIME_OMIT, Uid,
+    chownat, fchmod, fchown, fstatvfs, linkat, mkdirat, openat2, readlinkat, renameat_with, statat,
+    symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -147,6 +148,37 @@ impl Tree {
         let mode = Mode::RUSR | Mode::WUSR;
         let file = openat2(&folder, name, flags, mode, INSIDE).map_err(fault("creating", path))?;
         Ok(file.into())
+    }
+
+    /// The file `path`, open for reading and writing.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(super) fn reopen(&self, path: &[u8]) -> Result<File, Fault> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let (folder, name) = self.place(path)?;
+        let file = openat2(&folder, name, flags, Mode::empty(), INSIDE).map_err(fault("opening", path))?;
+        Ok(file.into())
+    }
+
+    /// A file without a name, which goes when it is closed.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(super) fn scratch(&self) -> Result<File, Fault> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let file = openat2(&self.root, ".", flags, Mode::RUSR | Mode::WUSR, INSIDE);
+        Ok(file.map_err(fault("making a scratch file in", b""))?.into())
+    }
+
+    /// Another name for the file `from`.
+    ///
+    /// # Errors
+    /// [`Fault`], also if anything is at `to`.
+    pub(super) fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Fault> {
+        let ((from, from_name), (folder, name)) = (self.place(from)?, self.place(to)?);
+        renameat_with(&from, from_name, &folder, name, RenameFlags::NOREPLACE)
+            .map_err(fault("renaming to", to))
     }
 
     /// A new folder, accessible by us alone.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use edeploy_ab::failure::Failure;
-use edeploy_ab::slot::{Delta, FillError, Filled};
+use edeploy_ab::slot::{FillError, Filled, Frames};
 use edeploy_format::delta::patch::Step;
 use edeploy_format::delta::{Frame, Head, Piece};
 use edeploy_format::digest::Digest;
@@ -43,13 +43,13 @@ fn delta(new: &[u8], base: &[u8], spoil: impl Fn(&mut Piece, &mut Vec<u8>)) -> (
             new_cut.iter().zip(base_cut).map(|(new, base)| new.wrapping_sub(*base)).collect();
         let number = |n: usize| u32::try_from(n).unwrap();
         let mut piece = Piece {
-            content: Digest::of(new),
+            view: Digest::of(new).into(),
             offset: (n * CUT) as u64,
             length: number(new_cut.len()),
             control: number(control.len()),
             difference: number(difference.len()),
             proof: Some(Digest::of(new_cut)),
-            bases: vec![Digest::of(base)],
+            bases: vec![Digest::of(base).into()],
         };
         let mut streams = [control, difference].concat();
         spoil(&mut piece, &mut streams);
@@ -86,7 +86,7 @@ fn upgrade(
     let (bytes, index) = delta(&new, &base, spoil);
     let (server, pack, index) =
         (Server::at(PATH, bytes.clone()), Server::of(&two), file_of(index.as_bytes()));
-    let delta = Delta { fetch: &server, path: PATH, index: &index };
+    let delta = Frames { fetch: &server, path: PATH, index: &index };
     let filled = fill_with(&b, &two, &pack, Some((&a, &one)), Some(delta));
     if filled.is_ok() {
         assert_clean(&b, &two);

@@ -6,6 +6,7 @@ mod delta;
 mod fill;
 mod hostile;
 mod plan;
+mod resume;
 mod scale;
 mod support;
 mod verify;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use edeploy_ab::fetch::FolderFetch;
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::slot::{
-    Carrying, Filling, Index, Kept, Pack, PlannedFrom, Planning, Running, Tree, Verifying,
+    Carrying, Filling, Frames, Index, Kept, PlannedFrom, Planning, Running, Tree, Verifying,
 };
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Kind, Owner, Record, Writer};
@@ -92,7 +92,7 @@ impl Large {
 
     fn fill(&self, slot: &Slot, running: Option<Running<'_>>) {
         let (fetch, tree) = (self.fetch(), slot.tree());
-        let pack = Pack { fetch: &fetch, path: "pack", index: &self.index };
+        let pack = Frames { fetch: &fetch, path: "pack", index: &self.index };
         let filling =
             Filling { slot: &tree, manifest: &self.manifest, running, delta: None, pack, progress: &Quiet };
         println!("  {:?}", filling.run().unwrap());

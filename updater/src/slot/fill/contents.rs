@@ -1,18 +1,21 @@
-//! Third pass: what the machine does not have comes from the pack, and goes to every path that needs it.
+//! Fourth pass: what the machine does not have comes from the pack, and goes to every path that needs it.
 //!
-//! A content's pieces follow one another in the pack; it is written to the first path as they come,
-//! hashed on the way, and copied from there to the others once its digest is right. A file counts
-//! as there only when the digest of all its bytes is that of the manifest.
+//! A content's pieces follow one another in the pack; it is hashed as they come, gets its first path when it is whole,
+//! and is copied from there to the others once its digest is right. A file counts as there only when the
+//! digest of all its bytes is that of the manifest.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::manifest::Record;
+use edeploy_format::pack::Piece;
 
+use super::half::{self, Half};
 use super::{BUFFER, FillError, Filled, Filling};
 use crate::slot::entry::Shape;
-use crate::slot::frames::{cost, fetch};
+use crate::slot::frames::{Made, cost};
 use crate::slot::index::Index;
 use crate::slot::restore::Meta;
 use crate::slot::sparse;
@@ -23,16 +26,21 @@ struct Partial {
     /// The first path that needs it.
     record: Record,
     size: u64,
-    file: File,
+    half: Half,
     hasher: Hasher,
-    at: u64,
+    /// Whether an earlier run began it.
+    resumed: bool,
 }
 
 /// Puts pieces where they belong.
 pub(super) struct Contents<'a> {
     slot: &'a Tree,
     needs: &'a Index<'a>,
+    /// What an earlier run left half made.
+    left: Option<Half>,
     partial: Option<Partial>,
+    /// Whether what an earlier run had begun came out wrong: it must be fetched again, from its beginning.
+    pub(super) again: bool,
     /// Files completed, and their bytes.
     files: usize,
     pub(super) bytes: u64,
@@ -44,89 +52,135 @@ impl Filling<'_> {
         if needs.is_empty() {
             return Ok(());
         }
-        let download = cost(self.pack.index, needs)?.bytes;
+        let left = Half::left::<Piece>(self.slot, self.pack.index)?;
+        let has = left.as_ref().map(|half| (half.made, half.at));
+        let wants = |piece: &Piece| Ok(!Half::has(has, piece) && needs.has(&piece.content)?);
+        let download = cost(self.pack.index, &wants)?.bytes;
         filled.downloaded += download;
         self.progress.stage("fetching", download);
-        let mut contents = Contents::new(self.slot, needs);
-        fetch::<_, FillError>(
-            (self.pack.fetch, self.pack.path),
-            self.pack.frames()?,
-            needs,
+        let mut contents = Contents::new(self.slot, needs, left);
+        self.pack.fetch::<Piece, FillError>(
+            &wants,
             |bytes| self.progress.advance(bytes),
             |frame, bytes| {
                 let mut rest = bytes;
                 for piece in &frame.pieces {
                     let (own, others) = rest.split_at(piece.length as usize);
-                    contents.put(&piece.content, piece.offset, own)?;
+                    if wants(piece)? {
+                        contents.put(&piece.content, piece.offset, own)?;
+                    }
                     rest = others;
                 }
                 Ok(())
             },
         )?;
+        filled.fetched += contents.bytes;
+        if contents.again {
+            let mut rest = needs.clone();
+            rest.retain(|record| Ok::<_, FillError>(self.slot.stat(record.path.as_bytes())?.is_none()))?;
+            return self.fetch(&rest, filled);
+        }
         contents.check_complete()?;
-        filled.fetched = contents.bytes;
         self.progress.done();
         Ok(())
     }
 }
 
 impl<'a> Contents<'a> {
-    /// Nothing has come yet of `needs`.
-    pub(super) fn new(slot: &'a Tree, needs: &'a Index<'a>) -> Self {
-        Self { slot, needs, partial: None, files: 0, bytes: 0, buffer: vec![0; BUFFER] }
+    /// Nothing has come yet of `needs`, but what is `left` of an earlier run.
+    pub(super) fn new(slot: &'a Tree, needs: &'a Index<'a>, left: Option<Half>) -> Self {
+        let (partial, again, files, bytes, buffer) = (None, false, 0, 0, vec![0; BUFFER]);
+        Self { slot, needs, left, partial, again, files, bytes, buffer }
     }
 }
 
 impl Contents<'_> {
-    /// The next bytes of a content; nothing is done with one that is not needed.
+    /// The next bytes of a content that is needed.
     pub(super) fn put(&mut self, content: &Digest, offset: u64, bytes: &[u8]) -> Result<(), FillError> {
         let mut partial = match self.partial.take() {
             Some(partial) if partial.is_next(content, offset) => partial,
             Some(partial) => return Err(FillError::Order(partial.record.path)),
-            None => match self.begin(content, offset)? {
+            None => match self.begin(content, offset, bytes.len() as u64)? {
                 Some(partial) => partial,
-                None => return Ok(()),
+                None => return self.make(content, |to| Ok(to.write_all(bytes)?)),
             },
         };
-        let path = partial.record.path.as_bytes();
-        if partial.at + bytes.len() as u64 > partial.size {
+        if partial.half.at + bytes.len() as u64 > partial.size {
             return Err(FillError::Content(partial.record.path));
         }
         partial.hasher.update(bytes);
-        sparse::write_at(&partial.file, bytes, partial.at).map_err(fault("writing", path))?;
-        partial.at += bytes.len() as u64;
-        if partial.at < partial.size {
+        partial.half.append(bytes)?;
+        if partial.half.at < partial.size {
             self.partial = Some(partial);
             return Ok(());
         }
-        self.complete(partial)
+        self.end(partial)
     }
 
-    /// The first path that needs the content; `None` if none does.
-    fn begin(&self, content: &Digest, offset: u64) -> Result<Option<Partial>, FillError> {
-        let Some(record) = self.needs.find(content).next().transpose()? else { return Ok(None) };
-        let (size, _) = record.content().expect("only files are needed");
-        if offset != 0 {
-            return Err(FillError::Order(record.path));
+    /// What a content is gathered in; `None` if its first bytes are all of it.
+    fn begin(&mut self, content: &Digest, offset: u64, length: u64) -> Result<Option<Partial>, FillError> {
+        let record = self.first(content)?;
+        let size = record.content().map_or(0, |(size, _)| size);
+        let made = Made { content: *content, is_unpacked: false };
+        let half = match self.left.take_if(|half| half.made == made && half.at == offset) {
+            Some(half) => half,
+            None if offset != 0 => return Err(FillError::Order(record.path)),
+            None if length >= size => return Ok(None),
+            None => Half::new(self.slot, made)?,
+        };
+        let (hasher, resumed) = (half.hasher(&mut self.buffer)?, offset > 0);
+        Ok(Some(Partial { record, size, half, hasher, resumed }))
+    }
+
+    /// The first path that needs the content.
+    fn first(&self, content: &Digest) -> Result<Record, FillError> {
+        let first = self.needs.find(content).next().transpose()?;
+        first.ok_or(FillError::Piece(*content))
+    }
+
+    /// The half that is whole gets its path.
+    fn end(&mut self, partial: Partial) -> Result<(), FillError> {
+        let Partial { record, size, half, hasher, resumed } = partial;
+        let digest = hasher.finish();
+        if record.content() == Some((size, digest)) {
+            self.slot.rename(&half::path(half.made), record.path.as_bytes())?;
+            return self.complete(&record, &half.file);
         }
+        self.slot.remove(&half::path(half.made), Shape::File)?;
+        self.again |= resumed;
+        if resumed { Ok(()) } else { Err(FillError::Content(record.path)) }
+    }
+
+    /// A content that `write` writes all of.
+    pub(super) fn make(
+        &mut self,
+        content: &Digest,
+        write: impl FnOnce(&mut Whole<'_>) -> Result<(), FillError>,
+    ) -> Result<(), FillError> {
+        let record = self.first(content)?;
         let path = record.path.as_bytes();
+        let size = record.content().map_or(0, |(size, _)| size);
         let file = self.slot.create(path)?;
         file.set_len(size).map_err(fault("sizing", path))?;
-        Ok(Some(Partial { record, size, file, hasher: Hasher::new(), at: 0 }))
+        let mut whole = Whole { file: &file, hasher: Hasher::new(), at: 0, size };
+        let written = write(&mut whole);
+        let right = (whole.at, whole.hasher.finish()) == (size, *content);
+        if written.is_err() || !right {
+            self.slot.remove(path, Shape::File)?;
+            written?;
+            return Err(FillError::Content(record.path));
+        }
+        self.complete(&record, &file)
     }
 
-    fn complete(&mut self, partial: Partial) -> Result<(), FillError> {
-        let Partial { record: first, size, file, hasher, .. } = partial;
-        let digest = hasher.finish();
-        if first.content() != Some((size, digest)) {
-            self.slot.remove(first.path.as_bytes(), Shape::File)?;
-            return Err(FillError::Content(first.path));
-        }
-        self.slot.restore_new(first.path.as_bytes(), &Meta::from(&first))?;
+    /// The content is right at its first path.
+    fn complete(&mut self, first: &Record, file: &File) -> Result<(), FillError> {
+        let Some((size, digest)) = first.content() else { return Ok(()) };
+        self.slot.restore_new(first.path.as_bytes(), &Meta::from(first))?;
         self.count(size);
         for other in self.needs.find(&digest).skip(1) {
             let other = other?;
-            self.copy(&file, size, other.path.as_bytes())?;
+            self.copy(file, size, other.path.as_bytes())?;
             self.slot.restore_new(other.path.as_bytes(), &Meta::from(&other))?;
             self.count(size);
         }
@@ -136,7 +190,7 @@ impl Contents<'_> {
     /// Gives up what was begun and not ended: it is made otherwise.
     pub(super) fn abandon(&mut self) -> Result<(), Fault> {
         let Some(partial) = self.partial.take() else { return Ok(()) };
-        self.slot.remove(partial.record.path.as_bytes(), Shape::File)
+        self.slot.remove(&half::path(partial.half.made), Shape::File)
     }
 
     fn count(&mut self, size: u64) {
@@ -179,6 +233,30 @@ impl Contents<'_> {
 
 impl Partial {
     fn is_next(&self, content: &Digest, offset: u64) -> bool {
-        self.record.content() == Some((self.size, *content)) && self.at == offset
+        self.record.content() == Some((self.size, *content)) && self.half.at == offset
+    }
+}
+
+/// A file that is written from its beginning to its end, and hashed.
+pub(super) struct Whole<'f> {
+    file: &'f File,
+    hasher: Hasher,
+    at: u64,
+    size: u64,
+}
+
+impl Write for Whole<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.size - self.at {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.hasher.update(bytes);
+        sparse::write_at(self.file, bytes, self.at)?;
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

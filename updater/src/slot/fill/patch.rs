@@ -1,135 +1,145 @@
-//! What the machine can make itself: contents of the delta, from those of the running slot.
+//! Third pass: what the machine can make itself, contents of the delta, from those that it has.
 //!
 //! A base is hashed before it is patched, and what comes out is held to the manifest as everything else is. A
-//! content whose base is not what its manifest says is left to the pack. The delta is used where it is fewer
-//! bytes than the frames of the pack that it spares.
+//! content whose base cannot be had is left to the pack. The delta is used where it is fewer bytes than the frames of
+//! the pack that it spares.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io::Seek;
 
 use edeploy_format::delta::patch::Patch;
 use edeploy_format::delta::{Piece, patches};
-use edeploy_format::digest::{Digest, Hasher};
+use edeploy_format::digest::Digest;
+use edeploy_format::repack::{self, Form, RepackError};
 
+use super::base::Bases;
 use super::contents::Contents;
-use super::{BUFFER, FillError, Filled, Filling, NAMED, Running};
-use crate::slot::frames::{cost, cost_of, fetch};
+use super::half::{self, Half};
+use super::{FillError, Filled, Filling};
+use crate::slot::entry::Shape;
+use crate::slot::frames::{Made, cost};
 use crate::slot::index::Index;
+use crate::slot::tree::{Tree, fault};
 
 impl<'a> Filling<'a> {
     /// Makes what the delta makes of `needs`, which are then less.
     pub(super) fn patch(&self, needs: &mut Index<'a>, filled: &mut Filled) -> Result<(), FillError> {
         let (Some(delta), Some(running)) = (self.delta, self.running) else { return Ok(()) };
-        let download = cost_of(delta.frames()?, needs)?.bytes;
-        if download == 0 || download >= cost(self.pack.index, needs)?.bytes {
+        let left = Half::left::<Piece>(self.slot, delta.index)?;
+        let has = left.as_ref().map(|half| (half.made, half.at));
+        let wants = |piece: &Piece| Ok(!Half::has(has, piece) && needs.has(&piece.view.content)?);
+        let download = cost(delta.index, &wants)?.bytes;
+        let from_pack = |piece: &edeploy_format::pack::Piece| needs.has(&piece.content);
+        if download == 0 || download >= cost(self.pack.index, &from_pack)?.bytes {
             return Ok(());
         }
         self.progress.stage("patching", download);
-        let mut patching = Patching {
-            running,
-            contents: Contents::new(self.slot, needs),
-            bases: None,
-            without: None,
-            buffer: vec![0; BUFFER],
-            made: Vec::new(),
-            note: &|line| self.progress.note(line),
-            drifted: filled.drifted,
+        let (plain, unpacked) = match left {
+            Some(half) if half.made.is_unpacked => (None, Some(half)),
+            half => (half, None),
         };
-        fetch::<_, FillError>(
-            (delta.fetch, delta.path),
-            delta.frames()?,
-            needs,
+        let mut patching = Patching {
+            slot: self.slot,
+            contents: Contents::new(self.slot, needs, plain),
+            bases: Bases::new(self, running, delta.index, &wants, filled.drifted)?,
+            without: None,
+            made: Vec::new(),
+            left: unpacked,
+            half: None,
+        };
+        delta.fetch::<Piece, FillError>(
+            &wants,
             |bytes| self.progress.advance(bytes),
             |frame, streams| {
-                patches(frame, streams).try_for_each(|(piece, patch)| patching.piece(needs, piece, patch))
+                patches(frame, streams).try_for_each(|(piece, patch)| {
+                    if wants(piece)? { patching.piece(piece, patch) } else { Ok(()) }
+                })
             },
         )?;
-        patching.contents.abandon()?;
+        patching.abandon()?;
         filled.patched = patching.contents.bytes;
-        filled.drifted = patching.drifted;
+        filled.drifted = patching.bases.drifted;
         filled.downloaded += download;
         self.progress.done();
         needs.retain(|record| Ok::<_, FillError>(self.slot.stat(record.path.as_bytes())?.is_none()))
     }
 }
 
-/// Contents of the running slot, one address space.
-struct Bases {
-    names: Vec<Digest>,
-    files: Vec<(u64, File)>,
-}
-
 struct Patching<'a> {
-    running: Running<'a>,
+    slot: &'a Tree,
     contents: Contents<'a>,
-    /// Those of the last piece.
-    bases: Option<Bases>,
+    bases: Bases<'a>,
     /// A content whose bases cannot be had.
     without: Option<Digest>,
-    buffer: Vec<u8>,
     made: Vec<u8>,
-    note: &'a dyn Fn(&str),
-    drifted: u64,
+    /// The unpacked form that an earlier run began.
+    left: Option<Half>,
+    /// The unpacked form that is being made.
+    half: Option<Half>,
 }
 
 impl Patching<'_> {
-    fn piece(&mut self, needs: &Index<'_>, piece: &Piece, patch: Patch<'_>) -> Result<(), FillError> {
-        if self.without == Some(piece.content) || !needs.has(&piece.content)? {
+    fn piece(&mut self, piece: &Piece, patch: Patch<'_>) -> Result<(), FillError> {
+        let content = piece.view.content;
+        if self.without == Some(content) {
             return Ok(());
         }
-        if self.bases.as_ref().is_none_or(|bases| bases.names != piece.bases) {
-            self.bases = self.open(&piece.bases)?;
+        if !self.bases.open(&piece.bases)? {
+            self.without = Some(content);
+            return self.abandon();
         }
-        let Some(bases) = &self.bases else {
-            self.without = Some(piece.content);
-            return Ok(self.contents.abandon()?);
-        };
         self.made.clear();
-        patch.apply(&bases.files, &mut self.made).map_err(FillError::Patch)?;
+        patch.apply(&self.bases.files, &mut self.made).map_err(FillError::Patch)?;
         if piece.proof.is_some_and(|proof| proof != Digest::of(&self.made)) {
-            return Err(FillError::Piece(piece.content));
+            return Err(FillError::Piece(content));
         }
-        self.contents.put(&piece.content, piece.offset, &self.made)
+        match &piece.view.form {
+            None => self.contents.put(&content, piece.offset, &self.made),
+            Some(form) => self.unpacked(&content, form, piece.offset),
+        }
     }
 
-    /// All of them, each as its manifest says; `None` if one is not.
-    fn open(&mut self, names: &[Digest]) -> Result<Option<Bases>, FillError> {
-        let mut files = Vec::with_capacity(names.len());
-        for name in names {
-            let Some(file) = self.base(name)? else { return Ok(None) };
-            files.push(file);
+    /// What was made belongs to the unpacked form of a content, which is packed when it is whole.
+    fn unpacked(&mut self, content: &Digest, form: &Form, offset: u64) -> Result<(), FillError> {
+        let made = Made { content: *content, is_unpacked: true };
+        let goes_on = |half: &Half| half.made == made && half.at == offset;
+        let mut half = match self.half.take() {
+            Some(half) if goes_on(&half) => half,
+            Some(_) => return Err(FillError::Piece(*content)),
+            None => match self.left.take_if(|half| goes_on(half)) {
+                Some(half) => half,
+                None if offset == 0 => Half::new(self.slot, made)?,
+                None => return Err(FillError::Piece(*content)),
+            },
+        };
+        if offset + self.made.len() as u64 > form.length() {
+            return Err(FillError::Piece(*content));
         }
-        Ok(Some(Bases { names: names.to_vec(), files }))
+        half.append(&self.made)?;
+        if half.at < form.length() {
+            self.half = Some(half);
+            return Ok(());
+        }
+        let path = half::path(made);
+        half.file.rewind().map_err(fault("reading", &path))?;
+        self.contents.make(content, |to| {
+            repack::repack(form, &mut half.file, to).map_err(|source| packing(*content, source))
+        })?;
+        Ok(self.slot.remove(&path, Shape::File)?)
     }
 
-    /// A content of the running slot, from whichever file still has it.
-    fn base(&mut self, name: &Digest) -> Result<Option<(u64, File)>, FillError> {
-        for source in self.running.index.find(name) {
-            let source = source.map_err(FillError::Running)?;
-            let size = source.content().map_or(0, |(size, _)| size);
-            let file = self.running.tree.open(source.path.as_bytes());
-            if let Ok(file) = file
-                && self.is(&file, size, name)
-            {
-                return Ok(Some((size, file)));
-            }
-            self.drifted += 1;
-            if self.drifted <= NAMED {
-                let path = source.path;
-                (self.note)(&format!(
-                    "/{path} of the running slot is not what its manifest says: not patched"
-                ));
-            }
+    /// Gives up what was begun and not ended.
+    fn abandon(&mut self) -> Result<(), FillError> {
+        if let Some(half) = self.half.take() {
+            self.slot.remove(&half::path(half.made), Shape::File)?;
         }
-        Ok(None)
+        Ok(self.contents.abandon()?)
     }
+}
 
-    fn is(&mut self, file: &File, size: u64, name: &Digest) -> bool {
-        let (mut hasher, mut at) = (Hasher::new(), 0);
-        while let Ok(n @ 1..) = file.read_at(&mut self.buffer, at) {
-            hasher.update(&self.buffer[..n]);
-            at += n as u64;
-        }
-        at == size && hasher.finish() == *name
+/// What went wrong between a content and its unpacked form.
+pub(super) fn packing(content: Digest, source: RepackError) -> FillError {
+    match source {
+        RepackError::Read(source) | RepackError::Write(source) => FillError::Scratch(source),
+        RepackError::Length | RepackError::Member => FillError::Form { content, source },
     }
 }

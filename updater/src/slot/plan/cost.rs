@@ -1,10 +1,14 @@
 //! Where each content will come from.
 
+use std::fs::File;
+
 use edeploy_format::manifest::{Kind, ManifestError, Record};
+use edeploy_format::repack::Form;
+use edeploy_format::{delta, pack};
 
 use super::{INACTIVE, NEW, Plan, PlanError, Planning, RUNNING, of};
 use crate::slot::entry::Shape;
-use crate::slot::frames::{Download, cost, cost_of, delta_frames, made_by};
+use crate::slot::frames::{FramesError, cost, read};
 use crate::slot::index::{Index, manifest};
 use crate::slot::merge::{Sides, Versions};
 
@@ -53,27 +57,44 @@ impl Planning<'_> {
         if needs.is_empty() {
             return Ok(());
         }
-        let by_pack = cost(self.pack_index, &needs)?;
-        let running = self.running.and(self.delta_index);
-        let by_delta = running.map(|index| cost_of(delta_frames(index)?, &needs)).transpose()?;
-        if let (Some(index), Some(by_delta)) = (running, by_delta)
-            && (1..by_pack.bytes).contains(&by_delta.bytes)
-        {
-            let made = made_by(index)?;
-            let is_made = |record: &Record| {
-                record.content().is_some_and(|(_, digest)| made.binary_search(&digest.prefix()).is_ok())
-            };
-            for record in needs.records() {
-                let record = record.map_err(of(NEW))?;
-                plan.patched +=
-                    record.content().map_or(0, |(size, _)| if is_made(&record) { size } else { 0 });
+        let by_pack = cost::<pack::Piece>(self.pack_index, &|piece| needs.has(&piece.content))?;
+        if let Some(index) = self.running.and(self.delta_index) {
+            let by_delta = cost::<delta::Piece>(index, &|piece| needs.has(&piece.view.content))?;
+            if (1..by_pack.bytes).contains(&by_delta.bytes) {
+                plan.by_delta = by_delta;
+                self.by_delta(plan, index, &mut needs)?;
             }
-            needs.retain(|record| Ok::<_, ManifestError>(!is_made(record))).map_err(of(NEW))?;
-            plan.fetched -= plan.patched;
-            plan.by_delta = by_delta;
         }
-        let rest = if needs.is_empty() { Download::default() } else { cost(self.pack_index, &needs)? };
+        let rest = cost::<pack::Piece>(self.pack_index, &|piece| needs.has(&piece.content))?;
         plan.download = rest + plan.by_delta;
+        Ok(())
+    }
+
+    /// Takes what the delta makes out of `needs`.
+    fn by_delta(&self, plan: &mut Plan, index: &File, needs: &mut Index<'_>) -> Result<(), PlanError> {
+        let (mut made, mut scratch) = (Vec::new(), 0);
+        let mut frames = read::<delta::Piece>(index)?;
+        while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
+            for piece in frame.pieces {
+                let unpacked = |view: &delta::View| view.form.as_ref().map_or(0, Form::length);
+                let views = piece.bases.iter().chain([&piece.view]);
+                scratch = views.map(unpacked).sum::<u64>().max(scratch);
+                if piece.offset == 0 {
+                    made.push(piece.view.content.prefix());
+                }
+            }
+        }
+        made.sort_unstable();
+        let is_made = |record: &Record| {
+            record.content().is_some_and(|(_, digest)| made.binary_search(&digest.prefix()).is_ok())
+        };
+        for record in needs.records() {
+            let record = record.map_err(of(NEW))?;
+            plan.patched += record.content().map_or(0, |(size, _)| if is_made(&record) { size } else { 0 });
+        }
+        needs.retain(|record| Ok::<_, ManifestError>(!is_made(record))).map_err(of(NEW))?;
+        plan.fetched -= plan.patched;
+        plan.need.scratch(scratch);
         Ok(())
     }
 

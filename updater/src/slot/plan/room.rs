@@ -63,6 +63,11 @@ impl Need {
         self.inodes += 1;
     }
 
+    /// So many bytes of scratch files at once.
+    pub(super) fn scratch(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
     pub(super) fn own_folder(&mut self, manifest: u64) {
         self.bytes += manifest + MARGIN;
         self.inodes += OWN_INODES;

@@ -10,7 +10,7 @@ pub(crate) use version::{CAPABILITY, Published, Version, acl, file_of, head, xat
 
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::slot::{
-    Delta, Drift, FillError, Filled, Filling, Index, Kept, Pack, Running, Tree, Verified, Verifying,
+    Drift, FillError, Filled, Filling, Frames, Index, Kept, Running, Tree, Verified, Verifying,
 };
 
 /// The path of the pack on the server.
@@ -32,12 +32,12 @@ pub(crate) fn fill_with(
     version: &Published,
     server: &Server,
     running: Option<(&Slot, &Published)>,
-    delta: Option<Delta<'_>>,
+    delta: Option<Frames<'_>>,
 ) -> Result<Filled, FillError> {
     let (tree, running_tree) = (slot.tree(), running.map(|(slot, _)| slot.tree()));
     let index = running.map(|(_, version)| Index::of_running(&version.manifest, &Kept::nothing()).unwrap());
     let running = running_tree.as_ref().zip(index.as_ref()).map(|(tree, index)| Running { tree, index });
-    let pack = Pack { fetch: server, path: PACK, index: &version.index };
+    let pack = Frames { fetch: server, path: PACK, index: &version.index };
     Filling { slot: &tree, manifest: &version.manifest, running, delta, pack, progress: &Quiet }.run()
 }
 

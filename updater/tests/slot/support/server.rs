@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Cursor, Read};
 use std::ops::Range;
 
@@ -11,6 +11,8 @@ pub(crate) struct Server {
     path: &'static str,
     pack: Vec<u8>,
     pub(crate) requests: RefCell<Vec<Range<u64>>>,
+    /// So many bytes it sends before it dies.
+    pub(crate) lives: Cell<u64>,
 }
 
 impl Server {
@@ -25,7 +27,7 @@ impl Server {
 
 impl Server {
     pub(crate) fn at(path: &'static str, pack: Vec<u8>) -> Self {
-        Self { path, pack, requests: RefCell::default() }
+        Self { path, pack, requests: RefCell::default(), lives: Cell::new(u64::MAX) }
     }
 }
 
@@ -39,6 +41,9 @@ impl Fetch for Server {
         let range = range.expect("a pack is fetched by ranges");
         self.requests.borrow_mut().push(range.clone());
         let at = |n: u64| usize::try_from(n).unwrap().min(self.pack.len());
-        Ok(Box::new(Cursor::new(&self.pack[at(range.start)..at(range.end)])))
+        let bytes = &self.pack[at(range.start)..at(range.end)];
+        let sent = bytes.len().min(usize::try_from(self.lives.get()).unwrap_or(usize::MAX));
+        self.lives.set(self.lives.get() - sent as u64);
+        Ok(Box::new(Cursor::new(&bytes[..sent])))
     }
 }

@@ -1,0 +1,127 @@
+//! What patches are made from: contents of the running slot, else of the new tree as far as it is there.
+//!
+//! Each is hashed before it counts. An unpacked form is written to a file without a name, which goes with it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use edeploy_format::delta::{Piece, View};
+use edeploy_format::digest::{Digest, Hasher};
+use edeploy_format::manifest::Record;
+use edeploy_format::repack;
+
+use super::patch::packing;
+use super::{BUFFER, FillError, Filling, NAMED, Running};
+use crate::progress::Progress;
+use crate::slot::frames::{FramesError, Wants, read};
+use crate::slot::index::Index;
+use crate::slot::tree::Tree;
+
+/// Open bases, one address space in their order.
+pub(super) struct Bases<'a> {
+    running: Running<'a>,
+    slot: &'a Tree,
+    /// Where the new tree has contents that the running slot has not.
+    new: Index<'a>,
+    views: Vec<View>,
+    pub(super) files: Vec<(u64, File)>,
+    buffer: Vec<u8>,
+    progress: &'a dyn Progress,
+    pub(super) drifted: u64,
+}
+
+impl<'a> Bases<'a> {
+    /// For the wanted pieces of a delta; `drifted` files were counted before.
+    pub(super) fn new(
+        filling: &Filling<'a>,
+        running: Running<'a>,
+        index: &File,
+        wants: Wants<'_, Piece>,
+        drifted: u64,
+    ) -> Result<Self, FillError> {
+        let (mut frames, mut others) = (read::<Piece>(index)?, Vec::new());
+        while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
+            for piece in &frame.pieces {
+                if !wants(piece)? {
+                    continue;
+                }
+                for base in &piece.bases {
+                    if !running.index.has(&base.content).map_err(FillError::Running)? {
+                        others.push(base.content.prefix());
+                    }
+                }
+            }
+        }
+        others.sort_unstable();
+        others.dedup();
+        let new = Index::of(filling.manifest, &others)?;
+        let (slot, progress) = (filling.slot, filling.progress);
+        let (views, files, buffer) = (Vec::new(), Vec::new(), vec![0; BUFFER]);
+        Ok(Self { running, slot, new, views, files, buffer, progress, drifted })
+    }
+
+    /// Opens these; false if one cannot be had.
+    pub(super) fn open(&mut self, views: &[View]) -> Result<bool, FillError> {
+        if self.views == views {
+            return Ok(true);
+        }
+        let mut before: Vec<_> =
+            std::mem::take(&mut self.views).into_iter().zip(self.files.drain(..)).collect();
+        before.retain(|(view, _)| views.contains(view));
+        let mut files = Vec::with_capacity(views.len());
+        for view in views {
+            let file = match before.iter().position(|(one, _)| one == view) {
+                Some(n) => Some(before.swap_remove(n).1),
+                None => self.view(view)?,
+            };
+            let Some(file) = file else { return Ok(false) };
+            files.push(file);
+        }
+        self.views = views.to_vec();
+        self.files = files;
+        Ok(true)
+    }
+
+    fn view(&mut self, view: &View) -> Result<Option<(u64, File)>, FillError> {
+        let Some((size, mut file)) = self.content(&view.content)? else { return Ok(None) };
+        let Some(form) = &view.form else { return Ok(Some((size, file))) };
+        let mut unpacked = self.slot.scratch()?;
+        repack::unpack(form, &mut file, &mut unpacked).map_err(|source| packing(view.content, source))?;
+        Ok(Some((form.length(), unpacked)))
+    }
+
+    /// A content, from whichever file still has it.
+    fn content(&mut self, content: &Digest) -> Result<Option<(u64, File)>, FillError> {
+        for source in self.running.index.find(content) {
+            let source = source.map_err(FillError::Running)?;
+            if let Some(found) = opened(self.running.tree, &source, content, &mut self.buffer) {
+                return Ok(Some(found));
+            }
+            self.drifted += 1;
+            if self.drifted <= NAMED {
+                let path = source.path;
+                self.progress
+                    .note(&format!("/{path} of the running slot is not what its manifest says: not patched"));
+            }
+        }
+        for source in self.new.find(content) {
+            let found = opened(self.slot, &source?, content, &mut self.buffer);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The file of a record, if it has the content.
+fn opened(tree: &Tree, record: &Record, content: &Digest, buffer: &mut [u8]) -> Option<(u64, File)> {
+    let (size, _) = record.content()?;
+    let file = tree.open(record.path.as_bytes()).ok()?;
+    let (mut hasher, mut at) = (Hasher::new(), 0);
+    while let Ok(n @ 1..) = file.read_at(buffer, at) {
+        hasher.update(&buffer[..n]);
+        at += n as u64;
+    }
+    (at == size && hasher.finish() == *content).then_some((size, file))
+}

@@ -1,0 +1,136 @@
+//! What a run that was killed left half made: it goes on at a piece, so that no frame is fetched twice.
+//!
+//! What comes in several pieces is gathered under its digest in the updater's own folder of the slot, and gets its
+//! path when it is whole. A file there is as long as what was made of it; that it was made right is shown by the
+//! proofs of its pieces, where they have them, and in the end by its digest.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use edeploy_format::digest::{Digest, Hasher};
+use edeploy_format::manifest::SLOT_FOLDER;
+
+use super::FillError;
+use crate::slot::entry::Shape;
+use crate::slot::frames::{FramesError, Made, Part, read};
+use crate::slot::sparse;
+use crate::slot::tree::{Fault, Tree, fault};
+
+const PREFIX: &str = "half-";
+
+/// Something that is being made from its beginning on.
+pub(super) struct Half {
+    pub(super) made: Made,
+    pub(super) file: File,
+    /// So much of it is made.
+    pub(super) at: u64,
+}
+
+fn name(made: Made) -> String {
+    let form = if made.is_unpacked { "-unpacked" } else { "" };
+    format!("{PREFIX}{}{form}", made.content)
+}
+
+pub(super) fn path(made: Made) -> Vec<u8> {
+    format!("{SLOT_FOLDER}/{}", name(made)).into_bytes()
+}
+
+impl Half {
+    /// Nothing of it yet.
+    pub(super) fn new(slot: &Tree, made: Made) -> Result<Self, Fault> {
+        if let Some(found) = slot.stat(&path(made))? {
+            slot.remove(&path(made), found.shape)?;
+        }
+        Ok(Self { made, file: slot.create(&path(made))?, at: 0 })
+    }
+
+    /// What an earlier run left of what `index` makes: as many of its pieces as are there and right, but not the
+    /// last of all, so that there is one to go on with.
+    pub(super) fn left<P: Part>(slot: &Tree, index: &File) -> Result<Option<Self>, FillError> {
+        let Some(made) = found(slot)? else { return Ok(None) };
+        let file = slot.reopen(&path(made))?;
+        let length = file.metadata().map_err(fault("looking at", &path(made)))?.len();
+        let (mut before, mut at, mut goes_on, mut bytes) = (0, 0, false, Vec::new());
+        let mut frames = read::<P>(index)?;
+        while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
+            for piece in frame.pieces.iter().filter(|piece| piece.made() == made) {
+                let span = piece.span();
+                if span.start == at && span.end <= length && is_right(piece, &file, &mut bytes) {
+                    (before, at) = (at, span.end);
+                } else {
+                    goes_on = true;
+                }
+            }
+        }
+        let at = if goes_on { at } else { before };
+        if at == 0 {
+            return Ok(None);
+        }
+        file.set_len(at).map_err(fault("cutting", &path(made)))?;
+        Ok(Some(Self { made, file, at }))
+    }
+
+    /// Whether it has what a piece makes already.
+    pub(super) fn has<P: Part>(left: Option<(Made, u64)>, piece: &P) -> bool {
+        left.is_some_and(|(made, at)| piece.made() == made && piece.span().end <= at)
+    }
+
+    /// Appends bytes; a block of zeros becomes a hole.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let end = self.at + bytes.len() as u64;
+        let written = sparse::write_at(&self.file, bytes, self.at);
+        // The length is what counts when this is interrupted: it comes last.
+        written.and_then(|()| self.file.set_len(end)).map_err(fault("writing", &path(self.made)))?;
+        self.at = end;
+        Ok(())
+    }
+
+    /// The hash of what is there.
+    pub(super) fn hasher(&self, buffer: &mut [u8]) -> Result<Hasher, Fault> {
+        let (mut hasher, mut at) = (Hasher::new(), 0);
+        while at < self.at {
+            let left = usize::try_from(self.at - at).unwrap_or(usize::MAX).min(buffer.len());
+            self.file.read_exact_at(&mut buffer[..left], at).map_err(fault("reading", &path(self.made)))?;
+            hasher.update(&buffer[..left]);
+            at += left as u64;
+        }
+        Ok(hasher)
+    }
+}
+
+fn is_right<P: Part>(piece: &P, file: &File, bytes: &mut Vec<u8>) -> bool {
+    let Some(proof) = piece.proof() else { return true };
+    let span = piece.span();
+    bytes.resize(usize::try_from(span.end - span.start).unwrap_or(0), 0);
+    file.read_exact_at(bytes, span.start).is_ok() && Digest::of(bytes) == proof
+}
+
+/// The one that is there; if several are, something else went wrong, and none counts.
+fn found(slot: &Tree) -> Result<Option<Made>, Fault> {
+    let mut found = Vec::new();
+    if slot.stat(SLOT_FOLDER.as_bytes())?.is_none_or(|found| found.shape != Shape::Folder) {
+        return Ok(None);
+    }
+    for (name, shape) in &slot.list(SLOT_FOLDER.as_bytes())? {
+        let Some(rest) = name.strip_prefix(PREFIX.as_bytes()) else { continue };
+        let text = std::str::from_utf8(rest).unwrap_or_default();
+        let (content, is_unpacked) =
+            text.strip_suffix("-unpacked").map_or((text, false), |text| (text, true));
+        found.push((content.parse().ok().map(|content| Made { content, is_unpacked }), name.to_vec(), shape));
+    }
+    if let [(Some(made), _, Shape::File)] = found[..] {
+        return Ok(Some(made));
+    }
+    for (_, name, shape) in found {
+        slot.remove(&[SLOT_FOLDER.as_bytes(), b"/", &name].concat(), shape)?;
+    }
+    Ok(None)
+}
+
+/// Removes what nothing goes on with.
+pub(super) fn sweep(slot: &Tree) -> Result<(), Fault> {
+    match found(slot)? {
+        Some(made) => slot.remove(&path(made), Shape::File),
+        None => Ok(()),
+    }
+}
