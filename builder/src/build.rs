@@ -152,8 +152,7 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     }
     let sbom = sbom::document(&tree, request.recipe, request.epoch)?;
     progress.stage("finishing the tree");
-    finish::finish(&tree, request.recipe, request.updater, request.epoch)?;
-    let boot = finish::find_boot(&tree, &request.recipe.architecture)?;
+    let boot = finish::finish(&tree, request.recipe, request.updater, request.epoch, progress)?;
     let survey = scan::survey(tree.root())?;
     check_ids(request, &tree)?;
     let site = site(request)?;

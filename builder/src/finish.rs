@@ -17,12 +17,16 @@ use std::path::{Path, PathBuf};
 
 use edeploy_format::exit::Exit;
 use edeploy_format::limits::{self, BadLimit, Limits};
+use edeploy_format::path::TreePath;
 
 use crate::failure::Fault;
+use crate::initrd::Defect;
+use crate::progress::Progress;
 use crate::recipe::Recipe;
+use crate::recipe::value::InitrdForm;
 use crate::scan::Refused;
 use crate::tree::{Tree, TreeError};
-pub use boot::{Boot, find as find_boot};
+pub use boot::Boot;
 pub use clean::remove;
 pub use lay::lay_files;
 pub use machine::defaults;
@@ -43,6 +47,15 @@ pub enum FinishError {
     /// Kernel, initrd or loader is missing or there is more than one.
     #[error("{0}")]
     Boot(String),
+    /// The initrd is broken.
+    #[error("/{path}")]
+    Initrd {
+        /// The file in the tree.
+        path: TreePath,
+        /// What is wrong with it.
+        #[source]
+        source: Defect,
+    },
     /// A file of the recipe, or the updater, cannot be laid.
     #[error("{path}: {reason}")]
     Lay {
@@ -70,17 +83,25 @@ impl Fault for FinishError {
         match self {
             Self::Tree(error) => error.exit(),
             Self::Refused(error) => error.exit(),
-            Self::Secret(_) | Self::Boot(_) | Self::Lay { .. } | Self::Limits(_) => Exit::Input,
+            Self::Secret(_) | Self::Boot(_) | Self::Initrd { .. } | Self::Lay { .. } | Self::Limits(_) => {
+                Exit::Input
+            }
             Self::Read { .. } => Exit::Failed,
         }
     }
 }
 
-/// Makes the tree what a slot may hold. `updater` is the host binary on this machine.
+/// Makes the tree what a slot may hold, and gives what it boots. `updater` is the host binary on this machine.
 ///
 /// # Errors
 /// [`FinishError`] names what cannot be in a role's tree.
-pub fn finish(tree: &Tree, recipe: &Recipe, updater: &Path, epoch: u64) -> Result<(), FinishError> {
+pub fn finish(
+    tree: &Tree,
+    recipe: &Recipe,
+    updater: &Path,
+    epoch: u64,
+    progress: &Progress,
+) -> Result<Boot, FinishError> {
     if recipe.exclude_docs {
         clean::docs(tree)?;
     }
@@ -91,7 +112,12 @@ pub fn finish(tree: &Tree, recipe: &Recipe, updater: &Path, epoch: u64) -> Resul
     persistent::mount_points(tree, &recipe.persistent)?;
     var::to_factory(tree)?;
     secrets::check(tree, &recipe.private_keys)?;
-    times::clamp(tree.root(), epoch)
+    let boot = boot::find(tree, &recipe.architecture)?;
+    if recipe.initrd == InitrdForm::Plain && !boot::make_plain(tree, &boot.initrd)? {
+        progress.note(&format!("/{} is no cpio archive, compressed or not: kept as it is", boot.initrd));
+    }
+    times::clamp(tree.root(), epoch)?;
+    Ok(boot)
 }
 
 /// The host takes defaults for what is wrong in this file; here is where a mistake must be found.

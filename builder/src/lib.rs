@@ -16,6 +16,7 @@ pub mod finish;
 pub mod fsck;
 pub mod ids;
 pub mod import;
+pub mod initrd;
 pub mod keys;
 pub mod mmdebstrap;
 pub mod ostree;

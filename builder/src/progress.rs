@@ -36,6 +36,14 @@ impl Progress {
         self.begin(name, style, Some(total));
     }
 
+    /// Says something beside the stages.
+    pub fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
     fn begin(&self, name: &str, style: &str, total: Option<u64>) {
         let Some(bar) = &self.bar else {
             eprintln!("{name}");

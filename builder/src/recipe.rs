@@ -19,7 +19,7 @@ use edeploy_format::path::TreePath;
 use crate::failure::Fault;
 use text::Text;
 pub use text::{Ids, User};
-use value::{Argument, Package, Pattern, Persistent, ScriptName, SourceLine, Suite, Variant};
+use value::{Argument, InitrdForm, Package, Pattern, Persistent, ScriptName, SourceLine, Suite, Variant};
 
 /// The file of a recipe in its folder.
 const TEXT: &str = "recipe.toml";
@@ -55,6 +55,8 @@ pub struct Recipe {
     pub hostname: String,
     /// Whether documentation is left out, copyright files excepted.
     pub exclude_docs: bool,
+    /// What becomes of the initrd.
+    pub initrd: InitrdForm,
     /// Fixed numbers of users and groups.
     pub ids: Ids,
     /// Files that may hold a private key.
@@ -151,6 +153,7 @@ impl Recipe {
             slot_size: None,
             hostname: own.text.role.to_string(),
             exclude_docs: false,
+            initrd: InitrdForm::default(),
             ids: Ids::default(),
             private_keys: Vec::new(),
         };
@@ -176,6 +179,7 @@ impl Recipe {
             self.hostname = hostname.to_string();
         }
         self.exclude_docs = text.exclude_docs.unwrap_or(self.exclude_docs);
+        self.initrd = text.initrd.unwrap_or(self.initrd);
         self.persistent.extend(text.persistent);
         self.ids.users.extend(text.ids.users);
         self.ids.groups.extend(text.ids.groups);

@@ -1,9 +1,12 @@
-//! Kernel, initrd and loader of a tree: exactly one of each.
+//! Kernel, initrd and loader of a tree: exactly one of each, the initrd in one form.
+
+use std::os::unix::fs::MetadataExt;
 
 use edeploy_format::name::Architecture;
 use edeploy_format::path::TreePath;
 
 use super::FinishError;
+use crate::initrd;
 use crate::tree::Tree;
 
 /// What a machine boots.
@@ -21,7 +24,7 @@ pub struct Boot {
 ///
 /// # Errors
 /// [`FinishError::Boot`] says what is missing, or names the kernels when there are several.
-pub fn find(tree: &Tree, architecture: &Architecture) -> Result<Boot, FinishError> {
+pub(super) fn find(tree: &Tree, architecture: &Architecture) -> Result<Boot, FinishError> {
     let names = tree.names("boot")?;
     let releases: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix("vmlinuz-")).collect();
     let [release] = releases[..] else {
@@ -44,6 +47,19 @@ pub fn find(tree: &Tree, architecture: &Architecture) -> Result<Boot, FinishErro
         initrd: there(format!("boot/initrd.img-{release}"), "install initramfs-tools")?,
         loader: there(format!("usr/lib/systemd/boot/efi/{loader}"), "install systemd-boot-efi")?,
     })
+}
+
+/// Rewrites the initrd in the form of [`initrd::plain`]; false when it is of another kind, and stays.
+///
+/// # Errors
+/// [`FinishError::Initrd`] when it begins as an initrd and is broken.
+pub(super) fn make_plain(tree: &Tree, path: &TreePath) -> Result<bool, FinishError> {
+    let name = path.as_str();
+    let (Some(image), Some(metadata)) = (tree.read(name)?, tree.metadata(name)?) else { return Ok(false) };
+    let failed = |source| FinishError::Initrd { path: path.clone(), source };
+    let Some(plain) = initrd::plain(&image).map_err(failed)? else { return Ok(false) };
+    tree.write(name, &plain, metadata.mode() & 0o7777)?;
+    Ok(true)
 }
 
 fn wrong(message: String) -> FinishError {

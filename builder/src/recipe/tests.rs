@@ -28,7 +28,7 @@ fn refusal(text: &str) -> String {
 fn a_parent_comes_first_and_lists_grow() {
     let base = "role = 'base'\nsuite = 'bookworm'\npackages = ['systemd', 'udev']\nkernel-arguments = ['a=1']\n\
                 persistent = ['/root/', '/etc/hostname']\nslot-size = '2GiB'\nhostname = 'nobody'\n\
-                [ids.groups]\nstaff = 50\n";
+                initrd = 'keep'\n[ids.groups]\nstaff = 50\n";
     let web = "role = 'web'\nparent = 'base'\npackages = ['nginx', 'udev']\nkernel-arguments = ['b']\n\
                persistent = ['/etc/hostname', '/etc/nginx/site/']\nslot-size = '4GiB'\n\
                [version.'D12-2']\npackages = ['curl']\nkernel-arguments = ['c']\n[ids.users]\nsshd = { uid = 105 }\n";
@@ -45,6 +45,7 @@ fn a_parent_comes_first_and_lists_grow() {
     assert_eq!(recipe.suite.as_ref().map(Suite::as_str), Some("bookworm"));
     assert_eq!(recipe.slot_size, Some(4 << 30));
     assert_eq!(recipe.hostname, "nobody");
+    assert_eq!(recipe.initrd, InitrdForm::Keep);
     assert_eq!(recipe.ids.groups.values().collect::<Vec<_>>(), [&50]);
     assert_eq!(recipe.ids.users.values().map(|u| (u.uid, u.gid)).collect::<Vec<_>>(), [(105, 65534)]);
     let files: Vec<_> = recipe.layers.iter().map(|l| (l.files.is_some(), l.health.is_some())).collect();

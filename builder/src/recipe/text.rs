@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::RecipeError;
 use super::value::{
-    Absolute, AccountName, Argument, Hostname, Package, Pattern, Persistent, ScriptName, Size, SourceLine,
-    Suite, Variant,
+    Absolute, AccountName, Argument, Hostname, InitrdForm, Package, Pattern, Persistent, ScriptName, Size,
+    SourceLine, Suite, Variant,
 };
 
 /// One `recipe.toml`.
@@ -28,6 +28,7 @@ pub(super) struct Text {
     pub slot_size: Option<Size>,
     pub hostname: Option<Hostname>,
     pub exclude_docs: Option<bool>,
+    pub initrd: Option<InitrdForm>,
     #[serde(default)]
     pub persistent: Vec<Persistent>,
     #[serde(default)]

@@ -112,6 +112,17 @@ impl Variant {
     }
 }
 
+/// The form of the initrd in the finished tree.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum InitrdForm {
+    /// An uncompressed archive of its contents, in one order and without times.
+    #[default]
+    Plain,
+    /// As the packages and scripts of the tree made it.
+    Keep,
+}
+
 fn below_root(text: &str) -> Result<TreePath, String> {
     let path = text.strip_prefix('/').ok_or_else(|| format!("{text:?}: a path begins with a slash"))?;
     TreePath::new(path).map_err(|e| e.to_string())

@@ -6,6 +6,7 @@
 
 mod fixture;
 mod ids;
+mod initrd;
 mod ostree;
 mod published;
 mod refused;
