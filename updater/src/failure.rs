@@ -8,7 +8,7 @@ use edeploy_format::exit::Exit;
 use edeploy_format::tuf::Fault;
 
 use crate::esp::EspError;
-use crate::fetch::FetchError;
+use crate::fetch::{FetchError, LimitError, limit};
 use crate::lock::LockError;
 use crate::machine::Refusal;
 use crate::settings::SettingsError;
@@ -129,7 +129,7 @@ exits! {
     crate::slot::SurveyError => |_| Exit::Untrusted;
     crate::trust::ObjectError => |e| match e {
         ObjectError::Fetch(e) => network(e),
-        ObjectError::Read { .. } => Exit::Network,
+        ObjectError::Read { source, .. } => broken(source),
         ObjectError::Differs { .. } | ObjectError::TooLong { .. } => Exit::Untrusted,
         ObjectError::NoRoom { .. } => Exit::Space,
         ObjectError::Scratch { source, .. } => storage(source),
@@ -161,13 +161,26 @@ fn network(error: &FetchError) -> Exit {
     match error {
         FetchError::TooLong { .. } => Exit::Untrusted,
         FetchError::NotFound { .. } | FetchError::Answer { .. } | FetchError::Io { .. } => Exit::Network,
+        FetchError::Limit(e) => limited(*e),
+    }
+}
+
+/// Why a stream broke.
+fn broken(error: &io::Error) -> Exit {
+    limit(error).map_or(Exit::Network, limited)
+}
+
+fn limited(error: LimitError) -> Exit {
+    match error {
+        LimitError::Planned { .. } | LimitError::Bytes { .. } => Exit::Refused,
+        LimitError::Deadline { .. } => Exit::Network,
     }
 }
 
 fn frames(error: &FramesError) -> Exit {
     match error {
         FramesError::Fetch(e) => network(e),
-        FramesError::Read { .. } => Exit::Network,
+        FramesError::Read { source, .. } => broken(source),
         FramesError::Index(_)
         | FramesError::Manifest(_)
         | FramesError::Digest { .. }

@@ -23,7 +23,7 @@ use crate::disk::sectors::Sectors;
 use crate::efi::Efi;
 use crate::esp::Esp;
 use crate::failure::{Failure, chain};
-use crate::fetch::{Fetch, open_repo};
+use crate::fetch::{Fetch, Meter, open_repos};
 use crate::journal::{Deployment, Journal};
 use crate::lock::Lock;
 use crate::settings::{Settings, certificates};
@@ -187,9 +187,9 @@ impl Installed {
     /// # Errors
     /// If certificates cannot be read.
     pub fn site(&self, common: &Common) -> Result<Box<dyn Fetch>, Failure> {
-        let repo = common.repo.as_ref().unwrap_or(&self.settings.repo);
+        let repo = std::slice::from_ref(common.repo.as_ref().unwrap_or(&self.settings.repo));
         let ca = common.ca.as_deref().map(certificates).transpose()?.or_else(|| self.settings.ca.clone());
-        Ok(open_repo(repo, ca.as_deref())?)
+        Ok(open_repos(repo, ca.as_deref(), Meter::default())?)
     }
 
     /// The EFI variables, on the machine this process runs on.

@@ -16,7 +16,9 @@ use edeploy_format::tuf::{
     TufError, delegated,
 };
 
+use crate::failure::chain;
 use crate::fetch::{Fetch, FetchError};
+use crate::progress::Progress;
 
 /// Why there is nothing to believe.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,47 @@ pub struct Trusted {
 }
 
 impl Trusted {
+    /// As [`Trusted::refresh`], from the first of several sites whose metadata passes every check and, where a
+    /// version is `wanted`, lists it; if none lists it, the newest. Documents of two sites are never mixed.
+    ///
+    /// # Errors
+    /// The [`TrustError`] of the first site, if none passes.
+    pub fn current(
+        fetch: &dyn Fetch,
+        stores: &[Store],
+        role: &Role,
+        expiry: Expiry,
+        wanted: Option<&Version>,
+        progress: &dyn Progress,
+    ) -> Result<Self, TrustError> {
+        let [_, _, ..] = fetch.sites() else { return Self::refresh(fetch, stores, role, expiry) };
+        let (mut newest, mut fault): (Option<Self>, _) = (None, None);
+        for site in fetch.sites() {
+            match Self::refresh(site, stores, role, expiry) {
+                // A version that newer metadata lists no more was withdrawn.
+                Ok(found) if newest.as_ref().is_some_and(|newest| newest.number() >= found.number()) => {}
+                Ok(found) if wanted.is_none_or(|version| found.find(version).is_ok()) => return Ok(found),
+                Ok(found) => newest = Some(found),
+                Err(
+                    e @ (TrustError::Store(_) | TrustError::NoRoot | TrustError::Fetch(FetchError::Limit(_))),
+                ) => {
+                    return Err(e);
+                }
+                Err(e) => {
+                    site.set_back();
+                    progress.note(&format!("{}: {}; it is asked last from now on", site.name(), chain(&e)));
+                    fault = fault.or(Some(e));
+                }
+            }
+        }
+        newest.ok_or_else(|| fault.expect("each of them failed"))
+    }
+
+    /// The version number of its timestamp.
+    fn number(&self) -> u64 {
+        self.targets.timestamp().common.version
+    }
+
     /// What is published of `role` now. Keeps nothing: [`Store::save`] does.
     ///
     /// # Errors

@@ -11,7 +11,8 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
-use edeploy_ab::fetch::FolderFetch;
+use edeploy_ab::fetch::{Fetch, FolderFetch, Meter, open_repos};
+use edeploy_ab::progress::Quiet;
 use edeploy_ab::trust::{ObjectError, Scratch, Store, TrustError, Trusted, into_memory, unpacked};
 use edeploy_format::digest::Digest;
 use edeploy_format::name::{Object, Role, Version};
@@ -130,14 +131,14 @@ fn without_a_first_root_nothing_is_believed() {
     assert!(matches!(host.refresh(), Err(TrustError::NoRoot)));
 }
 
-fn published(host: &Host) -> (FolderFetch, Trusted) {
+fn published(host: &Host) -> (FolderFetch<'static>, Trusted) {
     let mut site = site();
     site.add(Object::Transition, "D12-9", b"rules".to_vec(), None::<&()>);
     site.publish(&host.site());
     (FolderFetch::new(host.site()), host.refresh().unwrap())
 }
 
-fn manifest(trusted: &Trusted, fetch: &FolderFetch, scratch: &Path) -> Result<String, ObjectError> {
+fn manifest(trusted: &Trusted, fetch: &dyn Fetch, scratch: &Path) -> Result<String, ObjectError> {
     let (name, target) = trusted.object(Object::Manifest, &version("D12-9")).unwrap();
     let contents: Contents = target.custom(&name).unwrap();
     let mut text = String::new();
@@ -206,4 +207,91 @@ fn a_target_of_another_form_is_no_version_and_hides_none() {
     assert_eq!(trusted.versions().len(), 2);
     let error = trusted.find(&version("note")).unwrap_err();
     assert_eq!(error.to_string(), "web@note@manifest: custom field");
+}
+
+/// Sites beside one another, of which a host asks the first first.
+fn mirrors(host: &Host, sites: &[&Site]) -> Box<dyn Fetch> {
+    let folders = sites.iter().enumerate().map(|(n, site)| {
+        let folder = host.folder.path().join(format!("mirror-{n}"));
+        site.publish(&folder);
+        folder.display().to_string()
+    });
+    open_repos(&folders.collect::<Vec<_>>(), None, Meter::default()).unwrap()
+}
+
+fn current(host: &Host, fetch: &dyn Fetch, wanted: Option<&str>) -> Result<Trusted, TrustError> {
+    let (expiry, wanted) = (Expiry::At(Time::new(NOW + 60)), wanted.map(version));
+    Trusted::current(fetch, &host.stores, &role(), expiry, wanted.as_ref(), &Quiet)
+}
+
+/// The site after `D12-11` was published, whose metadata has this number.
+fn newer(number: u64) -> Site {
+    let mut site = site();
+    site.version = number;
+    site.manifest("D12-11", 11, b"eleven");
+    site
+}
+
+#[test]
+fn a_mirror_older_than_what_was_seen_is_passed_over() {
+    let host = Host::new();
+    newer(2).publish(&host.site());
+    host.stores[0].save(&host.refresh().unwrap()).unwrap();
+    let fetch = mirrors(&host, &[&site(), &newer(2)]);
+    assert_eq!(current(&host, &*fetch, None).unwrap().versions().len(), 3);
+    let fetch = mirrors(&host, &[&site(), &site()]);
+    assert!(matches!(fault(current(&host, &*fetch, None)), Fault::Rollback { .. }));
+}
+
+#[test]
+fn a_mirror_that_was_not_refreshed_or_is_forged_is_passed_over() {
+    let host = Host::new();
+    let mut expired = site();
+    expired.timestamp_days = 0;
+    let fetch = mirrors(&host, &[&expired, &newer(2)]);
+    assert_eq!(current(&host, &*fetch, None).unwrap().versions().len(), 3);
+    let fetch = mirrors(&host, &[&newer(2), &site()]);
+    fs::write(host.folder.path().join("mirror-0/metadata/2.snapshot.json"), b"{}").unwrap();
+    assert_eq!(current(&host, &*fetch, None).unwrap().versions().len(), 2);
+}
+
+#[test]
+fn a_version_that_has_not_come_to_a_mirror_yet_is_found_at_the_next() {
+    let host = Host::new();
+    let fetch = mirrors(&host, &[&site(), &newer(2)]);
+    let trusted = current(&host, &*fetch, Some("D12-11")).unwrap();
+    let (name, target) = trusted.object(Object::Manifest, &version("D12-11")).unwrap();
+    let contents: Contents = target.custom(&name).unwrap();
+    let file = unpacked(&*fetch, &name, target, contents, Scratch(host.folder.path())).unwrap();
+    assert_eq!(std::io::read_to_string(file).unwrap(), "eleven");
+    // The first one's word is enough where it lists what is asked for.
+    assert_eq!(current(&host, &*fetch, Some("D12-9")).unwrap().versions().len(), 2);
+}
+
+#[test]
+fn a_version_that_newer_metadata_withdrew_is_not_taken_from_an_older_mirror() {
+    let host = Host::new();
+    let mut withdrawn = site();
+    withdrawn.version = 3;
+    let fetch = mirrors(&host, &[&withdrawn, &newer(2)]);
+    let trusted = current(&host, &*fetch, Some("D12-11")).unwrap();
+    assert!(matches!(trusted.find(&version("D12-11")), Err(TrustError::NoVersion { .. })));
+}
+
+#[test]
+fn an_object_that_one_mirror_has_wrong_is_taken_from_another() {
+    let host = Host::new();
+    let fetch = mirrors(&host, &[&site(), &site(), &site()]);
+    let trusted = current(&host, &*fetch, None).unwrap();
+    let (name, target) = trusted.object(Object::Manifest, &version("D12-9")).unwrap();
+    let tamper = |mirror: &str| {
+        fs::write(host.folder.path().join(mirror).join("targets").join(target.file(&name)), "nine").unwrap();
+    };
+    let manifest = || manifest(&trusted, &*fetch, host.folder.path());
+    tamper("mirror-0");
+    assert_eq!(manifest().unwrap(), "nine");
+    tamper("mirror-1");
+    assert_eq!(manifest().unwrap(), "nine");
+    tamper("mirror-2");
+    assert!(matches!(manifest(), Err(ObjectError::Differs { .. })));
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::{Common, Install};
 use crate::failure::Failure;
-use crate::fetch::open_repo;
+use crate::fetch::{Meter, open_repos};
 use crate::host::linux::{Blank, Coming, Linux};
 use crate::host::run as run_host;
 use crate::lock::Lock;
@@ -36,8 +36,8 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
     let ca = common.ca.as_deref().map(certificates).transpose()?;
     let later = lasting(install.later.as_ref().unwrap_or(repo))?;
     // What the machine is to remember is wrong now or never.
-    open_repo(&later, ca.as_deref())?;
-    let fetch = open_repo(repo, ca.as_deref())?;
+    open_repos(std::slice::from_ref(&later), ca.as_deref(), Meter::default())?;
+    let fetch = open_repos(std::slice::from_ref(repo), ca.as_deref(), Meter::default())?;
     let first = Store::anchor(&install.root)?;
     let expiry = super::now(SOURCES, &*progress);
     let trusted = Trusted::refresh(&*fetch, &[first], &install.role, expiry)?;

@@ -3,19 +3,35 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::rc::Rc;
 
-use super::{Fetch, FetchError};
+use super::meter::Metered;
+use super::{Fetch, FetchError, Meter, exactly, stream, whole};
 
 /// A site as a folder.
-pub struct FolderFetch {
+pub struct FolderFetch<'a> {
     root: PathBuf,
+    meter: Rc<Meter<'a>>,
 }
 
-impl FolderFetch {
+impl FolderFetch<'static> {
     /// The site whose root is the folder `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self::within(root, Rc::default())
+    }
+}
+
+impl<'a> FolderFetch<'a> {
+    /// The same, held to limits: the folder may lie in a network.
+    #[must_use]
+    pub fn within(root: PathBuf, meter: Rc<Meter<'a>>) -> Self {
+        Self { root, meter }
+    }
+
+    fn metered(&self, file: File) -> Box<dyn Read + '_> {
+        let mut metered = Metered::new(file, &self.meter);
+        stream(move |buffer| metered.read(buffer))
     }
 
     fn file(&self, path: &str) -> Result<(File, String), FetchError> {
@@ -29,16 +45,10 @@ impl FolderFetch {
     }
 }
 
-impl Fetch for FolderFetch {
+impl Fetch for FolderFetch<'_> {
     fn get(&self, path: &str, limit: u64) -> Result<Vec<u8>, FetchError> {
         let (file, url) = self.file(path)?;
-        let mut bytes = Vec::new();
-        let read = file.take(limit + 1).read_to_end(&mut bytes);
-        read.map_err(|source| FetchError::Io { url: url.clone(), source })?;
-        if bytes.len() as u64 > limit {
-            return Err(FetchError::TooLong { url, limit });
-        }
-        Ok(bytes)
+        whole(&url, self.metered(file), limit)
     }
 
     fn open(
@@ -47,8 +57,13 @@ impl Fetch for FolderFetch {
         range: Option<std::ops::Range<u64>>,
     ) -> Result<Box<dyn Read + '_>, FetchError> {
         let (mut file, url) = self.file(path)?;
-        let Some(range) = range else { return Ok(Box::new(file)) };
-        file.seek(SeekFrom::Start(range.start)).map_err(|source| FetchError::Io { url, source })?;
-        Ok(Box::new(super::Exactly::new(file, range.end.saturating_sub(range.start))))
+        if let Some(range) = &range {
+            file.seek(SeekFrom::Start(range.start)).map_err(|source| FetchError::Io { url, source })?;
+        }
+        let file = self.metered(file);
+        Ok(match range {
+            Some(range) => exactly(file, range.end.saturating_sub(range.start)),
+            None => file,
+        })
     }
 }

@@ -81,9 +81,12 @@ pub fn into_memory(
     if target.length > limit {
         return Err(ObjectError::TooLong { name: name.to_owned(), length: target.length, limit });
     }
-    let mut bytes = Vec::new();
     let full = |source| ObjectError::Read { name: name.to_owned(), source };
-    copy_checked(fetch, name, target, &mut bytes, full)?;
+    let mut bytes = Vec::new();
+    from_any(fetch, &mut |fetch| {
+        bytes.clear();
+        copy_checked(fetch, name, target, &mut bytes, &full)
+    })?;
     Ok(bytes)
 }
 
@@ -131,7 +134,10 @@ pub fn unpacked(
 ) -> Result<File, ObjectError> {
     let failed = |source| scratch.failed(name, source);
     let mut packed = scratch.file(name)?;
-    copy_checked(fetch, name, target, &mut packed, failed)?;
+    from_any(fetch, &mut |fetch| {
+        packed.rewind().and_then(|()| packed.set_len(0)).map_err(failed)?;
+        copy_checked(fetch, name, target, &mut packed, &failed)
+    })?;
     packed.rewind().map_err(failed)?;
     let mut file = scratch.file(name)?;
     let mut hasher = Hasher::new();
@@ -158,14 +164,33 @@ pub fn unpacked(
     Ok(file)
 }
 
+/// Has `copy` take it from the site; where it is not what was signed, from another.
+fn from_any(
+    fetch: &dyn Fetch,
+    copy: &mut dyn FnMut(&dyn Fetch) -> Result<(), ObjectError>,
+) -> Result<(), ObjectError> {
+    let first = copy(fetch);
+    if !matches!(first, Err(ObjectError::Differs { .. })) || fetch.sites().len() < 2 {
+        return first;
+    }
+    for site in fetch.sites() {
+        match copy(site) {
+            Err(ObjectError::Differs { .. }) => site.set_back(),
+            Err(ObjectError::Fetch(_) | ObjectError::Read { .. }) => {}
+            other => return other,
+        }
+    }
+    first
+}
+
 /// Copies the object to `to`, and fails unless length and SHA-256 are as signed; `full` is the error
 /// when `to` takes no more.
 fn copy_checked(
     fetch: &dyn Fetch,
     name: &str,
     target: &Target,
-    to: &mut impl Write,
-    full: impl Fn(io::Error) -> ObjectError,
+    to: &mut dyn Write,
+    full: &dyn Fn(io::Error) -> ObjectError,
 ) -> Result<(), ObjectError> {
     let read = |source| ObjectError::Read { name: name.to_owned(), source };
     let differs = |what| ObjectError::Differs { name: name.to_owned(), what };
@@ -180,7 +205,7 @@ fn copy_checked(
         }
         length += n as u64;
         hasher.update(&buffer[..n]);
-        to.write_all(&buffer[..n]).map_err(&full)?;
+        to.write_all(&buffer[..n]).map_err(full)?;
     }
     if length != target.length {
         return Err(differs(if length < target.length { "it ends early" } else { "it is longer" }));

@@ -86,7 +86,7 @@ impl Large {
         Self { folder, manifest, index }
     }
 
-    fn fetch(&self) -> FolderFetch {
+    fn fetch(&self) -> FolderFetch<'static> {
         FolderFetch::new(self.folder.path().to_owned())
     }
 
