@@ -54,7 +54,8 @@ fn edeploy_ab(updater: &Path) -> Result<String, Box<dyn Error>> {
         |part| str::split_once(part, ":\n").ok_or_else(|| format!("a part of the help has no title: {part}"));
     let parts: Vec<(&str, &str)> = paragraphs.map(titled).collect::<Result<_, _>>()?;
     let titles: Vec<&str> = parts.iter().map(|(title, _)| *title).collect();
-    if titles != ["Looking", "Doing", "Options of every command", "Exit codes"] {
+    let limits = "Limits of list, test-upgrade, upgrade and install";
+    if titles != ["Looking", "Doing", "Options of every command", limits, "Exit codes"] {
         return Err(format!("the parts of the help are {titles:?}").into());
     }
     let (commands, tables) = parts.split_at(2);

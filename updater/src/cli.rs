@@ -1,11 +1,18 @@
 //! What may be typed: the command line as types. Nothing is done here.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use edeploy_format::name::{Role, Version};
 use edeploy_format::slot::Slot;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+use crate::fetch::Limits;
+
+mod amount;
+
+use amount::{BYTES, SECONDS, amount};
 
 /// One invocation.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,10 +32,12 @@ pub struct Common {
     pub disk: Option<PathBuf>,
     /// With `disk`: the slot that counts as the running one.
     pub booted: Option<Slot>,
-    /// The repository, instead of the one the slot remembers.
-    pub repo: Option<String>,
+    /// The repositories, the preferred one first, instead of those the slot remembers; none if it does.
+    pub repos: Vec<String>,
     /// Certificates to trust for https, in PEM.
     pub ca: Option<PathBuf>,
+    /// What fetching may take.
+    pub limits: Limits,
 }
 
 /// What to do.
@@ -79,6 +88,13 @@ pub enum Command {
     ProgramVersion,
 }
 
+impl Command {
+    /// Whether it asks a repository.
+    fn fetches(&self) -> bool {
+        matches!(self, Self::List | Self::Upgrade(_) | Self::TestUpgrade { .. } | Self::Install(_))
+    }
+}
+
 /// How a trial can end before its health checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrialEnd {
@@ -114,8 +130,8 @@ pub struct Install {
     pub profile: String,
     /// Host name to start with, instead of the role's.
     pub hostname: Option<String>,
-    /// The repository the machine shall take upgrades from, if not the one it is installed from.
-    pub later: Option<String>,
+    /// The repositories the machine shall take upgrades from, if not those it is installed from.
+    pub later: Vec<String>,
 }
 
 /// Why a command line is refused.
@@ -127,6 +143,11 @@ pub enum CliError {
     /// No such command.
     #[error("no such command: {0:?}")]
     Command(String),
+    /// A limit that is none.
+    #[error(
+        "{0:?}: a limit is a number of seconds, or of bytes with KiB, MiB, GiB, TiB or nothing behind it"
+    )]
+    Number(String),
     /// A command lacks something.
     #[error("{command} needs {what}")]
     Missing {
@@ -156,7 +177,7 @@ struct Typed {
     root: Option<PathBuf>,
     profile: Option<String>,
     hostname: Option<String>,
-    later: Option<String>,
+    later: Vec<String>,
 }
 
 const FLAGS: [&str; 4] = ["no-reboot", "retry", "wipe", "help"];
@@ -177,7 +198,7 @@ impl Cli {
                 Long("json") => typed.common.json = true,
                 Long("disk") => typed.common.disk = Some(parser.value()?.into()),
                 Long("booted") => typed.common.booted = Some(parser.value()?.parse()?),
-                Long("repo") => typed.common.repo = Some(parser.value()?.string()?),
+                Long("repo") => typed.common.repos.push(parser.value()?.string()?),
                 Long("ca") => typed.common.ca = Some(parser.value()?.into()),
                 Long("role") => typed.role = Some(parser.value()?.parse()?),
                 Long("version") if typed.words.is_empty() => typed.words.push("--version".into()),
@@ -185,7 +206,11 @@ impl Cli {
                 Long("root") => typed.root = Some(parser.value()?.into()),
                 Long("profile") => typed.profile = Some(parser.value()?.string()?),
                 Long("hostname") => typed.hostname = Some(parser.value()?.string()?),
-                Long("later") => typed.later = Some(parser.value()?.string()?),
+                Long("later") => typed.later.push(parser.value()?.string()?),
+                Long("max-rate") => typed.common.limits.rate = number(&mut parser, BYTES)?,
+                Long("max-bytes") => typed.common.limits.bytes = number(&mut parser, BYTES)?,
+                Long("stall") => typed.common.limits.stall = number(&mut parser, SECONDS)?,
+                Long("deadline") => typed.common.limits.deadline = number(&mut parser, SECONDS)?,
                 Long(other) => match FLAGS.iter().find(|flag| **flag == other) {
                     Some(flag) => typed.flags.push(flag),
                     None => return Err(arg.unexpected().into()),
@@ -195,6 +220,13 @@ impl Cli {
         }
         typed.cli()
     }
+}
+
+/// The number that follows an option.
+fn number(parser: &mut lexopt::Parser, units: &[(&str, u32)]) -> Result<Option<NonZeroU64>, CliError> {
+    let value = parser.value()?.string()?;
+    let number = amount(&value, units);
+    if number.is_none() { Err(CliError::Number(value)) } else { Ok(number) }
 }
 
 impl Typed {
@@ -216,7 +248,9 @@ impl Typed {
             self.root.map(|_| "--root".to_owned()),
             self.profile.map(|_| "--profile".to_owned()),
             self.hostname.map(|_| "--hostname".to_owned()),
-            self.later.map(|_| "--later".to_owned()),
+            self.later.first().map(|_| "--later".to_owned()),
+            (!command.fetches() && self.common.limits != Limits::default())
+                .then(|| "limit: it fetches nothing".to_owned()),
         ];
         if let Some(what) = left.into_iter().flatten().next() {
             return Err(CliError::Superfluous { command: name, what });
@@ -278,7 +312,7 @@ impl Typed {
 
     fn remember(&mut self) -> Result<Option<String>, CliError> {
         let profile = self.profile.take();
-        if profile.is_none() && self.common.repo.is_none() && self.common.ca.is_none() {
+        if profile.is_none() && self.common.repos.is_empty() && self.common.ca.is_none() {
             return Err(CliError::Missing {
                 command: "remember",
                 what: "--repo URL, --ca FILE or --profile TEXT",
@@ -292,7 +326,7 @@ impl Typed {
         if self.common.disk.is_none() {
             return Err(missing("--disk DEVICE_OR_FILE"));
         }
-        if self.common.repo.is_none() {
+        if self.common.repos.is_empty() {
             return Err(missing("--repo URL"));
         }
         Ok(Install {
@@ -302,60 +336,10 @@ impl Typed {
             wipe: self.flag("wipe"),
             profile: self.profile.take().unwrap_or_default(),
             hostname: self.hostname.take(),
-            later: self.later.take(),
+            later: std::mem::take(&mut self.later),
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Cli, CliError> {
-        Cli::parse(line.split_whitespace().map(OsString::from))
-    }
-
-    fn message(line: &str) -> String {
-        parse(line).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn what_is_typed_is_what_is_meant() {
-        let cli = parse("upgrade D12-1.0.1 --json --no-reboot").unwrap();
-        assert!(cli.common.json);
-        let version = "D12-1.0.1".parse().unwrap();
-        assert_eq!(cli.command, Command::Upgrade(Upgrade { version, retry: false, no_reboot: true }));
-        assert_eq!(parse("").unwrap().command, Command::Help(None));
-        assert_eq!(parse("upgrade --help").unwrap().command, Command::Help(Some("upgrade".to_owned())));
-        assert_eq!(parse("--version").unwrap().command, Command::ProgramVersion);
-    }
-
-    #[test]
-    fn an_image_can_stand_in_for_the_machine() {
-        let cli = parse("--disk d.img --booted b status").unwrap();
-        assert_eq!(cli.common.booted, Some(Slot::B));
-        assert_eq!(cli.common.disk, Some("d.img".into()));
-    }
-
-    #[test]
-    fn install_names_what_it_lacks() {
-        assert_eq!(message("install"), "install needs --disk DEVICE_OR_FILE");
-        assert_eq!(message("install --disk d --repo u --version 1"), "install needs --role ROLE");
-        let full = "install --disk d --repo u --role web --version 1 --root root.json --wipe";
-        let Command::Install(install) = parse(full).unwrap().command else { panic!("not install") };
-        assert!(install.wipe);
-        assert_eq!(install.version.as_str(), "1");
-    }
-
-    #[test]
-    fn what_is_too_much_is_named() {
-        assert_eq!(message("list --wipe"), "list takes no --wipe");
-        assert_eq!(message("status now"), "status takes no \"now\"");
-        assert_eq!(message("upgrade"), "upgrade needs a version");
-        assert_eq!(message("remember"), "remember needs --repo URL, --ca FILE or --profile TEXT");
-        assert_eq!(message("upgrade a b c"), "upgrade takes no \"b\"");
-        assert_eq!(message("frobnicate"), "no such command: \"frobnicate\"");
-        assert!(message("list --frobnicate").contains("--frobnicate"));
-        assert!(message("upgrade ../1").contains("is not a version"));
-    }
-}
+mod tests;

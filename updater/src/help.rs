@@ -45,10 +45,17 @@ Options of every command:
                         failure there is none, or its beginning
   --disk FILE           work on this disk or image, not on the running machine
   --booted a|b          with --disk: the slot that counts as the running one
-  --repo URL            the repository, instead of the one the slot remembers
+  --repo URL            the repository, instead of those the slot remembers; may be
+                        given again: where one fails, the next is asked
   --ca FILE             certificates to trust for https, in PEM
   -h, --help            this help; after a command, the help of that command
   -V, --version         the version of this program
+
+Limits of list, test-upgrade, upgrade and install:
+  --max-rate BYTES      bytes a second at most: 300000, 512KiB, 2GiB
+  --max-bytes BYTES     bytes in all at most; refused beforehand if not enough
+  --stall SECONDS       without a byte for so long, a connection counts as broken
+  --deadline SECONDS    fetch for so long at most
 
 Exit codes:
   0 done   1 failed   2 usage   3 refused in this state   4 no such role, version
@@ -119,13 +126,16 @@ pub fn of(command: &str) -> Option<&'static str> {
             --ca FILE         certificates to trust for https, now and later\n\
             --profile TEXT    remembered, and told to hooks\n\
             --hostname NAME   host name to start with\n\
-            --later URL       where the machine takes upgrades from, if not from --repo\n"
+            --later URL       where the machine takes upgrades from, if not from --repo;\n\
+            \x20                 as --repo, it may be given again\n"
         }
         "remember" => {
-            "Usage: edeploy-ab remember [--repo URL] [--ca FILE] [--profile TEXT]\n\n\
+            "Usage: edeploy-ab remember [--repo URL]... [--ca FILE] [--profile TEXT]\n\n\
             Changes for good what install left: where upgrades come from, which certificates\n\
-            to trust for https, and the profile that hooks are told. A new address without\n\
-            --ca trusts the system's certificates. Nothing is fetched; try `list` afterwards.\n"
+            to trust for https, and the profile that hooks are told. --repo replaces all\n\
+            addresses: give it for each of them, the preferred one first. New addresses\n\
+            without --ca trust the system's certificates. Nothing is fetched; try `list`\n\
+            afterwards.\n"
         }
         "version" | "role" | "profile" => {
             "Usage: edeploy-ab version|role|profile\n\n\

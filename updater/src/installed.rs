@@ -23,9 +23,10 @@ use crate::disk::sectors::Sectors;
 use crate::efi::Efi;
 use crate::esp::Esp;
 use crate::failure::{Failure, chain};
-use crate::fetch::{Fetch, Meter, open_repos};
+use crate::fetch::{Fetch, Meter, SystemClock, open_repos};
 use crate::journal::{Deployment, Journal};
 use crate::lock::Lock;
+use crate::progress::Progress;
 use crate::settings::{Settings, certificates};
 use crate::slot::{Kept, Tree};
 use crate::trust::{STATE_FOLDER, Store};
@@ -182,14 +183,19 @@ impl Installed {
         self.root.join("var")
     }
 
-    /// The site it takes versions from.
+    /// The sites it takes versions from; notes about them go to `progress`.
     ///
     /// # Errors
     /// If certificates cannot be read.
-    pub fn site(&self, common: &Common) -> Result<Box<dyn Fetch>, Failure> {
-        let repo = std::slice::from_ref(common.repo.as_ref().unwrap_or(&self.settings.repo));
+    pub fn site<'a>(
+        &self,
+        common: &Common,
+        progress: &'a dyn Progress,
+    ) -> Result<Box<dyn Fetch + 'a>, Failure> {
+        let remembered = self.settings.repos();
+        let repos = if common.repos.is_empty() { &remembered } else { &common.repos };
         let ca = common.ca.as_deref().map(certificates).transpose()?.or_else(|| self.settings.ca.clone());
-        Ok(open_repos(repo, ca.as_deref(), Meter::default())?)
+        Ok(open_repos(repos, ca.as_deref(), Meter::new(common.limits, &SystemClock, progress))?)
     }
 
     /// The EFI variables, on the machine this process runs on.

@@ -69,15 +69,21 @@ pub fn plan_install(wanted: &Wanted, fetch: &dyn Fetch) -> Result<Planned, Failu
     Ok(Planned { plan, room: plan.need.fits(Slot::A, wanted.head.slot_size) })
 }
 
-/// Says what it will cost, and refuses what will not fit.
+/// Says what it will cost, and refuses what will not fit or is more than may come.
 ///
 /// # Errors
-/// [`Exit::Space`].
-pub fn announce(planned: &Planned, wanted: &Wanted, progress: &dyn Progress) -> Result<(), Failure> {
+/// [`Exit::Space`] or [`Exit::Refused`].
+pub fn announce(
+    planned: &Planned,
+    wanted: &Wanted,
+    fetch: &dyn Fetch,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
     let plan = &planned.plan;
     let [download, write, copy] = [plan.download.bytes, plan.written(), plan.copied].map(size);
     let version = &wanted.head.version;
     progress
         .note(&format!("{version}: {download} to download, {write} to write ({copy} from the running slot)"));
-    planned.room.map_err(|e| Failure::new(Exit::Space, e))
+    planned.room.map_err(|e| Failure::new(Exit::Space, e))?;
+    Ok(fetch.allows(plan.download.bytes)?)
 }

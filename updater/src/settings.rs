@@ -22,8 +22,12 @@ const LIMIT: u64 = 1 << 20;
 /// The set-up of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// The address of the site.
+    /// The address of the site that is asked first.
     pub repo: String,
+    /// Those of the sites asked after it, in this order. Beside `repo`, not in it: an older program in the other
+    /// slot reads `repo` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
     /// What the machine was installed as, for hooks and people; may be empty.
     #[serde(default)]
     pub profile: String,
@@ -65,6 +69,14 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// The addresses of all sites, the preferred one first.
+    #[must_use]
+    pub fn repos(&self) -> Vec<String> {
+        let mut repos = self.mirrors.clone();
+        repos.insert(0, self.repo.clone());
+        repos
+    }
+
     /// Those of a slot.
     ///
     /// # Errors
@@ -107,7 +119,8 @@ impl Settings {
 }
 
 fn parse(text: &str, file: &Path) -> Result<Settings, SettingsError> {
-    serde_json::from_str(text).map_err(|e| SettingsError::Form { file: file.to_owned(), source: e.into() })
+    serde_json::from_slice(text.as_bytes())
+        .map_err(|e| SettingsError::Form { file: file.to_owned(), source: e.into() })
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -130,17 +143,22 @@ pub fn certificates(file: &Path) -> Result<String, Failure> {
     text.map_err(|e| Failure::new(Exit::Usage, format!("reading the certificates {}: {e}", file.display())))
 }
 
-/// An address that means the same from anywhere: a relative folder is made absolute.
+/// The first of `repos` and the others, each an address that means the same from anywhere: a relative folder is
+/// made absolute.
 ///
 /// # Errors
-/// [`Exit::Usage`] if there is no working folder it could lie in.
-pub fn lasting(repo: &str) -> Result<String, Failure> {
-    if repo.contains("://") {
-        return Ok(repo.to_owned());
+/// [`Exit::Usage`] if there is none, or no working folder it could lie in.
+pub fn lasting(repos: &[String]) -> Result<(String, Vec<String>), Failure> {
+    let mut all = repos.to_vec();
+    for repo in all.iter_mut().filter(|repo| !repo.contains("://")) {
+        let path = std::path::absolute(&*repo);
+        let path = path.map_err(|e| Failure::new(Exit::Usage, format!("the folder {repo:?}: {e}")))?;
+        *repo = path.to_string_lossy().into_owned();
     }
-    let path = std::path::absolute(repo);
-    let path = path.map_err(|e| Failure::new(Exit::Usage, format!("the folder {repo:?}: {e}")))?;
-    Ok(path.to_string_lossy().into_owned())
+    if all.is_empty() {
+        return Err(Failure::new(Exit::Usage, "no repository is given"));
+    }
+    Ok((all.remove(0), all))
 }
 
 #[cfg(test)]
@@ -149,8 +167,20 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_the_same_from_everywhere() {
-        assert_eq!(lasting("https://a/b").unwrap(), "https://a/b");
-        assert_eq!(lasting("/srv/site").unwrap(), "/srv/site");
-        assert_eq!(lasting("site").unwrap(), std::env::current_dir().unwrap().join("site").to_str().unwrap());
+        let here = std::env::current_dir().unwrap().join("site").to_str().unwrap().to_owned();
+        let typed = ["https://a/b", "site", "/srv/site"].map(str::to_owned);
+        assert_eq!(lasting(&typed).unwrap(), (typed[0].clone(), vec![here, typed[2].clone()]));
+        assert!(lasting(&[]).is_err());
+    }
+
+    #[test]
+    fn one_repository_is_written_as_it_always_was_and_several_beside_it() {
+        let old = r#"{"repo":"http://a","profile":""}"#;
+        let mut settings = parse(old, Path::new(NAME)).unwrap();
+        assert_eq!((settings.repos(), settings.text()), (vec!["http://a".to_owned()], old.into()));
+        settings.mirrors = vec!["http://b".to_owned()];
+        let text = String::from_utf8(settings.text()).unwrap();
+        assert_eq!(text, r#"{"repo":"http://a","mirrors":["http://b"],"profile":""}"#);
+        assert_eq!(parse(&text, Path::new(NAME)).unwrap().repos(), ["http://a", "http://b"]);
     }
 }

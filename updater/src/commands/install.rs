@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::{Common, Install};
 use crate::failure::Failure;
-use crate::fetch::{Meter, open_repos};
+use crate::fetch::{Meter, SystemClock, open_repos};
 use crate::host::linux::{Blank, Coming, Linux};
 use crate::host::run as run_host;
 use crate::lock::Lock;
@@ -27,20 +27,24 @@ const SOURCES: u64 = match option_env!("EDEPLOY_SOURCES") {
 };
 
 pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
-    let (Some(disk), Some(repo)) = (&common.disk, &common.repo) else {
-        return Err(Failure::new(Exit::Usage, "install needs --disk and --repo"));
+    let Some(disk) = &common.disk else {
+        return Err(Failure::new(Exit::Usage, "install needs --disk"));
     };
     must_be_bootable(disk)?;
     let _lock = Lock::disk(disk)?;
     let progress = super::progress(common);
     let ca = common.ca.as_deref().map(certificates).transpose()?;
-    let later = lasting(install.later.as_ref().unwrap_or(repo))?;
+    let repos = &common.repos;
+    let (repo, mirrors) = lasting(if install.later.is_empty() { repos } else { &install.later })?;
+    let settings = Settings { repo, mirrors, profile: install.profile.clone(), ca };
+    let ca = settings.ca.as_deref();
     // What the machine is to remember is wrong now or never.
-    open_repos(std::slice::from_ref(&later), ca.as_deref(), Meter::default())?;
-    let fetch = open_repos(std::slice::from_ref(repo), ca.as_deref(), Meter::default())?;
+    open_repos(&settings.repos(), ca, Meter::default())?;
+    let fetch = open_repos(repos, ca, Meter::new(common.limits, &SystemClock, &*progress))?;
     let first = Store::anchor(&install.root)?;
     let expiry = super::now(SOURCES, &*progress);
-    let trusted = Trusted::refresh(&*fetch, &[first], &install.role, expiry)?;
+    let (stores, role, version) = (&[first], &install.role, Some(&install.version));
+    let trusted = Trusted::current(&*fetch, stores, role, expiry, version, &*progress)?;
     let scratch = std::env::temp_dir();
     let wanted = Wanted::fetch(
         &*fetch,
@@ -50,8 +54,7 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
         Scratch(&scratch),
         &*progress,
     )?;
-    announce(&plan_install(&wanted, &*fetch)?, &wanted, &*progress)?;
-    let settings = Settings { repo: later, profile: install.profile.clone(), ca };
+    announce(&plan_install(&wanted, &*fetch)?, &wanted, &*fetch, &*progress)?;
     let blank = Blank { disk, install, settings: &settings };
     let coming = Coming { wanted: &wanted, fetch: &*fetch };
     let mut host = Linux::blank(blank, coming, &*progress)?;

@@ -13,9 +13,10 @@ use crate::trust::Trusted;
 pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let progress = super::progress(common);
     let installed = super::look(common)?;
-    let fetch = installed.site(common)?;
+    let fetch = installed.site(common, &*progress)?;
     let expiry = super::now(installed.head.built, &*progress);
-    let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
+    let (stores, role) = (installed.stores(), &installed.head.role);
+    let trusted = Trusted::current(&*fetch, &stores, role, expiry, None, &*progress)?;
     let versions = trusted.versions();
     let mut rows = Vec::new();
     let mut lines = vec![format!("{:<24} {:>6}  {:<20}  {}", "VERSION", "SERIAL", "BUILT", "HERE")];

@@ -19,9 +19,10 @@ pub(super) fn run(common: &Common, profile: Option<&String>) -> Result<Exit, Fai
         return Err(Failure::new(Exit::Refused, text));
     }
     let mut settings = installed.settings.clone();
-    if let Some(repo) = &common.repo {
-        // An address and the certificates that go with it are one thing.
-        (settings.repo, settings.ca) = (lasting(repo)?, None);
+    if !common.repos.is_empty() {
+        // Addresses and the certificates that go with them are one thing.
+        (settings.repo, settings.mirrors) = lasting(&common.repos)?;
+        settings.ca = None;
     }
     if let Some(file) = &common.ca {
         settings.ca = Some(certificates(file)?);
@@ -31,13 +32,11 @@ pub(super) fn run(common: &Common, profile: Option<&String>) -> Result<Exit, Fai
     }
     settings.remember(installed.root())?;
     let (repo, profile, own_ca) = (&settings.repo, &settings.profile, settings.ca.is_some());
-    let json = json!({ "repo": repo, "profile": profile, "ca": own_ca });
+    let json = json!({ "repo": repo, "mirrors": settings.mirrors, "profile": profile, "ca": own_ca });
     let trusts = if own_ca { "those that were given" } else { "the system's" };
-    let lines = [
-        format!("repository    {repo}"),
-        format!("certificates  {trusts}"),
-        format!("profile       {profile}"),
-    ];
+    let mut lines = vec![format!("repository    {repo}")];
+    lines.extend(settings.mirrors.iter().map(|mirror| format!("mirror        {mirror}")));
+    lines.extend([format!("certificates  {trusts}"), format!("profile       {profile}")]);
     super::answer_done(common, &json, &lines);
     Ok(Exit::Done)
 }

@@ -95,6 +95,7 @@ impl Seen<'_> {
             "role": head.role, "version": head.version, "slot": self.installed.slot().to_string(),
             "manifest": self.installed.options.manifest.to_string(), "trial": self.trial(),
             "profile": self.installed.settings.profile, "repo": self.installed.settings.repo,
+            "mirrors": self.installed.settings.mirrors,
             "volatile": self.installed.volatile(), "next": self.next,
             "entries": self.entries.iter().map(entry).collect::<Vec<_>>(),
             "fell_back": self.fell_back(), "upgrade": self.upgrade(),
@@ -115,6 +116,7 @@ impl Seen<'_> {
             format!("manifest    {}", self.installed.options.manifest),
             format!("repository  {}", self.installed.settings.repo),
         ];
+        text.extend(self.installed.settings.mirrors.iter().map(|mirror| format!("mirror      {mirror}")));
         if let Some(reason) = self.installed.volatile() {
             text.push(format!("WARNING     /var is volatile: {}", reason.trim()));
         }

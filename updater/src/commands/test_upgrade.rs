@@ -20,9 +20,10 @@ use crate::wanted::Wanted;
 pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let progress = super::progress(common);
     let installed = super::look(common)?;
-    let fetch = installed.site(common)?;
+    let fetch = installed.site(common, &*progress)?;
     let expiry = super::now(installed.head.built, &*progress);
-    let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
+    let (stores, role) = (installed.stores(), &installed.head.role);
+    let trusted = Trusted::current(&*fetch, &stores, role, expiry, Some(version), &*progress)?;
     let (scratch, architecture) = (std::env::temp_dir(), &installed.head.architecture);
     let mut wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
     wanted.fetch_delta(&*fetch, &installed.head.version, installed.options.manifest, Scratch(&scratch))?;
@@ -44,8 +45,13 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let rule = wanted.rule(&installed.head)?;
     let hooks: Vec<&str> = Hook::ALL.iter().filter(|h| rule.hook(**h).is_some()).map(|h| h.name()).collect();
     let fits = esp.is_ok() && room.is_ok();
-    let no_room = || Verdict { exit: Exit::Space, text: "refused: there is no room".to_owned() };
-    let verdict = if verdict.exit == Exit::Done && !fits { no_room() } else { verdict };
+    let refused = |exit, why: &dyn std::fmt::Display| Verdict { exit, text: format!("refused: {why}") };
+    let verdict = match fetch.allows(plan.download.bytes) {
+        _ if verdict.exit != Exit::Done => verdict,
+        _ if !fits => refused(Exit::Space, &"there is no room"),
+        Err(e) => refused(Exit::Refused, &e),
+        Ok(()) => verdict,
+    };
     let esp_bytes: u64 = objects.iter().map(|(_, length)| length).sum();
     let json = json!({
         "from": installed.head.version, "to": version, "slot": installed.slot().other().to_string(),

@@ -64,10 +64,11 @@ fn bring(
     progress: &dyn Progress,
     to: &mut Option<Deployment>,
 ) -> Result<Brought, Failure> {
-    let fetch = installed.site(common)?;
+    let fetch = installed.site(common, progress)?;
     let expiry = super::now(installed.head.built, progress);
-    let trusted = Trusted::refresh(&*fetch, &installed.stores(), &installed.head.role, expiry)?;
-    installed.stores()[0].save(&trusted)?;
+    let (stores, role) = (installed.stores(), &installed.head.role);
+    let trusted = Trusted::current(&*fetch, &stores, role, expiry, Some(&upgrade.version), progress)?;
+    stores[0].save(&trusted)?;
     let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
     let mut wanted =
         Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), progress)?;
@@ -78,7 +79,7 @@ fn bring(
         slot: installed.slot().other(),
         generation: None,
     });
-    announce(&plan(installed, &wanted, &*fetch, &mut |_, _| ())?, &wanted, progress)?;
+    announce(&plan(installed, &wanted, &*fetch, &mut |_, _| ())?, &wanted, &*fetch, progress)?;
     let goal = Goal::Upgrade { manifest: wanted.digest(), retry: upgrade.retry };
     let coming = Coming { wanted: &wanted, fetch: &*fetch };
     let mut host = Linux::installed(installed, Some(coming), progress);

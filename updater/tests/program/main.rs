@@ -15,6 +15,7 @@ mod documented;
 mod full;
 mod journal;
 mod lab;
+mod limits;
 mod set_up;
 #[path = "../support/site.rs"]
 mod site;
