@@ -12,7 +12,7 @@ use crate::version::Version;
 const PLANNED: &str = "… bytes would come in all, --max-bytes allows …";
 
 /// A tree with 256 KiB that no compression makes less.
-fn large(version: &str) -> Version {
+pub(crate) fn large(version: &str) -> Version {
     let mut tree = tree(version);
     let noise: Vec<u8> = (0..8192_u32).flat_map(|n| Digest::of(&n.to_le_bytes()).0).collect();
     tree.file("etc/noise", &noise);

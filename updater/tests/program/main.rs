@@ -12,6 +12,7 @@ mod bad_site;
 mod bad_state;
 mod clock;
 mod documented;
+mod dying;
 mod full;
 mod journal;
 mod lab;
