@@ -6,6 +6,7 @@
 //! for a million files. Nothing here trusts a name, an owner or a byte that the slot already holds.
 
 mod carry;
+mod choice;
 mod drift;
 mod entry;
 mod fill;

@@ -4,8 +4,8 @@
 //! 1. `clear`: what is not exactly right is removed; the content of files is hashed, never trusted;
 //! 2. `make`: folders and links are made, files copied from the running slot where it has them, and
 //!    what it has not is noted;
-//! 3. `patch`: what a delta makes from the running slot, where there is one that spares bytes;
-//! 4. `contents`: the rest comes from the pack, each frame and each content checked;
+//! 3. `contents`: what the pack brings for fewer bytes comes from there, each frame and each content checked;
+//! 4. `patch`: the rest is made by the delta from what is there by now; where that cannot be, `contents` again;
 //! 5. `finish`: hard links, then folders from the inside out, with their times last.
 //!
 //! There is no journal: a file that a crash left half written does not hash right, so running it again completes the
@@ -26,10 +26,11 @@ use std::io;
 
 use edeploy_format::delta::patch::PatchError;
 use edeploy_format::digest::Digest;
-use edeploy_format::manifest::ManifestError;
+use edeploy_format::manifest::{ManifestError, Record};
 use edeploy_format::path::TreePath;
 use edeploy_format::repack::RepackError;
 
+use super::choice::Choice;
 use super::frames::{Frames, FramesError};
 use super::index::{Index, manifest};
 use super::merge::MergeError;
@@ -156,10 +157,20 @@ impl Filling<'_> {
         self.progress.stage(stage, bytes.saturating_sub(filled.kept));
         let mut needs = self.make(&mut filled)?;
         self.progress.done();
-        self.patch(&mut needs, &mut filled)?;
+        let choice = self.choice(&needs)?;
+        let mut by_delta = needs.clone();
+        by_delta.retain(|record| Ok::<_, FillError>(is_chosen(&choice, record)))?;
+        needs.retain(|record| Ok::<_, FillError>(!is_chosen(&choice, record)))?;
+        // First, because what the delta makes may be made of it.
         self.fetch(&needs, &mut filled)?;
+        self.patch(&mut by_delta, &mut filled)?;
+        self.fetch(&by_delta, &mut filled)?;
         half::sweep(self.slot)?;
         self.finish()?;
         Ok(filled)
     }
+}
+
+fn is_chosen(choice: &Choice, record: &Record) -> bool {
+    record.content().is_some_and(|(_, content)| choice.has(&content))
 }

@@ -86,7 +86,12 @@ struct Story {
 }
 
 fn story() -> Story {
-    let (old_text, old_large) = (text(1, 90_000), noise(2, 200_000));
+    story_with(200_000, true)
+}
+
+/// The same with a large file of this length, which the delta sends whole unless it is `patched`.
+fn story_with(large: usize, patched: bool) -> Story {
+    let (old_text, old_large) = (text(1, 90_000), noise(2, large));
     let (mut new_text, mut new_large) = (old_text.clone(), old_large.clone());
     new_text.splice(500..600, b"news".repeat(25));
     new_large.iter_mut().step_by(900).for_each(|byte| *byte ^= 1);
@@ -103,7 +108,8 @@ fn story() -> Story {
     let mut delta = Delta::default();
     let plain = |bytes: &[u8]| View::from(Digest::of(bytes));
     delta.add(&new_view, &new_open, (&[old_view], &old_open), 20_000);
-    delta.add(&plain(&new_large), &new_large, (&[plain(&old_large)], &old_large), 30_000);
+    let base = if patched { &old_large[..] } else { b"header old" };
+    delta.add(&plain(&new_large), &new_large, (&[plain(base)], base), 30_000);
     let bases = [plain(b"header old"), plain(&new_large)];
     delta.add(&plain(&archive), &archive, (&bases, &[b"header old", &new_large[..]].concat()), 50_000);
     Story { one, two, delta }
@@ -133,6 +139,19 @@ fn packed_contents_and_archives_of_the_new_tree_are_made() {
     let filled = story.upgrade(&a, &b, &story.server(u64::MAX)).unwrap();
     assert_clean(&b, &story.two);
     assert_eq!((filled.fetched, filled.downloaded), (0, story.delta.bytes.len() as u64));
+}
+
+#[test]
+fn what_the_pack_has_for_fewer_bytes_comes_from_there_before_archives_are_made_of_it() {
+    // So large that what lies between two frames is not fetched with them.
+    let story = story_with(600_000, false);
+    let (disk_a, disk_b) = (Disk::new(), Disk::new());
+    let (a, b) = (disk_a.mount(), disk_b.mount());
+    fill(&a, &story.one);
+    let filled = story.upgrade(&a, &b, &story.server(u64::MAX)).unwrap();
+    assert_clean(&b, &story.two);
+    assert_eq!((filled.fetched, filled.patched), (600_000, story.two.head.bytes - 600_000));
+    assert!(filled.downloaded < story.delta.bytes.len() as u64);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Third pass: what the machine can make itself, contents of the delta, from those that it has.
 //!
 //! A base is hashed before it is patched, and what comes out is held to the manifest as everything else is. A
-//! content whose base cannot be had is left to the pack. The delta is used where it is fewer bytes than the frames of
-//! the pack that it spares.
+//! content whose base cannot be had is left to the pack.
 
 use std::io::Seek;
 
@@ -15,23 +14,31 @@ use super::base::Bases;
 use super::contents::Contents;
 use super::half::{self, Half};
 use super::{FillError, Filled, Filling};
+use crate::slot::choice::Choice;
 use crate::slot::entry::Shape;
 use crate::slot::frames::{Made, cost};
 use crate::slot::index::Index;
 use crate::slot::tree::{Tree, fault};
 
 impl<'a> Filling<'a> {
+    /// What of `needs` the delta makes.
+    pub(super) fn choice(&self, needs: &Index<'a>) -> Result<Choice, FillError> {
+        let (Some(delta), Some(_)) = (self.delta, self.running) else { return Ok(Choice::default()) };
+        let left = Half::left::<Piece>(self.slot, delta.index)?.map(|half| (half.made, half.at));
+        let wants = |piece: &Piece| Ok(!Half::has(left, piece) && needs.has(&piece.view.content)?);
+        Ok(Choice::new(delta.index, &wants, self.pack.index, needs)?)
+    }
+
     /// Makes what the delta makes of `needs`, which are then less.
     pub(super) fn patch(&self, needs: &mut Index<'a>, filled: &mut Filled) -> Result<(), FillError> {
         let (Some(delta), Some(running)) = (self.delta, self.running) else { return Ok(()) };
+        if needs.is_empty() {
+            return Ok(());
+        }
         let left = Half::left::<Piece>(self.slot, delta.index)?;
         let has = left.as_ref().map(|half| (half.made, half.at));
         let wants = |piece: &Piece| Ok(!Half::has(has, piece) && needs.has(&piece.view.content)?);
         let download = cost(delta.index, &wants)?.bytes;
-        let from_pack = |piece: &edeploy_format::pack::Piece| needs.has(&piece.content);
-        if download == 0 || download >= cost(self.pack.index, &from_pack)?.bytes {
-            return Ok(());
-        }
         self.progress.stage("patching", download);
         let (plain, unpacked) = match left {
             Some(half) if half.made.is_unpacked => (None, Some(half)),

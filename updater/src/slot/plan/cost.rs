@@ -7,6 +7,7 @@ use edeploy_format::repack::Form;
 use edeploy_format::{delta, pack};
 
 use super::{INACTIVE, NEW, Plan, PlanError, Planning, RUNNING, of};
+use crate::slot::choice::Choice;
 use crate::slot::entry::Shape;
 use crate::slot::frames::{FramesError, cost, read};
 use crate::slot::index::{Index, manifest};
@@ -57,13 +58,11 @@ impl Planning<'_> {
         if needs.is_empty() {
             return Ok(());
         }
-        let by_pack = cost::<pack::Piece>(self.pack_index, &|piece| needs.has(&piece.content))?;
         if let Some(index) = self.running.and(self.delta_index) {
-            let by_delta = cost::<delta::Piece>(index, &|piece| needs.has(&piece.view.content))?;
-            if (1..by_pack.bytes).contains(&by_delta.bytes) {
-                plan.by_delta = by_delta;
-                self.by_delta(plan, index, &mut needs)?;
-            }
+            let wants = |piece: &delta::Piece| needs.has(&piece.view.content);
+            let choice = Choice::new(index, &wants, self.pack_index, &needs)?;
+            plan.by_delta = cost::<delta::Piece>(index, &|piece| Ok(choice.has(&piece.view.content)))?;
+            self.by_delta(plan, index, &choice, &mut needs)?;
         }
         let rest = cost::<pack::Piece>(self.pack_index, &|piece| needs.has(&piece.content))?;
         plan.download = rest + plan.by_delta;
@@ -71,30 +70,30 @@ impl Planning<'_> {
     }
 
     /// Takes what the delta makes out of `needs`.
-    fn by_delta(&self, plan: &mut Plan, index: &File, needs: &mut Index<'_>) -> Result<(), PlanError> {
-        let (mut made, mut scratch) = (Vec::new(), 0);
+    fn by_delta(
+        &self,
+        plan: &mut Plan,
+        index: &File,
+        choice: &Choice,
+        needs: &mut Index<'_>,
+    ) -> Result<(), PlanError> {
+        let mut scratch = 0;
         let mut frames = read::<delta::Piece>(index)?;
         while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
-            for piece in frame.pieces {
+            for piece in frame.pieces.iter().filter(|piece| choice.has(&piece.view.content)) {
                 let unpacked = |view: &delta::View| view.form.as_ref().map_or(0, Form::length);
                 let views = piece.bases.iter().chain([&piece.view]);
                 scratch = views.map(unpacked).sum::<u64>().max(scratch);
-                if piece.offset == 0 {
-                    made.push(piece.view.content.prefix());
-                }
             }
         }
-        made.sort_unstable();
-        let is_made = |record: &Record| {
-            record.content().is_some_and(|(_, digest)| made.binary_search(&digest.prefix()).is_ok())
-        };
+        plan.need.scratch(scratch);
+        let is_made = |record: &Record| record.content().is_some_and(|(_, content)| choice.has(&content));
         for record in needs.records() {
             let record = record.map_err(of(NEW))?;
             plan.patched += record.content().map_or(0, |(size, _)| if is_made(&record) { size } else { 0 });
         }
         needs.retain(|record| Ok::<_, ManifestError>(!is_made(record))).map_err(of(NEW))?;
         plan.fetched -= plan.patched;
-        plan.need.scratch(scratch);
         Ok(())
     }
 
