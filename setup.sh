@@ -29,18 +29,23 @@ command -v cargo >/dev/null || {
   exit 1
 }
 
-missing=
-for package in $packages; do
-  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
+lacking() {
+  for package in $packages; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || printf ' %s' "$package"
+  done
+}
+
+# Twice, because a package of another release may have to go for those of this one: it is installed anew then.
+for _ in 1 2; do
+  missing=$(lacking)
+  [ -n "$missing" ] || break
   say "installing Debian packages:$missing"
   as_root=
   [ "$(id -u)" = 0 ] || as_root=sudo
   $as_root apt-get update -q
   # shellcheck disable=SC2086
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-fi
+done
 
 for tool in just cargo-deny; do
   command -v "$tool" >/dev/null && continue
