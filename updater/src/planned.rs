@@ -53,8 +53,10 @@ pub fn plan(
     let inactive = inactive.as_ref().and_then(|(tree, manifest)| Some((tree, manifest.as_ref()?)));
     let (manifest, pack_index) = (&wanted.manifest, wanted.pack(fetch).index);
     let delta_index = wanted.delta(fetch).map(|delta| delta.index);
-    let plan = Planning { manifest, pack_index, delta_index, kept: &kept, running, inactive }.run(on)?;
-    let room = plan.need.fits(spare, installed.place.layout.slot(spare).size);
+    let partition = installed.place.layout.slot(spare).size;
+    let planning = Planning { manifest, pack_index, delta_index, partition, kept: &kept, running, inactive };
+    let plan = planning.run(on)?;
+    let room = plan.need.fits(spare, partition);
     Ok(Planned { plan, room })
 }
 
@@ -65,8 +67,10 @@ pub fn plan(
 pub fn plan_install(wanted: &Wanted, fetch: &dyn Fetch) -> Result<Planned, Failure> {
     let (manifest, pack_index, kept) = (&wanted.manifest, wanted.pack(fetch).index, &Kept::nothing());
     let (running, inactive, delta_index) = (None, None, None);
-    let plan = Planning { manifest, pack_index, delta_index, kept, running, inactive }.run(&mut |_, _| ())?;
-    Ok(Planned { plan, room: plan.need.fits(Slot::A, wanted.head.slot_size) })
+    let partition = wanted.head.slot_size;
+    let planning = Planning { manifest, pack_index, delta_index, partition, kept, running, inactive };
+    let plan = planning.run(&mut |_, _| ())?;
+    Ok(Planned { plan, room: plan.need.fits(Slot::A, partition) })
 }
 
 /// Says what it will cost, and refuses what will not fit or is more than may come.

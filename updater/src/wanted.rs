@@ -6,17 +6,16 @@ use std::io::{BufReader, Seek};
 use edeploy_format::delta::{self, IndexReader};
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
-use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::{Head, Reader};
 use edeploy_format::name::{Architecture, Object, Version};
 use edeploy_format::transition::{Rule, Transition};
 use edeploy_format::tuf::{Contents, Listed};
 
 use crate::failure::Failure;
-use crate::fetch::{Fetch, FetchError};
+use crate::fetch::Fetch;
 use crate::progress::Progress;
 use crate::slot::{Frames, survey};
-use crate::trust::{ObjectError, Scratch, Trusted, into_memory, unpacked};
+use crate::trust::{Scratch, Trusted, into_memory, unpacked};
 
 /// What an upgrade writes beside that, into its journal: a few lines, or all of it anew.
 const JOURNAL: u64 = crate::journal::LIMIT;
@@ -84,38 +83,45 @@ impl Wanted {
     }
 
     /// Fetches and checks the index of the delta from the version `from` with the manifest `running`, if it is
-    /// published.
-    ///
-    /// # Errors
-    /// As [`Wanted::fetch`]; that a mirror lacks it is none.
+    /// published. A delta is only a saving: where it does not do, that is told, and the pack does.
     pub fn fetch_delta(
         &mut self,
         fetch: &dyn Fetch,
         from: &Version,
         running: Digest,
         scratch: Scratch<'_>,
-    ) -> Result<(), Failure> {
+        progress: &dyn Progress,
+    ) {
+        match self.delta_index(fetch, from, running, scratch) {
+            Ok(delta) => self.delta = delta,
+            Err(failure) => progress.note(&format!("no delta from {from}: {failure}")),
+        }
+    }
+
+    fn delta_index(
+        &self,
+        fetch: &dyn Fetch,
+        from: &Version,
+        running: Digest,
+        scratch: Scratch<'_>,
+    ) -> Result<Option<(File, String)>, Failure> {
         let (trusted, version) = (&self.trusted, &self.published.version);
-        let Ok((name, target)) = trusted.object(Object::DeltaIndex(from), version) else { return Ok(()) };
+        let Ok((name, target)) = trusted.object(Object::DeltaIndex(from), version) else { return Ok(None) };
         let (delta, published) = trusted.object(Object::Delta(from), version)?;
         let path = format!("targets/{}", published.file(&delta));
         let contents: Contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
         let needed = contents.size.saturating_add(target.length);
         scratch.must_have(&format!("the index of the delta from {from}"), needed)?;
-        let index = match unpacked(fetch, &name, target, contents, scratch) {
-            Err(ObjectError::Fetch(FetchError::NotFound { .. })) => return Ok(()),
-            index => index?,
-        };
-        let head = match IndexReader::new(BufReader::new(&index)) {
-            // A later format, for later versions of this program: the pack is for all.
-            Err(IndexError::Magic(_)) => return Ok(()),
-            opened => opened?.0,
-        };
+        let index = unpacked(fetch, &name, target, contents, scratch)?;
+        let (head, mut frames) = IndexReader::new(BufReader::new(&index))?;
         // Another tree of that version runs: it was published anew, and the delta is not for us.
-        if head == (delta::Head { from: running, to: self.digest() }) {
-            self.delta = Some((index, path));
+        if head != (delta::Head { from: running, to: self.digest() }) {
+            return Ok(None);
         }
-        Ok(())
+        // To its end: a form of a later program is found now.
+        while frames.next_frame()?.is_some() {}
+        drop(frames);
+        Ok(Some((index, path)))
     }
 
     /// The delta from what runs, if there is one.

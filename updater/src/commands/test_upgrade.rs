@@ -26,7 +26,8 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let trusted = Trusted::current(&*fetch, &stores, role, expiry, Some(version), &*progress)?;
     let (scratch, architecture) = (std::env::temp_dir(), &installed.head.architecture);
     let mut wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
-    wanted.fetch_delta(&*fetch, &installed.head.version, installed.options.manifest, Scratch(&scratch))?;
+    let (from, running) = (&installed.head.version, installed.options.manifest);
+    wanted.fetch_delta(&*fetch, from, running, Scratch(&scratch), &*progress);
     let mut paths = common.json.then(|| super::Stream::begin("paths")).transpose()?;
     let mut told = Ok(());
     let Planned { plan, room } = plan(&installed, &wanted, &*fetch, &mut |change, path| {

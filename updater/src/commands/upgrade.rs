@@ -72,7 +72,8 @@ fn bring(
     let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
     let mut wanted =
         Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), progress)?;
-    wanted.fetch_delta(&*fetch, &installed.head.version, installed.options.manifest, Scratch(&scratch))?;
+    let (from, running) = (&installed.head.version, installed.options.manifest);
+    wanted.fetch_delta(&*fetch, from, running, Scratch(&scratch), progress);
     *to = Some(Deployment {
         version: Some(upgrade.version.clone()),
         manifest: wanted.digest(),

@@ -7,10 +7,10 @@
 use std::fs::File;
 
 use edeploy_format::digest::Digest;
+use edeploy_format::repack::Form;
 use edeploy_format::{delta, pack};
 
 use super::frames::{FramesError, Wants, cost, read};
-use super::index::Index;
 
 /// The contents that the delta makes, by the first bytes of their digests.
 #[derive(Debug, Default)]
@@ -18,23 +18,26 @@ pub(super) struct Choice(Vec<u64>);
 
 impl Choice {
     pub(super) fn has(&self, content: &Digest) -> bool {
-        self.0.binary_search(&content.prefix()).is_ok()
+        self.has_prefix(content.prefix())
     }
 
-    /// Chooses for the contents of `needs`; `wants` are the pieces of the delta that would be fetched for them.
+    pub(super) fn has_prefix(&self, prefix: u64) -> bool {
+        self.0.binary_search(&prefix).is_ok()
+    }
+
+    /// Chooses among what is wanted of delta and pack. Scratch files may take `room` at once.
     pub(super) fn new(
-        delta: &File,
-        wants: Wants<'_, delta::Piece>,
-        pack: &File,
-        needs: &Index<'_>,
+        delta: (&File, Wants<'_, delta::Piece>),
+        pack: (&File, Wants<'_, pack::Piece>),
+        room: u64,
     ) -> Result<Self, FramesError> {
-        let mix = Self::of(delta, wants, needs, &prices(pack, needs)?)?;
-        let all = Self::of(delta, wants, needs, &[])?;
+        let mix = Self::of(delta, room, &prices(pack)?)?;
+        let all = Self::of(delta, room, &[])?;
         let (mut least, mut best) = (u64::MAX, Self::default());
         for choice in [Self::default(), all, mix] {
-            let by_delta = |piece: &delta::Piece| Ok(choice.has(&piece.view.content) && wants(piece)?);
-            let by_pack = |piece: &pack::Piece| Ok(!choice.has(&piece.content) && needs.has(&piece.content)?);
-            let bytes = cost(delta, &by_delta)?.bytes + cost(pack, &by_pack)?.bytes;
+            let by_delta = |piece: &delta::Piece| Ok(choice.has(&piece.view.content) && delta.1(piece)?);
+            let by_pack = |piece: &pack::Piece| Ok(!choice.has(&piece.content) && pack.1(piece)?);
+            let bytes = cost(delta.0, &by_delta)?.bytes + cost(pack.0, &by_pack)?.bytes;
             if bytes < least {
                 (least, best) = (bytes, choice);
             }
@@ -44,32 +47,38 @@ impl Choice {
 
     /// The contents of stretches that cost less than their `prices`; all where there are no prices.
     fn of(
-        delta: &File,
-        wants: Wants<'_, delta::Piece>,
-        needs: &Index<'_>,
+        (index, wants): (&File, Wants<'_, delta::Piece>),
+        room: u64,
         prices: &[(u64, u64)],
     ) -> Result<Self, FramesError> {
         let (mut chosen, mut stretch) = (Vec::new(), Stretch::default());
-        let mut frames = read::<delta::Piece>(delta)?;
+        let mut frames = read::<delta::Piece>(index)?;
         while let Some(frame) = frames.next_frame()? {
             let first = frame.pieces.first().map(|piece| piece.view.content);
             if first != stretch.last {
-                stretch.end(prices, &mut chosen);
+                stretch.end(room, prices, &mut chosen);
             }
             stretch.last = frame.pieces.last().map(|piece| piece.view.content);
             let mut fetched = false;
             for piece in &frame.pieces {
-                if needs.has(&piece.view.content)? {
+                if wants(piece)? {
+                    fetched = true;
                     stretch.contents.push(piece.view.content.prefix());
-                    fetched |= wants(piece)?;
+                    stretch.scratch = stretch.scratch.max(scratch(piece));
                 }
             }
             stretch.cost += if fetched { u64::from(frame.compressed) } else { 0 };
         }
-        stretch.end(prices, &mut chosen);
+        stretch.end(room, prices, &mut chosen);
         chosen.sort_unstable();
         Ok(Self(chosen))
     }
+}
+
+/// Bytes of the unpacked forms that a piece is made of and belongs to.
+fn scratch(piece: &delta::Piece) -> u64 {
+    let unpacked = |view: &delta::View| view.form.as_ref().map_or(0, Form::length);
+    piece.bases.iter().chain([&piece.view]).map(unpacked).sum()
 }
 
 /// Frames of the delta that are fetched together or not at all.
@@ -77,32 +86,33 @@ impl Choice {
 struct Stretch {
     contents: Vec<u64>,
     cost: u64,
+    scratch: u64,
     last: Option<Digest>,
 }
 
 impl Stretch {
-    /// Its contents are chosen if it costs less than the pack would for them.
-    fn end(&mut self, prices: &[(u64, u64)], chosen: &mut Vec<u64>) {
-        let Self { mut contents, cost, .. } = std::mem::take(self);
+    /// Its contents are chosen if it costs less than the pack would for them, and there is room.
+    fn end(&mut self, room: u64, prices: &[(u64, u64)], chosen: &mut Vec<u64>) {
+        let Self { mut contents, cost, scratch, .. } = std::mem::take(self);
         contents.dedup();
         let price = |content: &u64| {
             let at = prices.binary_search_by_key(content, |(content, _)| *content);
             at.map_or(0, |at| prices[at].1)
         };
-        if prices.is_empty() || cost < contents.iter().map(price).sum() {
+        if scratch <= room && (prices.is_empty() || cost < contents.iter().map(price).sum()) {
             chosen.append(&mut contents);
         }
     }
 }
 
-/// What each needed content costs of the pack, sorted.
-fn prices(pack: &File, needs: &Index<'_>) -> Result<Vec<(u64, u64)>, FramesError> {
+/// What each wanted content costs of the pack, sorted.
+fn prices((index, wants): (&File, Wants<'_, pack::Piece>)) -> Result<Vec<(u64, u64)>, FramesError> {
     let mut prices: Vec<(u64, u64)> = Vec::new();
-    let mut frames = read::<pack::Piece>(pack)?;
+    let mut frames = read::<pack::Piece>(index)?;
     while let Some(frame) = frames.next_frame()? {
         let mut needed = Vec::new();
         for piece in &frame.pieces {
-            if needs.has(&piece.content)? {
+            if wants(piece)? {
                 needed.push((piece.content.prefix(), u64::from(piece.length)));
             }
         }

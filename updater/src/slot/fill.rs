@@ -26,15 +26,16 @@ use std::io;
 
 use edeploy_format::delta::patch::PatchError;
 use edeploy_format::digest::Digest;
-use edeploy_format::manifest::{ManifestError, Record};
+use edeploy_format::manifest::ManifestError;
 use edeploy_format::path::TreePath;
 use edeploy_format::repack::RepackError;
 
-use super::choice::Choice;
+use self::half::Lefts;
 use super::frames::{Frames, FramesError};
 use super::index::{Index, manifest};
 use super::merge::MergeError;
 use super::tree::{Fault, Tree};
+use crate::fetch::FetchError;
 use crate::progress::Progress;
 
 /// Files are copied in pieces of this length.
@@ -104,8 +105,8 @@ pub enum FillError {
     /// The pack lacks a content.
     #[error("the pack does not hold the content of {0}")]
     Missing(TreePath),
-    /// The pack's pieces make another content than the manifest's.
-    #[error("the pack's content for {0} is not what the manifest says")]
+    /// The pieces make another content than the manifest's.
+    #[error("what came for {0} is not what the manifest says")]
     Content(TreePath),
     /// A patch of the delta.
     #[error("the delta")]
@@ -126,7 +127,7 @@ pub enum FillError {
     #[error("a scratch file on the slot")]
     Scratch(#[from] io::Error),
     /// Pieces of one content that do not follow one another.
-    #[error("the pack index holds the pieces of {0} out of order")]
+    #[error("the index holds the pieces of {0} out of order")]
     Order(TreePath),
 }
 
@@ -150,6 +151,8 @@ impl Filling<'_> {
         self.progress.stage("checking what the slot holds", bytes);
         self.clear(&mut filled)?;
         self.progress.done();
+        // What is not gone on with goes before anything else takes its room.
+        let lefts = Lefts::find(self)?;
         let stage = match self.running {
             Some(_) => "copying from the running slot",
             None => "making folders and links",
@@ -157,20 +160,33 @@ impl Filling<'_> {
         self.progress.stage(stage, bytes.saturating_sub(filled.kept));
         let mut needs = self.make(&mut filled)?;
         self.progress.done();
-        let choice = self.choice(&needs)?;
-        let mut by_delta = needs.clone();
-        by_delta.retain(|record| Ok::<_, FillError>(is_chosen(&choice, record)))?;
-        needs.retain(|record| Ok::<_, FillError>(!is_chosen(&choice, record)))?;
+        let choice = self.choice(&needs, &lefts)?;
+        let mut by_delta = needs.take(|prefix| choice.has_prefix(prefix));
         // First, because what the delta makes may be made of it.
-        self.fetch(&needs, &mut filled)?;
-        self.patch(&mut by_delta, &mut filled)?;
-        self.fetch(&by_delta, &mut filled)?;
+        self.fetch(&needs, &lefts, &mut filled)?;
+        self.patch(&by_delta, &lefts, &mut filled)?;
+        self.missing(&mut by_delta)?;
+        self.fetch(&by_delta, &lefts, &mut filled)?;
         half::sweep(self.slot)?;
         self.finish()?;
         Ok(filled)
     }
 }
 
-fn is_chosen(choice: &Choice, record: &Record) -> bool {
-    record.content().is_some_and(|(_, content)| choice.has(&content))
+impl FillError {
+    /// Whether it comes of the delta: then the pack does without.
+    fn is_of_the_delta(&self) -> bool {
+        let is_full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        match self {
+            Self::Patch(_) | Self::Piece(_) | Self::Form { .. } | Self::Content(_) | Self::Order(_) => true,
+            Self::Frames(error) => match error {
+                FramesError::Index(_) | FramesError::Digest { .. } | FramesError::Decompress { .. } => true,
+                FramesError::Fetch(error) => matches!(error, FetchError::NotFound { .. }),
+                FramesError::Manifest(_) | FramesError::Read { .. } => false,
+            },
+            Self::Scratch(error) => is_full(error),
+            Self::Slot(fault) => is_full(&fault.source),
+            Self::Manifest(_) | Self::Running(_) | Self::Missing(_) => false,
+        }
+    }
 }

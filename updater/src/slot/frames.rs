@@ -103,6 +103,9 @@ pub(super) trait Part: Piece {
 
     /// The digest of those bytes, if it is not that of all.
     fn proof(&self) -> Option<Digest>;
+
+    /// Whether bytes that lie there count only when there is one.
+    const NEEDS_PROOF: bool;
 }
 
 /// A content, or its unpacked form.
@@ -128,6 +131,8 @@ impl Part for pack::Piece {
     fn proof(&self) -> Option<Digest> {
         None
     }
+
+    const NEEDS_PROOF: bool = false;
 }
 
 impl Part for delta::Piece {
@@ -146,6 +151,8 @@ impl Part for delta::Piece {
     fn proof(&self) -> Option<Digest> {
         self.proof
     }
+
+    const NEEDS_PROOF: bool = true;
 }
 
 impl std::ops::Add for Download {

@@ -147,6 +147,13 @@ impl<'m> Index<'m> {
         self.entries.iter().map(|(_, offset)| self.record(*offset))
     }
 
+    /// Takes out the records whose content is `wanted`, asked by the first bytes of its digest.
+    pub(super) fn take(&mut self, wanted: impl Fn(u64) -> bool) -> Self {
+        let (taken, kept) = self.entries.iter().partition(|(prefix, _)| wanted(*prefix));
+        self.entries = kept;
+        Self { manifest: self.manifest, entries: taken }
+    }
+
     /// Keeps the records that are `wanted`.
     pub(super) fn retain<E: std::convert::From<ManifestError>>(
         &mut self,

@@ -31,6 +31,8 @@ pub struct Planning<'a> {
     pub pack_index: &'a File,
     /// The verified index of the delta from what runs, if one is published.
     pub delta_index: Option<&'a File>,
+    /// The partition of the inactive slot, in bytes.
+    pub partition: u64,
     /// The rules of the transition.
     pub kept: &'a Kept,
     /// The running slot, if there is one.

@@ -47,6 +47,7 @@ fn plan(
         manifest: &new.manifest,
         pack_index: &new.index,
         delta_index: None,
+        partition: u64::MAX,
         kept,
         running,
         inactive,

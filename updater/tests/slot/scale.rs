@@ -137,7 +137,15 @@ fn memory_stays_flat_for_many_files() {
         let running = Some(PlannedFrom { tree: &running, manifest: &old.manifest, index: &index });
         let inactive = Some((&slot, &old.manifest));
         let (manifest, pack_index) = (&new.manifest, &new.index);
-        let planning = Planning { manifest, pack_index, delta_index: None, kept: &kept, running, inactive };
+        let planning = Planning {
+            manifest,
+            pack_index,
+            delta_index: None,
+            partition: 0,
+            kept: &kept,
+            running,
+            inactive,
+        };
         println!("  {:?}", planning.run(&mut |_, _| ()).unwrap());
     });
     measured("upgrade", || {

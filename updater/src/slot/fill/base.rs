@@ -118,6 +118,9 @@ impl<'a> Bases<'a> {
 fn opened(tree: &Tree, record: &Record, content: &Digest, buffer: &mut [u8]) -> Option<(u64, File)> {
     let (size, _) = record.content()?;
     let file = tree.open(record.path.as_bytes()).ok()?;
+    if file.metadata().is_ok_and(|found| !found.is_file() || found.len() != size) {
+        return None;
+    }
     let (mut hasher, mut at) = (Hasher::new(), 0);
     while let Ok(n @ 1..) = file.read_at(buffer, at) {
         hasher.update(&buffer[..n]);

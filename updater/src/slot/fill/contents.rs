@@ -1,4 +1,4 @@
-//! Fourth pass: what the machine does not have comes from the pack, and goes to every path that needs it.
+//! Third pass: what the machine does not have comes from the pack, and goes to every path that needs it.
 //!
 //! A content's pieces follow one another in the pack; it is hashed as they come, gets its first path when it is whole,
 //! and is copied from there to the others once its digest is right. A file counts as there only when the
@@ -12,10 +12,10 @@ use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::manifest::Record;
 use edeploy_format::pack::Piece;
 
-use super::half::{self, Half};
+use super::half::{self, Half, Lefts};
 use super::{BUFFER, FillError, Filled, Filling};
 use crate::slot::entry::Shape;
-use crate::slot::frames::{Made, cost};
+use crate::slot::frames::{Made, Part, cost};
 use crate::slot::index::Index;
 use crate::slot::restore::Meta;
 use crate::slot::sparse;
@@ -36,8 +36,8 @@ struct Partial {
 pub(super) struct Contents<'a> {
     slot: &'a Tree,
     needs: &'a Index<'a>,
-    /// What an earlier run left half made.
-    left: Option<Half>,
+    /// What earlier runs left half made.
+    lefts: Lefts,
     partial: Option<Partial>,
     /// Whether what an earlier run had begun came out wrong: it must be fetched again, from its beginning.
     pub(super) again: bool,
@@ -48,17 +48,20 @@ pub(super) struct Contents<'a> {
 }
 
 impl Filling<'_> {
-    pub(super) fn fetch(&self, needs: &Index<'_>, filled: &mut Filled) -> Result<(), FillError> {
+    pub(super) fn fetch(
+        &self,
+        needs: &Index<'_>,
+        lefts: &Lefts,
+        filled: &mut Filled,
+    ) -> Result<(), FillError> {
         if needs.is_empty() {
             return Ok(());
         }
-        let left = Half::left::<Piece>(self.slot, self.pack.index)?;
-        let has = left.as_ref().map(|half| (half.made, half.at));
-        let wants = |piece: &Piece| Ok(!Half::has(has, piece) && needs.has(&piece.content)?);
+        let wants = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.content)?);
         let download = cost(self.pack.index, &wants)?.bytes;
         filled.downloaded += download;
         self.progress.stage("fetching", download);
-        let mut contents = Contents::new(self.slot, needs, left);
+        let mut contents = Contents::new(self.slot, needs, lefts.clone());
         self.pack.fetch::<Piece, FillError>(
             &wants,
             |bytes| self.progress.advance(bytes),
@@ -67,7 +70,7 @@ impl Filling<'_> {
                 for piece in &frame.pieces {
                     let (own, others) = rest.split_at(piece.length as usize);
                     if wants(piece)? {
-                        contents.put(&piece.content, piece.offset, own)?;
+                        contents.put(piece, own)?;
                     }
                     rest = others;
                 }
@@ -77,30 +80,36 @@ impl Filling<'_> {
         filled.fetched += contents.bytes;
         if contents.again {
             let mut rest = needs.clone();
-            rest.retain(|record| Ok::<_, FillError>(self.slot.stat(record.path.as_bytes())?.is_none()))?;
-            return self.fetch(&rest, filled);
+            self.missing(&mut rest)?;
+            return self.fetch(&rest, &Lefts::default(), filled);
         }
         contents.check_complete()?;
         self.progress.done();
         Ok(())
     }
+
+    /// Keeps what is not there yet.
+    pub(super) fn missing(&self, needs: &mut Index<'_>) -> Result<(), FillError> {
+        needs.retain(|record| Ok(self.slot.stat(record.path.as_bytes())?.is_none()))
+    }
 }
 
 impl<'a> Contents<'a> {
-    /// Nothing has come yet of `needs`, but what is `left` of an earlier run.
-    pub(super) fn new(slot: &'a Tree, needs: &'a Index<'a>, left: Option<Half>) -> Self {
+    /// Nothing has come yet of `needs`, but what earlier runs left.
+    pub(super) fn new(slot: &'a Tree, needs: &'a Index<'a>, lefts: Lefts) -> Self {
         let (partial, again, files, bytes, buffer) = (None, false, 0, 0, vec![0; BUFFER]);
-        Self { slot, needs, left, partial, again, files, bytes, buffer }
+        Self { slot, needs, lefts, partial, again, files, bytes, buffer }
     }
 }
 
 impl Contents<'_> {
-    /// The next bytes of a content that is needed.
-    pub(super) fn put(&mut self, content: &Digest, offset: u64, bytes: &[u8]) -> Result<(), FillError> {
+    /// The bytes of the next piece of a content that is needed.
+    pub(super) fn put<P: Part>(&mut self, piece: &P, bytes: &[u8]) -> Result<(), FillError> {
+        let (content, offset) = (piece.content(), piece.span().start);
         let mut partial = match self.partial.take() {
             Some(partial) if partial.is_next(content, offset) => partial,
             Some(partial) => return Err(FillError::Order(partial.record.path)),
-            None => match self.begin(content, offset, bytes.len() as u64)? {
+            None => match self.begin(piece)? {
                 Some(partial) => partial,
                 None => return self.make(content, |to| Ok(to.write_all(bytes)?)),
             },
@@ -117,18 +126,18 @@ impl Contents<'_> {
         self.end(partial)
     }
 
-    /// What a content is gathered in; `None` if its first bytes are all of it.
-    fn begin(&mut self, content: &Digest, offset: u64, length: u64) -> Result<Option<Partial>, FillError> {
-        let record = self.first(content)?;
+    /// What a content is gathered in; `None` if its first piece is all of it.
+    fn begin<P: Part>(&mut self, piece: &P) -> Result<Option<Partial>, FillError> {
+        let record = self.first(piece.content())?;
         let size = record.content().map_or(0, |(size, _)| size);
-        let made = Made { content: *content, is_unpacked: false };
-        let half = match self.left.take_if(|half| half.made == made && half.at == offset) {
+        let (made, span) = (Made { content: *piece.content(), is_unpacked: false }, piece.span());
+        let half = match self.lefts.take::<P>(self.slot, made, span.start)? {
             Some(half) => half,
-            None if offset != 0 => return Err(FillError::Order(record.path)),
-            None if length >= size => return Ok(None),
+            None if span.start != 0 => return Err(FillError::Order(record.path)),
+            None if span.end >= size => return Ok(None),
             None => Half::new(self.slot, made)?,
         };
-        let (hasher, resumed) = (half.hasher(&mut self.buffer)?, offset > 0);
+        let (hasher, resumed) = (half.hasher(&mut self.buffer)?, span.start > 0);
         Ok(Some(Partial { record, size, half, hasher, resumed }))
     }
 
@@ -138,15 +147,15 @@ impl Contents<'_> {
         first.ok_or(FillError::Piece(*content))
     }
 
-    /// The half that is whole gets its path.
+    /// The half that is whole gets its path, after all others have their copies: until then it is there.
     fn end(&mut self, partial: Partial) -> Result<(), FillError> {
         let Partial { record, size, half, hasher, resumed } = partial;
-        let digest = hasher.finish();
-        if record.content() == Some((size, digest)) {
+        if record.content() == Some((size, hasher.finish())) {
+            self.complete(&record, &half.file)?;
             self.slot.rename(&half::path(half.made), record.path.as_bytes())?;
-            return self.complete(&record, &half.file);
+            return Ok(self.slot.restore_new(record.path.as_bytes(), &Meta::from(&record))?);
         }
-        self.slot.remove(&half::path(half.made), Shape::File)?;
+        Half::remove(self.slot, half.made)?;
         self.again |= resumed;
         if resumed { Ok(()) } else { Err(FillError::Content(record.path)) }
     }
@@ -162,21 +171,21 @@ impl Contents<'_> {
         let size = record.content().map_or(0, |(size, _)| size);
         let file = self.slot.create(path)?;
         file.set_len(size).map_err(fault("sizing", path))?;
-        let mut whole = Whole { file: &file, hasher: Hasher::new(), at: 0, size };
+        let mut whole = Whole { file: &file, hasher: Hasher::new(), at: 0, size, too_long: false };
         let written = write(&mut whole);
-        let right = (whole.at, whole.hasher.finish()) == (size, *content);
+        let right = !whole.too_long && (whole.at, whole.hasher.finish()) == (size, *content);
         if written.is_err() || !right {
             self.slot.remove(path, Shape::File)?;
             written?;
             return Err(FillError::Content(record.path));
         }
-        self.complete(&record, &file)
+        self.complete(&record, &file)?;
+        Ok(self.slot.restore_new(path, &Meta::from(&record))?)
     }
 
-    /// The content is right at its first path.
+    /// The content is right in `file`: that is the first path's, or will be; the others get copies.
     fn complete(&mut self, first: &Record, file: &File) -> Result<(), FillError> {
         let Some((size, digest)) = first.content() else { return Ok(()) };
-        self.slot.restore_new(first.path.as_bytes(), &Meta::from(first))?;
         self.count(size);
         for other in self.needs.find(&digest).skip(1) {
             let other = other?;
@@ -190,7 +199,7 @@ impl Contents<'_> {
     /// Gives up what was begun and not ended: it is made otherwise.
     pub(super) fn abandon(&mut self) -> Result<(), Fault> {
         let Some(partial) = self.partial.take() else { return Ok(()) };
-        self.slot.remove(&half::path(partial.half.made), Shape::File)
+        Half::remove(self.slot, partial.half.made)
     }
 
     fn count(&mut self, size: u64) {
@@ -243,12 +252,15 @@ pub(super) struct Whole<'f> {
     hasher: Hasher,
     at: u64,
     size: u64,
+    too_long: bool,
 }
 
 impl Write for Whole<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() as u64 > self.size - self.at {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        // What is more than the manifest says is dropped, and the content is not right then.
+        self.too_long |= bytes.len() as u64 > self.size - self.at;
+        if self.too_long {
+            return Ok(bytes.len());
         }
         self.hasher.update(bytes);
         sparse::write_at(self.file, bytes, self.at)?;

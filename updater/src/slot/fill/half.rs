@@ -9,8 +9,9 @@ use std::os::unix::fs::FileExt;
 
 use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::manifest::SLOT_FOLDER;
+use edeploy_format::{delta, pack};
 
-use super::FillError;
+use super::{FillError, Filling};
 use crate::slot::entry::Shape;
 use crate::slot::frames::{FramesError, Made, Part, read};
 use crate::slot::sparse;
@@ -44,35 +45,15 @@ impl Half {
         Ok(Self { made, file: slot.create(&path(made))?, at: 0 })
     }
 
-    /// What an earlier run left of what `index` makes: as many of its pieces as are there and right, but not the
-    /// last of all, so that there is one to go on with.
-    pub(super) fn left<P: Part>(slot: &Tree, index: &File) -> Result<Option<Self>, FillError> {
-        let Some(made) = found(slot)? else { return Ok(None) };
+    /// What an earlier run left, as far as it is to be kept.
+    fn resume(slot: &Tree, made: Made, at: u64) -> Result<Self, Fault> {
         let file = slot.reopen(&path(made))?;
-        let length = file.metadata().map_err(fault("looking at", &path(made)))?.len();
-        let (mut before, mut at, mut goes_on, mut bytes) = (0, 0, false, Vec::new());
-        let mut frames = read::<P>(index)?;
-        while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
-            for piece in frame.pieces.iter().filter(|piece| piece.made() == made) {
-                let span = piece.span();
-                if span.start == at && span.end <= length && is_right(piece, &file, &mut bytes) {
-                    (before, at) = (at, span.end);
-                } else {
-                    goes_on = true;
-                }
-            }
-        }
-        let at = if goes_on { at } else { before };
-        if at == 0 {
-            return Ok(None);
-        }
         file.set_len(at).map_err(fault("cutting", &path(made)))?;
-        Ok(Some(Self { made, file, at }))
+        Ok(Self { made, file, at })
     }
 
-    /// Whether it has what a piece makes already.
-    pub(super) fn has<P: Part>(left: Option<(Made, u64)>, piece: &P) -> bool {
-        left.is_some_and(|(made, at)| piece.made() == made && piece.span().end <= at)
+    pub(super) fn remove(slot: &Tree, made: Made) -> Result<(), Fault> {
+        slot.remove(&path(made), Shape::File)
     }
 
     /// Appends bytes; a block of zeros becomes a hole.
@@ -98,39 +79,101 @@ impl Half {
     }
 }
 
+/// What earlier runs left, and how much of it is of use: to the pack, to the delta.
+#[derive(Clone, Default)]
+pub(super) struct Lefts(Vec<(Made, [u64; 2])>);
+
+impl Lefts {
+    /// Looks at what is there; what nothing goes on with is removed.
+    pub(super) fn find(filling: &Filling<'_>) -> Result<Self, FillError> {
+        let mut lefts = Vec::new();
+        for made in found(filling.slot)? {
+            let by_pack = usable::<pack::Piece>(filling.slot, made, filling.pack.index)?;
+            let by_delta = match filling.delta {
+                Some(delta) => usable::<delta::Piece>(filling.slot, made, delta.index)?,
+                None => 0,
+            };
+            if by_pack + by_delta == 0 {
+                Half::remove(filling.slot, made)?;
+            } else {
+                lefts.push((made, [by_pack, by_delta]));
+            }
+        }
+        Ok(Self(lefts))
+    }
+
+    fn at<P: Part>(&self, made: Made) -> u64 {
+        let left = self.0.iter().find(|(one, _)| *one == made);
+        left.map_or(0, |(_, [by_pack, by_delta])| if P::NEEDS_PROOF { *by_delta } else { *by_pack })
+    }
+
+    /// Whether what a piece makes is there.
+    pub(super) fn has<P: Part>(&self, piece: &P) -> bool {
+        piece.span().end <= self.at::<P>(piece.made())
+    }
+
+    /// The one that goes on at `offset`.
+    pub(super) fn take<P: Part>(
+        &mut self,
+        slot: &Tree,
+        made: Made,
+        offset: u64,
+    ) -> Result<Option<Half>, Fault> {
+        if offset == 0 || self.at::<P>(made) != offset {
+            return Ok(None);
+        }
+        self.0.retain(|(one, _)| *one != made);
+        Half::resume(slot, made, offset).map(Some)
+    }
+}
+
+/// How much of what is there are pieces of `index` that are there and right, but not the last of all, so that there
+/// is one to go on with.
+fn usable<P: Part>(slot: &Tree, made: Made, index: &File) -> Result<u64, FillError> {
+    let file = slot.open(&path(made))?;
+    let length = file.metadata().map_err(fault("looking at", &path(made)))?.len();
+    let (mut before, mut at, mut goes_on, mut bytes) = (0, 0, false, Vec::new());
+    let mut frames = read::<P>(index)?;
+    while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
+        for piece in frame.pieces.iter().filter(|piece| piece.made() == made) {
+            let span = piece.span();
+            if span.start == at && span.end <= length && is_right(piece, &file, &mut bytes) {
+                (before, at) = (at, span.end);
+            } else {
+                goes_on = true;
+            }
+        }
+    }
+    Ok(if goes_on { at } else { before })
+}
+
 fn is_right<P: Part>(piece: &P, file: &File, bytes: &mut Vec<u8>) -> bool {
-    let Some(proof) = piece.proof() else { return true };
+    let Some(proof) = piece.proof() else { return !P::NEEDS_PROOF };
     let span = piece.span();
     bytes.resize(usize::try_from(span.end - span.start).unwrap_or(0), 0);
     file.read_exact_at(bytes, span.start).is_ok() && Digest::of(bytes) == proof
 }
 
-/// The one that is there; if several are, something else went wrong, and none counts.
-fn found(slot: &Tree) -> Result<Option<Made>, Fault> {
-    let mut found = Vec::new();
+/// All that are there; what has such a name and is none goes.
+fn found(slot: &Tree) -> Result<Vec<Made>, Fault> {
+    let mut halves = Vec::new();
     if slot.stat(SLOT_FOLDER.as_bytes())?.is_none_or(|found| found.shape != Shape::Folder) {
-        return Ok(None);
+        return Ok(halves);
     }
     for (name, shape) in &slot.list(SLOT_FOLDER.as_bytes())? {
         let Some(rest) = name.strip_prefix(PREFIX.as_bytes()) else { continue };
         let text = std::str::from_utf8(rest).unwrap_or_default();
         let (content, is_unpacked) =
             text.strip_suffix("-unpacked").map_or((text, false), |text| (text, true));
-        found.push((content.parse().ok().map(|content| Made { content, is_unpacked }), name.to_vec(), shape));
+        match content.parse() {
+            Ok(content) if shape == Shape::File => halves.push(Made { content, is_unpacked }),
+            _ => slot.remove(&[SLOT_FOLDER.as_bytes(), b"/", name].concat(), shape)?,
+        }
     }
-    if let [(Some(made), _, Shape::File)] = found[..] {
-        return Ok(Some(made));
-    }
-    for (_, name, shape) in found {
-        slot.remove(&[SLOT_FOLDER.as_bytes(), b"/", &name].concat(), shape)?;
-    }
-    Ok(None)
+    Ok(halves)
 }
 
 /// Removes what nothing goes on with.
 pub(super) fn sweep(slot: &Tree) -> Result<(), Fault> {
-    match found(slot)? {
-        Some(made) => slot.remove(&path(made), Shape::File),
-        None => Ok(()),
-    }
+    found(slot)?.into_iter().try_for_each(|made| Half::remove(slot, made))
 }

@@ -1,4 +1,4 @@
-//! Third pass: what the machine can make itself, contents of the delta, from those that it has.
+//! Fourth pass: what the machine can make itself, contents of the delta, from those that it has.
 //!
 //! A base is hashed before it is patched, and what comes out is held to the manifest as everything else is. A
 //! content whose base cannot be had is left to the pack.
@@ -8,49 +8,71 @@ use std::io::Seek;
 use edeploy_format::delta::patch::Patch;
 use edeploy_format::delta::{Piece, patches};
 use edeploy_format::digest::Digest;
+use edeploy_format::pack;
 use edeploy_format::repack::{self, Form, RepackError};
 
 use super::base::Bases;
 use super::contents::Contents;
-use super::half::{self, Half};
-use super::{FillError, Filled, Filling};
+use super::half::{self, Half, Lefts};
+use super::{FillError, Filled, Filling, Running};
+use crate::failure::Failure;
 use crate::slot::choice::Choice;
-use crate::slot::entry::Shape;
-use crate::slot::frames::{Made, cost};
+use crate::slot::frames::{Frames, Made, cost};
 use crate::slot::index::Index;
 use crate::slot::tree::{Tree, fault};
 
 impl<'a> Filling<'a> {
-    /// What of `needs` the delta makes.
-    pub(super) fn choice(&self, needs: &Index<'a>) -> Result<Choice, FillError> {
+    /// What of `needs` the delta makes, with the scratch files that the slot has room for.
+    pub(super) fn choice(&self, needs: &Index<'a>, lefts: &Lefts) -> Result<Choice, FillError> {
         let (Some(delta), Some(_)) = (self.delta, self.running) else { return Ok(Choice::default()) };
-        let left = Half::left::<Piece>(self.slot, delta.index)?.map(|half| (half.made, half.at));
-        let wants = |piece: &Piece| Ok(!Half::has(left, piece) && needs.has(&piece.view.content)?);
-        Ok(Choice::new(delta.index, &wants, self.pack.index, needs)?)
+        let found = self.slot.room()?;
+        let mut room = found.f_bavail.saturating_mul(found.f_frsize);
+        for record in needs.records() {
+            room = room.saturating_sub(record?.content().map_or(0, |(size, _)| size));
+        }
+        let by_delta = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content)?);
+        let by_pack = |piece: &pack::Piece| Ok(!lefts.has(piece) && needs.has(&piece.content)?);
+        Ok(Choice::new((delta.index, &by_delta), (self.pack.index, &by_pack), room)?)
     }
 
-    /// Makes what the delta makes of `needs`, which are then less.
-    pub(super) fn patch(&self, needs: &mut Index<'a>, filled: &mut Filled) -> Result<(), FillError> {
-        let (Some(delta), Some(running)) = (self.delta, self.running) else { return Ok(()) };
-        if needs.is_empty() {
+    /// Makes what the delta makes of `needs`. Where it does not do, the pack will.
+    pub(super) fn patch(
+        &self,
+        needs: &Index<'a>,
+        lefts: &Lefts,
+        filled: &mut Filled,
+    ) -> Result<(), FillError> {
+        let (Some(delta), Some(running), false) = (self.delta, self.running, needs.is_empty()) else {
             return Ok(());
+        };
+        match self.patch_by(delta, running, needs, lefts, filled) {
+            Err(error) if error.is_of_the_delta() => {
+                let error = Failure::from(error);
+                self.progress.note(&format!("not patched, fetched whole: {error}"));
+                Ok(half::sweep(self.slot)?)
+            }
+            done => done,
         }
-        let left = Half::left::<Piece>(self.slot, delta.index)?;
-        let has = left.as_ref().map(|half| (half.made, half.at));
-        let wants = |piece: &Piece| Ok(!Half::has(has, piece) && needs.has(&piece.view.content)?);
+    }
+
+    fn patch_by(
+        &self,
+        delta: Frames<'_>,
+        running: Running<'a>,
+        needs: &Index<'a>,
+        lefts: &Lefts,
+        filled: &mut Filled,
+    ) -> Result<(), FillError> {
+        let wants = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content)?);
         let download = cost(delta.index, &wants)?.bytes;
         self.progress.stage("patching", download);
-        let (plain, unpacked) = match left {
-            Some(half) if half.made.is_unpacked => (None, Some(half)),
-            half => (half, None),
-        };
         let mut patching = Patching {
             slot: self.slot,
-            contents: Contents::new(self.slot, needs, plain),
+            contents: Contents::new(self.slot, needs, lefts.clone()),
             bases: Bases::new(self, running, delta.index, &wants, filled.drifted)?,
             without: None,
             made: Vec::new(),
-            left: unpacked,
+            lefts: lefts.clone(),
             half: None,
         };
         delta.fetch::<Piece, FillError>(
@@ -67,7 +89,7 @@ impl<'a> Filling<'a> {
         filled.drifted = patching.bases.drifted;
         filled.downloaded += download;
         self.progress.done();
-        needs.retain(|record| Ok::<_, FillError>(self.slot.stat(record.path.as_bytes())?.is_none()))
+        Ok(())
     }
 }
 
@@ -78,8 +100,8 @@ struct Patching<'a> {
     /// A content whose bases cannot be had.
     without: Option<Digest>,
     made: Vec<u8>,
-    /// The unpacked form that an earlier run began.
-    left: Option<Half>,
+    /// What earlier runs left half made.
+    lefts: Lefts,
     /// The unpacked form that is being made.
     half: Option<Half>,
 }
@@ -100,7 +122,7 @@ impl Patching<'_> {
             return Err(FillError::Piece(content));
         }
         match &piece.view.form {
-            None => self.contents.put(&content, piece.offset, &self.made),
+            None => self.contents.put(piece, &self.made),
             Some(form) => self.unpacked(&content, form, piece.offset),
         }
     }
@@ -112,7 +134,7 @@ impl Patching<'_> {
         let mut half = match self.half.take() {
             Some(half) if goes_on(&half) => half,
             Some(_) => return Err(FillError::Piece(*content)),
-            None => match self.left.take_if(|half| goes_on(half)) {
+            None => match self.lefts.take::<Piece>(self.slot, made, offset)? {
                 Some(half) => half,
                 None if offset == 0 => Half::new(self.slot, made)?,
                 None => return Err(FillError::Piece(*content)),
@@ -128,16 +150,17 @@ impl Patching<'_> {
         }
         let path = half::path(made);
         half.file.rewind().map_err(fault("reading", &path))?;
-        self.contents.make(content, |to| {
+        let packed = self.contents.make(content, |to| {
             repack::repack(form, &mut half.file, to).map_err(|source| packing(*content, source))
-        })?;
-        Ok(self.slot.remove(&path, Shape::File)?)
+        });
+        Half::remove(self.slot, made)?;
+        packed
     }
 
     /// Gives up what was begun and not ended.
     fn abandon(&mut self) -> Result<(), FillError> {
         if let Some(half) = self.half.take() {
-            self.slot.remove(&half::path(half.made), Shape::File)?;
+            Half::remove(self.slot, half.made)?;
         }
         Ok(self.contents.abandon()?)
     }

@@ -1,15 +1,12 @@
 //! Where each content will come from.
 
-use std::fs::File;
-
 use edeploy_format::manifest::{Kind, ManifestError, Record};
-use edeploy_format::repack::Form;
 use edeploy_format::{delta, pack};
 
 use super::{INACTIVE, NEW, Plan, PlanError, Planning, RUNNING, of};
 use crate::slot::choice::Choice;
 use crate::slot::entry::Shape;
-use crate::slot::frames::{FramesError, cost, read};
+use crate::slot::frames::cost;
 use crate::slot::index::{Index, manifest};
 use crate::slot::merge::{Sides, Versions};
 
@@ -59,41 +56,19 @@ impl Planning<'_> {
             return Ok(());
         }
         if let Some(index) = self.running.and(self.delta_index) {
-            let wants = |piece: &delta::Piece| needs.has(&piece.view.content);
-            let choice = Choice::new(index, &wants, self.pack_index, &needs)?;
+            let by_delta = |piece: &delta::Piece| needs.has(&piece.view.content);
+            let by_pack = |piece: &pack::Piece| needs.has(&piece.content);
+            let room = plan.need.left(self.partition);
+            let choice = Choice::new((index, &by_delta), (self.pack_index, &by_pack), room)?;
             plan.by_delta = cost::<delta::Piece>(index, &|piece| Ok(choice.has(&piece.view.content)))?;
-            self.by_delta(plan, index, &choice, &mut needs)?;
+            let made = needs.take(|prefix| choice.has_prefix(prefix));
+            for record in made.records() {
+                plan.patched += record.map_err(of(NEW))?.content().map_or(0, |(size, _)| size);
+            }
+            plan.fetched -= plan.patched;
         }
         let rest = cost::<pack::Piece>(self.pack_index, &|piece| needs.has(&piece.content))?;
         plan.download = rest + plan.by_delta;
-        Ok(())
-    }
-
-    /// Takes what the delta makes out of `needs`.
-    fn by_delta(
-        &self,
-        plan: &mut Plan,
-        index: &File,
-        choice: &Choice,
-        needs: &mut Index<'_>,
-    ) -> Result<(), PlanError> {
-        let mut scratch = 0;
-        let mut frames = read::<delta::Piece>(index)?;
-        while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
-            for piece in frame.pieces.iter().filter(|piece| choice.has(&piece.view.content)) {
-                let unpacked = |view: &delta::View| view.form.as_ref().map_or(0, Form::length);
-                let views = piece.bases.iter().chain([&piece.view]);
-                scratch = views.map(unpacked).sum::<u64>().max(scratch);
-            }
-        }
-        plan.need.scratch(scratch);
-        let is_made = |record: &Record| record.content().is_some_and(|(_, content)| choice.has(&content));
-        for record in needs.records() {
-            let record = record.map_err(of(NEW))?;
-            plan.patched += record.content().map_or(0, |(size, _)| if is_made(&record) { size } else { 0 });
-        }
-        needs.retain(|record| Ok::<_, ManifestError>(!is_made(record))).map_err(of(NEW))?;
-        plan.fetched -= plan.patched;
         Ok(())
     }
 

@@ -63,11 +63,6 @@ impl Need {
         self.inodes += 1;
     }
 
-    /// So many bytes of scratch files at once.
-    pub(super) fn scratch(&mut self, bytes: u64) {
-        self.bytes += bytes;
-    }
-
     pub(super) fn own_folder(&mut self, manifest: u64) {
         self.bytes += manifest + MARGIN;
         self.inodes += OWN_INODES;
@@ -79,7 +74,21 @@ impl Need {
     /// # Errors
     /// [`NoRoom`].
     pub fn fits(&self, slot: Slot, partition: u64) -> Result<(), NoRoom> {
-        let (needed, found) = (self.bytes + self.inodes * INODE, partition - partition / FILE_SYSTEM);
+        let (needed, found) = (self.needed(), usable(partition));
         if needed > found { Err(NoRoom { slot, needed, found }) } else { Ok(()) }
     }
+
+    /// What such a partition has left for scratch files.
+    pub(super) fn left(&self, partition: u64) -> u64 {
+        usable(partition).saturating_sub(self.needed())
+    }
+
+    fn needed(&self) -> u64 {
+        self.bytes + self.inodes * INODE
+    }
+}
+
+/// What is left of a partition when it has a file system.
+fn usable(partition: u64) -> u64 {
+    partition - partition / FILE_SYSTEM
 }

@@ -8,7 +8,7 @@ pub(crate) use disk::{Disk, Slot};
 pub(crate) use server::Server;
 pub(crate) use version::{CAPABILITY, Published, Version, acl, file_of, head, xattr};
 
-use edeploy_ab::progress::Quiet;
+use edeploy_ab::progress::{Progress, Quiet};
 use edeploy_ab::slot::{
     Drift, FillError, Filled, Filling, Frames, Index, Kept, Running, Tree, Verified, Verifying,
 };
@@ -34,11 +34,23 @@ pub(crate) fn fill_with(
     running: Option<(&Slot, &Published)>,
     delta: Option<Frames<'_>>,
 ) -> Result<Filled, FillError> {
+    fill_told(slot, version, server, running, delta, &Quiet)
+}
+
+/// The same, telling how it goes.
+pub(crate) fn fill_told(
+    slot: &Slot,
+    version: &Published,
+    server: &Server,
+    running: Option<(&Slot, &Published)>,
+    delta: Option<Frames<'_>>,
+    progress: &dyn Progress,
+) -> Result<Filled, FillError> {
     let (tree, running_tree) = (slot.tree(), running.map(|(slot, _)| slot.tree()));
     let index = running.map(|(_, version)| Index::of_running(&version.manifest, &Kept::nothing()).unwrap());
     let running = running_tree.as_ref().zip(index.as_ref()).map(|(tree, index)| Running { tree, index });
     let pack = Frames { fetch: server, path: PACK, index: &version.index };
-    Filling { slot: &tree, manifest: &version.manifest, running, delta, pack, progress: &Quiet }.run()
+    Filling { slot: &tree, manifest: &version.manifest, running, delta, pack, progress }.run()
 }
 
 /// Fills an empty or any other slot from the pack alone.
@@ -58,4 +70,20 @@ pub(crate) fn drifts(tree: &Tree, version: &Published, kept: &Kept) -> (Verified
 
 pub(crate) fn assert_clean(slot: &Slot, version: &Published) {
     assert_eq!(drifts(&slot.tree(), version, &Kept::nothing()).1, []);
+}
+
+/// Keeps the notes.
+#[derive(Default)]
+pub(crate) struct Notes(pub(crate) std::cell::RefCell<Vec<String>>);
+
+impl Progress for Notes {
+    fn note(&self, line: &str) {
+        self.0.borrow_mut().push(line.to_owned());
+    }
+
+    fn stage(&self, _: &str, _: u64) {}
+
+    fn advance(&self, _: u64) {}
+
+    fn done(&self) {}
 }
