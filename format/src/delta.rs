@@ -17,7 +17,8 @@
 //! [`Patch`](patch::Patch) with `control` and `difference` bytes in those streams and `length - difference` inserted
 //! ones. `proof` is the BLAKE3 of what the piece makes, or `-` when it makes all of its view: so one that was left
 //! half made goes on at a piece. A [`View`] is a content, or its unpacked form. Bases are contents of the tree
-//! it starts from, or of the one it leads to when earlier frames or that first tree have them.
+//! it starts from, or of the one it leads to when that first tree has them or frames before make them; who takes some of
+//! those from the pack takes them first.
 
 pub mod patch;
 
@@ -32,6 +33,8 @@ use crate::repack::Form;
 
 /// A piece has no more bases than this.
 pub const BASES: usize = 64;
+/// A frame has no more pieces and bases of them together.
+pub const PIECES: usize = 1 << 14;
 /// The longest text of a view: a digest, and a form of 64 parts.
 const VIEW: u64 = 65 + 2 + 64 * 28;
 
@@ -101,6 +104,7 @@ impl frames::Piece for Piece {
     const OF: &'static str = "delta";
     const MAGIC: &'static str = "edeploy-delta 1";
     const LINE: u64 = VIEW * (BASES as u64 + 1) + 65 + 4 * 21;
+    const MOST: usize = PIECES;
 
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(' ');
@@ -123,6 +127,10 @@ impl frames::Piece for Piece {
 
     fn content(&self) -> &Digest {
         &self.view.content
+    }
+
+    fn count(&self) -> usize {
+        1 + self.bases.len()
     }
 }
 

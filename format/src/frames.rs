@@ -24,6 +24,8 @@ pub trait Piece: fmt::Display + Sized {
     const MAGIC: &'static str;
     /// The longest line of an index.
     const LINE: u64;
+    /// No frame has more pieces and bases of them together: what a host must be able to list.
+    const MOST: usize;
 
     /// Reads its line.
     fn parse(line: &str) -> Option<Self>;
@@ -33,6 +35,11 @@ pub trait Piece: fmt::Display + Sized {
 
     /// The content of the manifest that it belongs to.
     fn content(&self) -> &Digest;
+
+    /// Itself and its bases.
+    fn count(&self) -> usize {
+        1
+    }
 }
 
 /// One compressed frame.
@@ -113,7 +120,7 @@ impl<R: BufRead, P: Piece> IndexReader<R, P> {
             return Ok(None);
         }
         let mut frame = self.frame_line().ok_or_else(|| self.wrong())?;
-        let mut sum = 0_u64;
+        let (mut sum, mut count) = (0_u64, 0);
         loop {
             self.pending = self.advance()?;
             if !self.pending || self.line.starts_with("frame ") {
@@ -121,7 +128,8 @@ impl<R: BufRead, P: Piece> IndexReader<R, P> {
             }
             let piece = P::parse(&self.line).ok_or_else(|| self.wrong())?;
             sum += piece.taken().ok_or(IndexError::Lengths(P::OF, self.number))?;
-            if sum > u64::from(FRAME_LIMIT) {
+            count += piece.count();
+            if sum > u64::from(FRAME_LIMIT) || count > P::MOST {
                 return Err(IndexError::Lengths(P::OF, self.number));
             }
             frame.pieces.push(piece);

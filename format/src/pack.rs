@@ -37,6 +37,7 @@ impl frames::Piece for Piece {
     const OF: &'static str = "pack";
     const MAGIC: &'static str = "edeploy-pack 1";
     const LINE: u64 = 256;
+    const MOST: usize = frames::FRAME_LIMIT as usize;
 
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(' ');

@@ -3,7 +3,7 @@
 //! Members of a newc cpio are found by their content; what is between them (headers, and members that the tree does
 //! not have) is made from the older archive where it resembles it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use edeploy_format::delta::View;
@@ -67,10 +67,13 @@ pub fn is_worth_it(archive: &[u8], members: &[Member]) -> bool {
     members.iter().map(|(range, _)| range.len()).sum::<usize>() > archive.len() / 2
 }
 
-/// How it is made of its members, and of the `old` archive.
+/// How it is made of the `old` archive, and of members that this does not have: each costs its name.
 #[must_use]
 pub fn way(new: &Opened, members: &[Member], old: &Opened, effort: Effort) -> Way {
     let bytes = &new.bytes[..];
+    let kept: HashSet<Digest> =
+        files(&old.bytes).into_iter().map(|range| Digest::of(&old.bytes[range])).collect();
+    let members = members.iter().filter(|(_, content)| !kept.contains(content));
     let mut sources: Vec<View> = vec![old.content.into()];
     let mut slices: Vec<&[u8]> = vec![&old.bytes];
     let mut numbers = HashMap::new();
@@ -81,7 +84,7 @@ pub fn way(new: &Opened, members: &[Member], old: &Opened, effort: Effort) -> Wa
             sources.len() - 1
         })
     };
-    let members: Vec<(Range<usize>, usize)> = members.iter().map(|m| (m.0.clone(), number(m))).collect();
+    let members: Vec<(Range<usize>, usize)> = members.map(|m| (m.0.clone(), number(m))).collect();
     let merged = merged(bytes, &members, &Hashed::new(&old.bytes));
     let cuts = cut(&merged, &slices, bytes, PIECE);
     Way::measured(new.content.into(), cuts, sources, effort.measure)
@@ -173,12 +176,14 @@ mod tests {
                 ("lib/a2.ko", &a),
             ])
         };
-        let (mut first, old) = (archive(&[("microcode", &own[..])]), opened(files(b"old")));
+        let mut first = archive(&[("microcode", &own[..])]);
         first.resize(1024, 0);
         let new = opened([first, files(b"new and longer")].concat());
-        let tree = HashMap::from([(Digest::of(&a), 5000), (Digest::of(&b), 3001)]);
+        // The old archive has neither: what it has is made of it.
+        let old = opened(archive(&[("own", &own[..]), ("conf", b"old")]));
+        let tree = HashMap::from([(Digest::of(&a), 5000), (Digest::of(&b), 3001), (Digest::of(&own), 700)]);
         let members = members(&new.bytes, &tree);
-        assert_eq!(members.len(), 3);
+        assert_eq!(members.len(), 5);
         assert!(is_worth_it(&new.bytes, &members));
         let way = way(&new, &members, &old, Effort::SMALL);
         assert_eq!(way.sources, [old.content, Digest::of(&a), Digest::of(&b)].map(View::from));

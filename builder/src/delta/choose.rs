@@ -1,4 +1,4 @@
-//! The cheapest way to make one content: measured, never guessed.
+//! The cheapest way to make one content, by measured bytes; which of several bases is likest, by a quick look.
 
 use edeploy_format::delta::View;
 use edeploy_format::digest::Digest;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use edeploy_format::delta::{Frame, Piece, View};
+use edeploy_format::delta::{Frame, PIECES, Piece, View};
 use edeploy_format::digest::Digest;
 
 use super::cut::Cut;
@@ -28,6 +28,9 @@ pub struct Frames<'a> {
     delta: &'a mut dyn Write,
     index: &'a mut dyn Write,
     open: Vec<Part>,
+    /// Bytes of the open frame's streams, and how many pieces and bases it lists.
+    streams: usize,
+    listed: usize,
     ready: Vec<Vec<Part>>,
     /// Bytes of the delta so far.
     compressed: u64,
@@ -37,7 +40,7 @@ impl<'a> Frames<'a> {
     /// Nothing yet: frames of at most `limit` bytes of streams, compressed at the zstd `level`.
     pub fn new(level: i32, limit: usize, delta: &'a mut dyn Write, index: &'a mut dyn Write) -> Self {
         let (open, ready) = (Vec::new(), Vec::new());
-        Self { level, limit, delta, index, open, ready, compressed: 0 }
+        Self { level, limit, delta, index, open, streams: 0, listed: 0, ready, compressed: 0 }
     }
 
     /// Adds a part, behind all before it.
@@ -45,8 +48,10 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// When delta or index cannot be written.
     pub fn add(&mut self, part: Part) -> io::Result<()> {
-        let taken: usize = self.open.iter().map(|part| part.cut.streams()).sum();
-        if !self.open.is_empty() && taken + part.cut.streams() > self.limit {
+        self.streams += part.cut.streams();
+        self.listed += 1 + part.bases.len();
+        if !self.open.is_empty() && (self.streams > self.limit || self.listed > PIECES) {
+            (self.streams, self.listed) = (part.cut.streams(), 1 + part.bases.len());
             self.ready.push(std::mem::take(&mut self.open));
             if self.ready.len() == 2 * parallel::threads() {
                 self.flush()?;

@@ -181,11 +181,13 @@ impl Source {
         let plain = |content: Digest| {
             self.contents.read(&content).map(|bytes| Opened { content, bytes, unpacked: None })
         };
-        let way = match (self.archives.get(&content.digest), candidates.first()) {
-            (Some(members), Some(old)) => {
-                archive::way(&plain(content.digest)?, members, &plain(old.digest)?, effort)
+        let way = match self.archives.get(&content.digest) {
+            Some(members) => {
+                let none = Opened { content: Digest::of(b""), bytes: Vec::new(), unpacked: None };
+                let old = candidates.first().map_or(Ok(none), |old| plain(old.digest))?;
+                archive::way(&plain(content.digest)?, members, &old, effort)
             }
-            _ => {
+            None => {
                 let bases = candidates.iter().map(|base| read(&base.digest));
                 let bases = bases.collect::<Result<Vec<_>, ContentsError>>()?;
                 choose::best(&read(&content.digest)?, &bases, effort)
@@ -214,6 +216,9 @@ fn archives(
             }
         }
     }
+    // One in another would have to come before it.
+    let all: HashSet<Digest> = archives.keys().copied().collect();
+    archives.values_mut().for_each(|members| members.retain(|(_, content)| !all.contains(content)));
     Ok(archives)
 }
 
