@@ -22,7 +22,7 @@ use std::io::{self, Read, Write};
 pub use form::{BadForm, Codec, Form, Level, PARTS_LIMIT, Part, UNPACKED_LIMIT};
 use history::History;
 use input::Input;
-pub use open::open;
+pub use open::{open, open_to_unpack};
 
 /// Why a file was not unpacked or packed again.
 #[derive(Debug, thiserror::Error)]

@@ -26,13 +26,15 @@ pub struct Effort {
     pub measure: i32,
     /// Whether the longest matches are looked for, or good ones quickly.
     pub sorted: bool,
+    /// Whether packed contents are unpacked.
+    pub opens: bool,
 }
 
 impl Effort {
     /// As small as it gets.
-    pub const SMALL: Self = Self { level: 19, measure: 6, sorted: true };
+    pub const SMALL: Self = Self { level: 19, measure: 6, sorted: true, opens: true };
     /// In less time, and larger.
-    pub const FAST: Self = Self { level: 3, measure: 1, sorted: false };
+    pub const FAST: Self = Self { level: 3, measure: 1, sorted: false, opens: false };
 }
 
 /// A content, and its unpacked form where it has one.
@@ -46,11 +48,24 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Looks for packed members in a content.
+    /// Looks for packed members in a content that is to be made.
     #[must_use]
     pub fn new(content: Digest, bytes: Vec<u8>) -> Self {
         let unpacked = repack::open(&bytes);
         Self { content, bytes, unpacked }
+    }
+
+    /// Looks for packed members in a content that others are made from.
+    #[must_use]
+    pub fn base(content: Digest, bytes: Vec<u8>) -> Self {
+        let unpacked = repack::open_to_unpack(&bytes);
+        Self { content, bytes, unpacked }
+    }
+
+    /// A content as it is.
+    #[must_use]
+    pub fn closed(content: Digest, bytes: Vec<u8>) -> Self {
+        Self { content, bytes, unpacked: None }
     }
 
     fn plain(&self) -> (View, &[u8]) {

@@ -177,21 +177,20 @@ impl Source {
     /// The parts that make `content`, and what they cost.
     fn way(&self, content: &Content, effort: Effort) -> Result<(Vec<Part>, Cost), MakeError> {
         let candidates = self.old.bases(content);
-        let read = |digest: &Digest| Ok(Opened::new(*digest, self.contents.read(digest)?));
-        let plain = |content: Digest| {
-            self.contents.read(&content).map(|bytes| Opened { content, bytes, unpacked: None })
-        };
-        let way = match self.archives.get(&content.digest) {
-            Some(members) => {
-                let none = Opened { content: Digest::of(b""), bytes: Vec::new(), unpacked: None };
-                let old = candidates.first().map_or(Ok(none), |old| plain(old.digest))?;
-                archive::way(&plain(content.digest)?, members, &old, effort)
-            }
-            None => {
-                let bases = candidates.iter().map(|base| read(&base.digest));
-                let bases = bases.collect::<Result<Vec<_>, ContentsError>>()?;
-                choose::best(&read(&content.digest)?, &bases, effort)
-            }
+        let closed = |digest| self.contents.read(&digest).map(|bytes| Opened::closed(digest, bytes));
+        let new = closed(content.digest)?;
+        let way = if let Some(members) = self.archives.get(&content.digest) {
+            let none = Opened::closed(Digest::of(b""), Vec::new());
+            let old = candidates.first().map_or(Ok(none), |old| closed(old.digest))?;
+            archive::way(&new, members, &old, effort)
+        } else {
+            let new = if effort.opens { Opened::new(content.digest, new.bytes) } else { new };
+            let base = |base: &&Content| match &new.unpacked {
+                Some(_) => self.contents.read(&base.digest).map(|bytes| Opened::base(base.digest, bytes)),
+                None => closed(base.digest),
+            };
+            let bases = candidates.iter().map(base).collect::<Result<Vec<_>, ContentsError>>()?;
+            choose::best(&new, &bases, effort)
         };
         let first = way.sources.first().map(|view| view.content);
         let base = candidates.iter().find(|base| Some(base.digest) == first).map(|base| base.path.clone());

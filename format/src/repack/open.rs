@@ -16,12 +16,23 @@ const LZ4: [u8; 4] = lz4::MAGIC.to_le_bytes();
 /// The form of a file and its unpacked form; `None` where it holds no member that we can pack again.
 #[must_use]
 pub fn open(packed: &[u8]) -> Option<(Form, Vec<u8>)> {
+    parts(packed, true)
+}
+
+/// As [`open`], for who will only unpack it: whether a member can be packed again does not matter, which takes most of
+/// the time.
+#[must_use]
+pub fn open_to_unpack(packed: &[u8]) -> Option<(Form, Vec<u8>)> {
+    parts(packed, false)
+}
+
+fn parts(packed: &[u8], again: bool) -> Option<(Form, Vec<u8>)> {
     let (mut parts, mut unpacked) = (Vec::new(), Vec::new());
     let (mut copied, mut at) = (0, 0);
     // A member brings two parts at most, and a raw one may follow the last.
     while at < packed.len() && parts.len() + 3 <= PARTS_LIMIT {
         let room = UNPACKED_LIMIT.saturating_sub((unpacked.len() + packed.len()) as u64);
-        let Some(member) = member(&packed[at..], room) else {
+        let Some(member) = member(&packed[at..], room, again) else {
             at += 1;
             continue;
         };
@@ -53,10 +64,10 @@ struct Member {
 }
 
 /// The member that begins here.
-fn member(bytes: &[u8], room: u64) -> Option<Member> {
+fn member(bytes: &[u8], room: u64, again: bool) -> Option<Member> {
     if bytes.starts_with(&LZ4) {
         let (length, unpacked) = unpack_lz4(bytes, room)?;
-        return same(&bytes[..length], Codec::Lz4, &unpacked).then_some(Member {
+        return (!again || same(&bytes[..length], Codec::Lz4, &unpacked)).then_some(Member {
             head: 0,
             codec: Codec::Lz4,
             length,
@@ -73,7 +84,7 @@ fn member(bytes: &[u8], room: u64) -> Option<Member> {
         _ => 6,
     };
     let levels = [guess, 9, 6, 1, 8, 7, 5, 4, 3, 2].into_iter().filter_map(Level::new);
-    let codec = levels.map(Codec::Gzip).find(|codec| same(&body[..length], *codec, &unpacked))?;
+    let codec = levels.map(Codec::Gzip).find(|codec| !again || same(&body[..length], *codec, &unpacked))?;
     Some(Member { head, codec, length, unpacked })
 }
 
