@@ -52,6 +52,10 @@ vm-test: host rolebuild
 demo: host rolebuild
     cargo run --quiet -p vm-tests --bin demo
 
+# Figures beside the peers, for docs/performance.md: all of it, or parts (needs root and hours; `just bench --help`)
+bench *args: host rolebuild
+    cargo run --quiet --release -p bench -- {{args}}
+
 # Man pages, from the help texts, in target/man
 man: host
     rm -rf target/man && mkdir -p target/man

@@ -1,0 +1,77 @@
+//! What is measured: one file for each part.
+
+mod any;
+mod apply;
+mod build;
+mod delta;
+mod growth;
+mod machine;
+mod upgrade;
+mod verify;
+
+pub use growth::{CASES as GROWTH, WAYS as GROWTH_WAYS};
+
+use crate::bench::{Bench, Outcome, Way};
+use crate::cli::{Cli, Part};
+use crate::error::Result;
+use crate::run::Call;
+use crate::{folder, peers, report, trees};
+
+/// What is done without a part being named, in this order.
+const ALL: [Part; 9] = [
+    Part::Delta,
+    Part::Any,
+    Part::Apply,
+    Part::Upgrade,
+    Part::Verify,
+    Part::Build,
+    Part::Growth,
+    Part::Size,
+    Part::Report,
+];
+
+/// Does what was typed.
+///
+/// # Errors
+/// The first that a part ended with; what was measured before is kept.
+pub fn run(cli: Cli) -> Result<()> {
+    let wanted = if cli.parts.is_empty() { ALL.to_vec() } else { cli.parts.clone() };
+    let mut bench = Bench::open(cli)?;
+    if wanted == [Part::Report] {
+        return report::write(&bench);
+    }
+    peers::ready()?;
+    bench.results.machine = machine()?;
+    bench.results.peers = peers::versions()?;
+    wanted.into_iter().try_for_each(|part| one(&mut bench, part))
+}
+
+fn one(bench: &mut Bench, part: Part) -> Result<()> {
+    match part {
+        Part::Trees => trees::ready(bench).map(|_| ()),
+        Part::Delta => delta::run(bench),
+        Part::Any => any::run(bench),
+        Part::Apply => apply::run(bench),
+        Part::Upgrade => upgrade::run(bench),
+        Part::Verify => verify::run(bench),
+        Part::Build => build::run(bench),
+        Part::Growth => growth::run(bench),
+        Part::Size => size(bench),
+        Part::Report => report::write(bench),
+    }
+}
+
+/// The host binary as it is.
+fn size(bench: &mut Bench) -> Result<()> {
+    let bytes = folder::bytes(&bench.cli.updater)?;
+    bench.interleave(Part::Size, "binary", vec![Way::seldom("ours", 1, || Ok(Outcome::counted(bytes)))])
+}
+
+/// Processor, memory and system of this machine.
+fn machine() -> Result<String> {
+    let script = "nproc; sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1; \
+                  awk '/^MemTotal/ {printf \"%.0f GiB\\n\", $2 / 1048576}' /proc/meminfo; \
+                  . /etc/os-release; echo \"$PRETTY_NAME\"";
+    let told = Call::shell(script).run()?;
+    Ok(told.trim().lines().collect::<Vec<_>>().join(", ").replacen(", ", " × ", 1))
+}

@@ -1,0 +1,87 @@
+//! ostree: a repository of objects, static deltas made with bsdiff, checkouts.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::folder;
+use crate::run::{Call, Ended};
+
+/// A repository.
+#[derive(Clone, Debug)]
+pub struct Repository(PathBuf);
+
+impl Repository {
+    /// The repository in a folder.
+    pub fn at(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// Makes it, empty; mode `archive` or `bare`.
+    ///
+    /// # Errors
+    /// When ostree fails.
+    pub fn init(&self, mode: &str) -> Result<()> {
+        folder::remove(&self.0)?;
+        self.call("init").option("--mode", mode).run().map(|_| ())
+    }
+
+    fn call(&self, command: &str) -> Call {
+        Call::new("ostree").arg(command).option("--repo", &self.0)
+    }
+
+    /// Commits a tree under a name.
+    pub fn commit(&self, name: &str, tree: &Path) -> Call {
+        let mut from = std::ffi::OsString::from("dir=");
+        from.push(tree);
+        self.call("commit")
+            .words("--no-bindings --timestamp=@1763000000")
+            .option("--branch", name)
+            .option("--tree", from)
+    }
+
+    /// Whether it has a commit of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.call("rev-parse").arg(name).run().is_ok()
+    }
+
+    /// Makes a static delta in one file. No content is left out of it to be fetched beside it, however large.
+    ///
+    /// # Errors
+    /// When ostree fails.
+    pub fn delta(&self, from: &str, to: &str, file: &Path) -> Result<Ended> {
+        folder::remove(file)?;
+        let call = self.call("static-delta").words("generate --inline --min-fallback-size=0");
+        call.option("--from", from).option("--to", to).option("--filename", file).measure()
+    }
+
+    /// Fetches a commit from another repository of this machine.
+    ///
+    /// # Errors
+    /// When ostree fails.
+    pub fn pull(&self, from: &Repository, name: &str) -> Result<()> {
+        self.call("pull-local").arg(&from.0).arg(name).run().map(|_| ())
+    }
+
+    /// Checks a commit out, with hard links where it can.
+    ///
+    /// # Errors
+    /// When ostree fails.
+    pub fn checkout(&self, name: &str, to: &Path) -> Result<()> {
+        self.call("checkout").arg(name).arg(to).run().map(|_| ())
+    }
+
+    /// The checksum of a commit.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn commit_of(&self, name: &str) -> Result<String> {
+        Ok(self.call("rev-parse").arg(name).run()?.trim().to_owned())
+    }
+
+    /// Applies a static delta, checks its commit out, and writes all of it to the disk.
+    pub fn apply(&self, delta: &Path, commit: &str, to: &Path) -> Call {
+        let script = "ostree --repo=\"$1\" static-delta apply-offline \"$2\"; \
+                      ostree --repo=\"$1\" checkout \"$3\" \"$4\"; sync -f \"$4\"";
+        Call::shell(script).arg(&self.0).arg(delta).arg(commit).arg(to)
+    }
+}

@@ -1,0 +1,178 @@
+//! Tables in Markdown.
+
+use std::fmt::Write;
+
+use crate::figures::{FIGURES, mebibytes, octets, seconds};
+use crate::parts::{GROWTH, GROWTH_WAYS};
+use crate::results::{Record, Results};
+use crate::stats::Summary;
+use crate::trees::PAIRS;
+
+/// What a mark says.
+const BUSY: &str = "\n† The machine did other work meanwhile: times mean little, bytes and memory hold.\n";
+
+/// What was promised, and what came of it.
+pub fn figures(results: &Results) -> String {
+    let mut text = "| what | bound | ours | peer | ratio | holds |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut busy = false;
+    for figure in &FIGURES {
+        let _ = match (figure.judge)(results) {
+            None => writeln!(text, "| {} | {} | not measured | | | |", figure.what, figure.bound),
+            Some(judged) => {
+                busy |= judged.busy;
+                let ratio = judged.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+                let holds = if judged.holds { "yes" } else { "**no**" };
+                let mark = mark(judged.busy);
+                let (what, bound, ours, peer) = (figure.what, figure.bound, judged.ours, judged.peer);
+                writeln!(
+                    text,
+                    "| {what} | {bound} | {ours}{mark} | {peer}{mark} | {ratio}{mark} | {holds}{mark} |"
+                )
+            }
+        };
+    }
+    text + if busy { BUSY } else { "" }
+}
+
+/// The pairs of a part, one table each.
+pub fn pairs(results: &Results, part: &str) -> String {
+    let tables = PAIRS.iter().map(|pair| {
+        let title = format!("{} → {}: {}", pair.from, pair.to, pair.what);
+        ways(results, part, &pair.name(), &title)
+    });
+    tables.collect::<Vec<_>>().concat()
+}
+
+/// The pairs of part `delta`, each with what comes on top.
+pub fn deltas(results: &Results) -> String {
+    let tables = PAIRS.iter().map(|pair| {
+        let title = format!("{} → {}: {}", pair.from, pair.to, pair.what);
+        let table = ways(results, "delta", &pair.name(), &title);
+        let beside = results.of("delta", &format!("{} beside", pair.name()), "ours");
+        let line = beside.and_then(|record| record.bytes).map(|bytes| {
+            let bytes = octets(bytes as f64);
+            format!("\nOn top of ours come manifest, index of the pack and transition: {bytes} bytes.\n")
+        });
+        table + &line.unwrap_or_default()
+    });
+    tables.collect::<Vec<_>>().concat()
+}
+
+/// The cases of a part that are named after the newer tree.
+pub fn trees(results: &Results, part: &str) -> String {
+    let cases = PAIRS.iter().flat_map(|pair| ["new", "again"].map(|word| format!("{} {word}", pair.to)));
+    cases.map(|case| ways(results, part, &case, &case)).collect::<Vec<_>>().concat()
+}
+
+/// All ways of one case.
+fn ways(results: &Results, part: &str, case: &str, title: &str) -> String {
+    let records: Vec<&Record> = results.case(part, case).collect();
+    if records.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n**{title}**\n\n");
+    text +=
+        "| way | bytes | wall | spread | processor | peak memory | rounds |\n|---|---|---|---|---|---|---|\n";
+    for record in &records {
+        let bytes = record.bytes.map(|bytes| octets(bytes as f64)).unwrap_or_default();
+        let middle = |s: Option<Summary>| s.map(|s| seconds(s.median)).unwrap_or_default();
+        let spread = record.wall().map(|s| format!("{:.2}–{:.2}", s.least, s.most)).unwrap_or_default();
+        let peak = record.peak().map(mebibytes).unwrap_or_default();
+        let (wall, cpu, mark) = (middle(record.wall()), middle(record.cpu()), mark(record.is_busy()));
+        let (way, rounds) = (label(&record.way), record.samples.len().max(1));
+        let _ =
+            writeln!(text, "| {way} | {bytes} | {wall}{mark} | {spread} | {cpu}{mark} | {peak} | {rounds} |");
+    }
+    text + if records.iter().any(|record| record.is_busy()) { BUSY } else { "" }
+}
+
+/// Time and memory by size.
+pub fn growth(results: &Results) -> String {
+    let mut text = "| way |".to_owned();
+    for case in GROWTH {
+        let _ = write!(text, " {} |", case.name);
+    }
+    text += "\n|---|";
+    text += &"---|".repeat(GROWTH.len());
+    text.push('\n');
+    let mut busy = false;
+    for way in GROWTH_WAYS {
+        let _ = write!(text, "| {} |", label(way));
+        for case in GROWTH {
+            let cell = results.of("growth", case.name, way).and_then(|record| {
+                busy |= record.is_busy();
+                let mark = mark(record.is_busy());
+                Some(format!("{}{mark}, {}", seconds(record.wall()?.median), mebibytes(record.peak()?)))
+            });
+            let _ = write!(text, " {} |", cell.unwrap_or_default());
+        }
+        text.push('\n');
+    }
+    text + if busy { BUSY } else { "" }
+}
+
+/// The machine and the peers.
+pub fn machine(results: &Results) -> String {
+    format!("{}. Peers: {}.\n", results.machine, results.peers.join(", ").replace('=', " "))
+}
+
+fn mark(busy: bool) -> &'static str {
+    if busy { " †" } else { "" }
+}
+
+/// What a way is, in a few words.
+pub fn label(way: &str) -> &str {
+    match way {
+        "ours" => "**ours**",
+        "ours-fast" => "**ours**, `--fast`",
+        "ours-without-delta" => "**ours**, without a delta",
+        "ours-build" => "**`rolebuild build`**, new",
+        "ours-changed" => "**`rolebuild build`**, every tenth file changed",
+        "ours-delta" => "**`rolebuild delta`**",
+        "ours-upgrade" => "**`edeploy-ab upgrade`**, cold",
+        "ours-verify" => "**`edeploy-ab verify`**, cold",
+        "ostree" => "ostree static delta",
+        "ostree-finished" => "ostree static delta, finished trees",
+        "ostree-archive" => "ostree commit, archive",
+        "ostree-bare" => "ostree commit, bare",
+        "casync-finished" => "casync, finished trees",
+        "xdelta3" => "xdelta3 -9, archives",
+        "zstd-3-patch" => "zstd -3 --patch-from, archives",
+        "zstd-19-patch" => "zstd -19 --patch-from, archives",
+        "zstd-19-whole" => "whole, zstd -19",
+        "rsync-batch" => "rsync batch, not compressed",
+        "bsdiff" => "bsdiff, file by file",
+        "dd" => "dd of the slot's image, fsync",
+        "read-write" => "reading the slot, writing what changed",
+        "b3sum" => "find, xargs -P2 b3sum",
+        "b3sum-slot" => "find, xargs -P2 b3sum on the slot, cold",
+        "tar" => "tar to a pipe",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Sample;
+
+    #[test]
+    fn a_time_of_a_busy_machine_is_marked() {
+        let record = |foreign| {
+            let sample = Sample { wall: 2.0, cpu: 1.0, peak: 1 << 20, foreign };
+            let (part, case, way) = ("verify".into(), "web1-web2".into(), "ours".into());
+            Record { part, case, way, samples: vec![sample], ..Record::default() }
+        };
+        let table = |foreign| {
+            let mut results = Results::default();
+            results.put(record(foreign));
+            pairs(&results, "verify")
+        };
+        assert!(
+            table(0.0).ends_with("| **ours** |  | 2.00 s | 2.00–2.00 | 1.00 s | 1.0 MiB | 1 |\n"),
+            "{}",
+            table(0.0)
+        );
+        assert!(table(1.5).contains("| 2.00 s † |") && table(1.5).ends_with(BUSY));
+    }
+}
