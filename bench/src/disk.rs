@@ -105,6 +105,22 @@ impl Drop for Mounted {
     }
 }
 
+/// Lets go of what a killed run left: a mounted folder, devices of files below the work folder.
+///
+/// # Errors
+/// When something else holds them.
+pub fn let_go(work: &Path) -> Result<()> {
+    let mount = work.join("mnt");
+    Call::shell("if mountpoint -q \"$1\"; then umount \"$1\"; fi").arg(&mount).run()?;
+    let devices = Call::new("losetup").words("--list --noheadings --raw --output NAME,BACK-FILE").run()?;
+    for (device, file) in devices.lines().filter_map(|line| line.split_once(' ')) {
+        if Path::new(file).starts_with(work) {
+            Call::new("losetup").arg("-d").arg(device).run()?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies an image, holes included, and waits until it is on the disk.
 ///
 /// # Errors

@@ -81,11 +81,6 @@ pub const FIGURES: [Figure; 19] = [
         judge: |r| cpu(r.of("apply", "web1-web2", "ours")?, r.of("apply", "web1-web2", "ostree")?, 1.6),
     },
     Figure {
-        what: "the same, small update",
-        bound: "≤ 1.0 × ostree",
-        judge: |r| cpu(r.of("apply", "web2-web3", "ours")?, r.of("apply", "web2-web3", "ostree")?, 1.0),
-    },
-    Figure {
         what: "peak memory of the whole upgrade (web1 → web2)",
         bound: "≤ 64 MiB",
         judge: |r| memory(r.of("apply", "web1-web2", "ours")?, r.of("apply", "web1-web2", "ostree")),
@@ -94,6 +89,11 @@ pub const FIGURES: [Figure; 19] = [
         what: "peak memory of the whole upgrade, 1,000,000 files",
         bound: "≤ 64 MiB",
         judge: |r| memory(r.of("growth", "1m", "ours-upgrade")?, None),
+    },
+    Figure {
+        what: "peak memory of the whole upgrade, one file of 4 GiB",
+        bound: "≤ 64 MiB",
+        judge: |r| memory(r.of("growth", "4gib", "ours-upgrade")?, None),
     },
     Figure {
         what: "whole upgrade, cold, against writing the slot's image",

@@ -15,7 +15,7 @@ use crate::bench::{Bench, Outcome, Way};
 use crate::cli::{Cli, Part};
 use crate::error::Result;
 use crate::run::Call;
-use crate::{folder, peers, report, trees};
+use crate::{disk, folder, peers, report, trees};
 
 /// What is done without a part being named, in this order.
 const ALL: [Part; 9] = [
@@ -41,6 +41,7 @@ pub fn run(cli: Cli) -> Result<()> {
         return report::write(&bench);
     }
     peers::ready()?;
+    disk::let_go(&bench.cli.work)?;
     bench.results.machine = machine()?;
     bench.results.peers = peers::versions()?;
     wanted.into_iter().try_for_each(|part| one(&mut bench, part))

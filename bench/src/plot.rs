@@ -72,13 +72,16 @@ fn bars(title: &str, records: &[&Record]) -> String {
 /// Curves over the number of files; both scales logarithmic.
 fn growth(results: &Results, title: &str, value: Value<'_>) -> Option<String> {
     let many = || GROWTH.iter().filter(|case| case.files > 1);
-    let curve = |way: &&'static str| -> (&'static str, Vec<(f64, f64)>) {
+    let curve = |(way, colour): (&&'static str, &&'static str)| {
         let point =
             |name: &str, files: u32| Some((f64::from(files), value(results.of("growth", name, way)?)?));
-        (way, many().filter_map(|case| point(case.name, case.files)).collect())
+        let points: Vec<_> = many().filter_map(|case| point(case.name, case.files)).collect();
+        (*way, *colour, points)
     };
-    let curves: Vec<_> = GROWTH_WAYS.iter().map(curve).filter(|(_, points)| !points.is_empty()).collect();
-    let values: Vec<f64> = curves.iter().flat_map(|(_, points)| points.iter().map(|point| point.1)).collect();
+    let curves: Vec<_> =
+        GROWTH_WAYS.iter().zip(&COLOURS).map(curve).filter(|(_, _, points)| !points.is_empty()).collect();
+    let values: Vec<f64> =
+        curves.iter().flat_map(|(_, _, points)| points.iter().map(|point| point.1)).collect();
     let low = values.iter().copied().reduce(f64::min)?.max(0.001).log10().floor();
     let high = values.iter().copied().reduce(f64::max)?.max(0.001).log10().ceil().max(low + 1.0);
     let (top, bottom, left, right) = (40.0, 380.0, 60.0, WIDTH - 250.0);
@@ -95,8 +98,8 @@ fn growth(results: &Results, title: &str, value: Value<'_>) -> Option<String> {
         line(&mut svg, &[(left, at), (right, at)], "#dddddd");
         text(&mut svg, left - 6.0, at + 4.0, "end", &format!("{}", 10f64.powi(power)));
     }
-    for (n, (way, points)) in curves.iter().enumerate() {
-        let (colour, beside) = (COLOURS[n % COLOURS.len()], top + 12.0 + 18.0 * n as f64);
+    for (n, (way, colour, points)) in curves.iter().enumerate() {
+        let beside = top + 12.0 + 18.0 * n as f64;
         let places: Vec<_> = points.iter().map(|(files, value)| (x(*files), y(*value))).collect();
         line(&mut svg, &places, colour);
         for (x, y) in &places {

@@ -132,6 +132,7 @@ pub fn label(way: &str) -> &str {
         "ours-upgrade" => "**`edeploy-ab upgrade`**, cold",
         "ours-verify" => "**`edeploy-ab verify`**, cold",
         "ostree" => "ostree static delta",
+        "ostree-copy" => "ostree static delta, checkout without hard links",
         "ostree-finished" => "ostree static delta, finished trees",
         "ostree-archive" => "ostree commit, archive",
         "ostree-bare" => "ostree commit, bare",

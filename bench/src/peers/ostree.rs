@@ -78,10 +78,10 @@ impl Repository {
         Ok(self.call("rev-parse").arg(name).run()?.trim().to_owned())
     }
 
-    /// Applies a static delta, checks its commit out, and writes all of it to the disk.
-    pub fn apply(&self, delta: &Path, commit: &str, to: &Path) -> Call {
+    /// Applies a static delta, checks its commit out with these options, and writes all of it to the disk.
+    pub fn apply(&self, delta: &Path, commit: &str, options: &str, to: &Path) -> Call {
         let script = "ostree --repo=\"$1\" static-delta apply-offline \"$2\"; \
-                      ostree --repo=\"$1\" checkout \"$3\" \"$4\"; sync -f \"$4\"";
-        Call::shell(script).arg(&self.0).arg(delta).arg(commit).arg(to)
+                      ostree --repo=\"$1\" checkout $4 \"$3\" \"$5\"; sync -f \"$5\"";
+        Call::shell(script).arg(&self.0).arg(delta).args([commit, options]).arg(to)
     }
 }
