@@ -8,6 +8,7 @@ pub mod cli;
 pub mod disk;
 pub mod error;
 pub mod figures;
+pub mod finished;
 pub mod folder;
 pub mod ours;
 pub mod parts;

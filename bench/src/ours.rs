@@ -145,15 +145,33 @@ impl Site {
         call.option("--repo", &self.folder).option("--keys", self.keys()).measure()
     }
 
-    /// The length of an object of a version, as it is fetched; 0 where there is none.
+    /// An object of a version, as it is fetched.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn target(&self, role: &str, version: &str, object: &str) -> Result<PathBuf> {
+        let found = self.targets(role, version, object)?.into_iter().next();
+        found
+            .map(|(path, _)| path)
+            .ok_or_else(|| unexpected(format!("{role} {version}"), format!("no {object}")))
+    }
+
+    /// The length of an object of a version; 0 where there is none.
     ///
     /// # Errors
     /// When the site cannot be read.
     pub fn object(&self, role: &str, version: &str, object: &str) -> Result<u64> {
+        Ok(self.targets(role, version, object)?.first().map_or(0, |(_, length)| *length))
+    }
+
+    /// The objects of that name, the newest first: a delta that is made again may leave the one before it.
+    fn targets(&self, role: &str, version: &str, object: &str) -> Result<Vec<(PathBuf, u64)>> {
         let name = format!(".{role}@{version}@{object}");
-        let files = folder::files(&self.folder.join("targets"))?;
-        let own = files.iter().filter(|(path, _)| path.to_string_lossy().ends_with(&name));
-        Ok(own.map(|(_, length)| *length).max().unwrap_or(0))
+        let mut files = folder::files(&self.folder.join("targets"))?;
+        files.retain(|(path, _)| path.to_string_lossy().ends_with(&name));
+        let written = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).ok();
+        files.sort_by_cached_key(|(path, _)| std::cmp::Reverse(written(path)));
+        Ok(files)
     }
 
     /// The delta and its index, in bytes.
@@ -180,16 +198,6 @@ impl Site {
         fs::create_dir_all(parent).map_err(file("making", parent))?;
         Call::new("cp").arg("-al").arg(&self.folder).arg(&folder).run()?;
         Ok(Self { folder, ..self.clone() })
-    }
-
-    /// Checks a version out of its OSTree repository: the tree as hosts get it.
-    ///
-    /// # Errors
-    /// When ostree fails.
-    pub fn finished(&self, role: &str, version: &str, to: &Path) -> Result<()> {
-        folder::remove(to)?;
-        let call = Call::new("ostree").arg("checkout").option("--repo", self.folder.join("ostree"));
-        call.arg(format!("{role}/{version}")).arg(to).run().map(|_| ())
     }
 
     /// Installs a version on a new image.
@@ -281,22 +289,4 @@ pub fn site(bench: &mut Bench, trees: &Trees) -> Result<Site> {
         }
     }
     Ok(site)
-}
-
-/// The tree of a version as hosts get it, checked out.
-///
-/// # Errors
-/// When ostree fails.
-pub fn finished(bench: &Bench, site: &Site, role: &str, version: &str) -> Result<PathBuf> {
-    let to = bench.path("finished").join(version);
-    if !to.exists() {
-        let parent = bench.path("finished");
-        fs::create_dir_all(&parent).map_err(file("making", &parent))?;
-        let new = to.with_extension("new");
-        site.finished(role, version, &new)?;
-        // A checkout leaves the time of day in folders: to casync that would be a change.
-        Call::shell("find \"$1\" -print0 | xargs -0 touch -h -d @0").arg(&new).run()?;
-        fs::rename(&new, &to).map_err(file("renaming", &new))?;
-    }
-    Ok(to)
 }

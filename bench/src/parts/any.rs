@@ -3,11 +3,11 @@
 use crate::bench::{Bench, Outcome, Way};
 use crate::cli::Part;
 use crate::error::Result;
-use crate::folder;
 use crate::ours;
 use crate::parts::machine;
 use crate::peers::casync::Chunked;
 use crate::trees::{self, PAIRS};
+use crate::{finished, folder};
 
 /// Measures all pairs that were asked for.
 ///
@@ -28,7 +28,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
             let ended = new.make(to)?;
             Ok(Outcome::sized(&ended, new.fetched_after(&old)?))
         };
-        let [from, to] = [pair.from, pair.to].map(|name| ours::finished(bench, &site, pair.role, name));
+        let [from, to] = [pair.from, pair.to].map(|name| finished::tree(bench, &site, pair.role, name));
         let (from, to) = (from?, to?);
         let ways = vec![
             Way::seldom("ours", 1, || {
