@@ -38,9 +38,11 @@ fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
     let (site, plain) = (delta::with_delta(bench, &site, pair)?, site);
     let image = machine::installed(bench, &site, pair.role, pair.from)?;
     let archive = delta::raw(bench, trees, pair)?;
-    let (made, host) = (bench.path("apply.delta"), bench.path("apply.img"));
+    let (made, host) = (delta::peers_delta(&bench.cli.work, pair), bench.path("apply.img"));
     bench.tell(&format!("apply {}: making the host of ostree and casync", pair.name()));
-    archive.delta(pair.from, pair.to, &made)?;
+    if !made.exists() {
+        archive.delta(pair.from, pair.to, &made)?;
+    }
     let commit = archive.commit_of(pair.to)?;
     let chunks = Chunked::at(bench.path("casync"));
     chunks.make(&trees.folder(pair.to))?;
@@ -86,7 +88,7 @@ fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
         Way::seldom("ours-without-delta", 2, || upgrade(&plain)),
     ];
     bench.interleave(Part::Apply, &pair.name(), ways)?;
-    for path in [made, host, bench.path("casync"), bench.path("mnt")] {
+    for path in [host, bench.path("casync"), bench.path("mnt")] {
         folder::remove(&path)?;
     }
     Ok(())

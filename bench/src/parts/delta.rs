@@ -4,7 +4,7 @@
 //! `rolebuild` publishes. The delta of the product counts with its index. What a host also fetches with any way of
 //! ours, manifest and index of the pack, is a case of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::bench::{Bench, Outcome, Way};
 use crate::cli::Part;
@@ -63,11 +63,16 @@ fn one(bench: &mut Bench, trees: &Trees, site: &Site, pair: Pair) -> Result<()> 
         let ended = site.delta(pair.role, pair.from, pair.to, more)?;
         Ok(Outcome::sized(&ended, bytes(site, pair, &ended.stdout)?))
     };
+    let work = &bench.cli.work.clone();
     let file = |ended: Result<crate::run::Ended>| Ok(Outcome::sized(&ended?, folder::bytes(&out)?));
     let mut ways = vec![
         Way::new("ours", || made(&own, &[])),
         Way::new("ours-fast", || made(&fast, &["--fast"])),
-        Way::seldom("ostree", SELDOM, || file(raw.delta(pair.from, pair.to, &out))),
+        Way::seldom("ostree", SELDOM, || {
+            let kept = peers_delta(work, pair);
+            let ended = raw.delta(pair.from, pair.to, &kept)?;
+            Ok(Outcome::sized(&ended, folder::bytes(&kept)?))
+        }),
         Way::seldom("ostree-finished", 1, || file(finished.delta(&names[0], &names[1], &out))),
         Way::seldom("xdelta3", 1, || file(archive::xdelta3(&from.1, &to.1, &out))),
         Way::seldom("zstd-3-patch", SELDOM, || file(archive::zstd_patch("-3", &from.1, &to.1, &out))),
@@ -112,6 +117,11 @@ fn fetched(bench: &mut Bench, site: &Site, pair: Pair) -> Result<()> {
     }
     let case = format!("{} beside", pair.name());
     bench.interleave(Part::Delta, &case, vec![Way::seldom("ours", 1, move || Ok(Outcome::counted(beside)))])
+}
+
+/// Where the static delta of a pair is kept: minutes to make, and part `apply` needs it.
+pub(super) fn peers_delta(work: &Path, pair: Pair) -> PathBuf {
+    work.join("ostree-deltas").join(pair.name())
 }
 
 /// A repository of ostree with the trees as Debian makes them.

@@ -1,8 +1,9 @@
 //! ostree: a repository of objects, static deltas made with bsdiff, checkouts.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{self, Result};
 use crate::folder;
 use crate::run::{Call, Ended};
 
@@ -49,9 +50,15 @@ impl Repository {
     /// # Errors
     /// When ostree fails.
     pub fn delta(&self, from: &str, to: &str, file: &Path) -> Result<Ended> {
-        folder::remove(file)?;
+        // Under its name only when it is whole.
+        let new = file.with_extension("new");
+        folder::remove(&new)?;
+        let parent = file.parent().unwrap_or(file);
+        fs::create_dir_all(parent).map_err(error::file("making", parent))?;
         let call = self.call("static-delta").words("generate --inline --min-fallback-size=0");
-        call.option("--from", from).option("--to", to).option("--filename", file).measure()
+        let ended = call.option("--from", from).option("--to", to).option("--filename", &new).measure()?;
+        fs::rename(&new, file).map_err(error::file("renaming", &new))?;
+        Ok(ended)
     }
 
     /// Fetches a commit from another repository of this machine.
