@@ -105,13 +105,14 @@ impl Drop for Mounted {
     }
 }
 
-/// Lets go of what a killed run left: a mounted folder, devices of files below the work folder.
+/// Lets go of what a killed run left: all that is mounted below the work folder, and devices of files there.
 ///
 /// # Errors
 /// When something else holds them.
 pub fn let_go(work: &Path) -> Result<()> {
-    let mount = work.join("mnt");
-    Call::shell("if mountpoint -q \"$1\"; then umount \"$1\"; fi").arg(&mount).run()?;
+    for mount in folder::mounts(work)? {
+        Call::new("umount").arg(mount).run()?;
+    }
     let devices = Call::new("losetup").words("--list --noheadings --raw --output NAME,BACK-FILE").run()?;
     for (device, file) in devices.lines().filter_map(|line| line.split_once(' ')) {
         if Path::new(file).starts_with(work) {

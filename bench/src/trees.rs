@@ -167,7 +167,9 @@ fn bootstrap(trees: &Trees, name: &str, packages: &str, suite: Suite) -> Result<
     folder::remove(&to)?;
     let sources = trees.folder.join("sources.list");
     fs::write(&sources, suite.sources()?).map_err(file("writing", &sources))?;
-    let mut call = Call::new("env")
+    // What it mounts goes with it, also when it is killed.
+    let mut call = Call::new("unshare")
+        .words("--mount env")
         .arg(format!("SOURCE_DATE_EPOCH={EPOCH}"))
         .words("mmdebstrap --mode=root --variant=minbase --format=directory");
     if !packages.is_empty() {
