@@ -1,14 +1,16 @@
 //! Whether a published site is whole: every byte of it, from the first root to the last file of a tree.
 //!
 //! Metadata is held against its signatures, objects against the metadata, the pack against its index, the index
-//! against the manifest, and the OSTree repository against the manifests. Every finding names the object. What
+//! against the manifest, and the OSTree repository against the manifests; a delta is applied. Every finding names the object. What
 //! nothing names is told apart from damage: it is left over from a run that was cut off, or from a version that was
 //! replaced, and `prune` removes it.
 
 mod contents;
+mod deltas;
 mod history;
 mod metadata;
 mod objects;
+mod packed;
 
 use std::path::Path;
 

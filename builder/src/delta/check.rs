@@ -1,18 +1,29 @@
-//! A delta is applied before it is published: what it makes must be what the manifest wants.
+//! A delta is applied before it is published, and by `fsck`: what it makes must be what the manifest wants.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Read};
 
 use edeploy_format::delta::patch::PatchError;
-use edeploy_format::delta::{Frame, IndexReader, Piece, View, patches};
+use edeploy_format::delta::{Frame, Head, IndexReader, Piece, View, patches};
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
 use edeploy_format::frames::IndexError;
 use edeploy_format::repack::{self, RepackError};
 
 use super::contents::ContentsError;
-use super::make::Made;
 use crate::failure::Fault;
+
+/// What a delta is held against.
+pub struct Work<'a> {
+    /// The two trees.
+    pub head: Head,
+    /// The contents it is to make, with their sizes.
+    pub wanted: &'a HashMap<Digest, u64>,
+    /// Whether the older tree has a content.
+    pub kept: &'a dyn Fn(&Digest) -> bool,
+    /// Contents of either tree.
+    pub read: &'a dyn Fn(&Digest) -> Result<Vec<u8>, ContentsError>,
+}
 
 /// Why a delta is not what it must be.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +34,9 @@ pub enum CheckError {
     /// Its index is wrong.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// Its index is that of another delta.
+    #[error("leads from the tree {} to {}, not between the two it is published for", .0.from, .0.to)]
+    Head(Head),
     /// A frame is not the one of the index.
     #[error("the delta's frame at byte {0} is not the one of its index")]
     Frame(u64),
@@ -69,6 +83,7 @@ impl Fault for CheckError {
             Self::Read(_) => Exit::Failed,
             Self::Base(error) => error.exit(),
             Self::Index(_)
+            | Self::Head(_)
             | Self::Frame(_)
             | Self::Longer
             | Self::Patch { .. }
@@ -80,12 +95,15 @@ impl Fault for CheckError {
     }
 }
 
-/// Applies the delta that was made; all that was wanted must come out of it, from bases that hosts have by then.
+/// Applies the delta; all that is wanted must come out of it, from bases that hosts have by then.
 ///
 /// # Errors
 /// [`CheckError`].
-pub fn check(index: impl BufRead, mut delta: impl Read, work: &Made) -> Result<(), CheckError> {
-    let (_, mut frames) = IndexReader::new(index)?;
+pub fn check(index: impl BufRead, mut delta: impl Read, work: &Work<'_>) -> Result<(), CheckError> {
+    let (head, mut frames) = IndexReader::new(index)?;
+    if head != work.head {
+        return Err(CheckError::Head(head));
+    }
     let mut making = Making { work, done: HashSet::new(), now: None };
     // Pieces of one content mostly have the same bases.
     let (mut names, mut joined): (Vec<View>, Vec<(u64, Vec<u8>)>) = Default::default();
@@ -125,7 +143,7 @@ fn read(delta: &mut impl Read, frame: &Frame) -> Result<Vec<u8>, CheckError> {
 
 /// What was made so far, and the view that is being made.
 struct Making<'a> {
-    work: &'a Made,
+    work: &'a Work<'a>,
     done: HashSet<Digest>,
     now: Option<(View, Vec<u8>)>,
 }
@@ -134,10 +152,10 @@ impl Making<'_> {
     /// A base, if hosts have it by now.
     fn base(&self, view: &View) -> Result<(u64, Vec<u8>), CheckError> {
         let View { content, form } = view;
-        if !self.work.kept.contains(content) && !self.done.contains(content) {
+        if !(self.work.kept)(content) && !self.done.contains(content) {
             return Err(CheckError::Later(*content));
         }
-        let bytes = self.work.contents.read(content)?;
+        let bytes = (self.work.read)(content)?;
         let bytes = match form {
             None => bytes,
             Some(form) => {

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use edeploy_format::delta::Head;
 use edeploy_format::exit::Exit;
 use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::{Target, Time};
 
-use super::check::{CheckError, check};
+use super::check::{CheckError, Work, check};
 use super::choose::Effort;
-use super::make::{Cost, MakeError, make};
+use super::make::{Cost, Made, MakeError, make};
 use super::published::{Published, PublishedError};
 use crate::failure::Fault;
 use crate::keys::Keys;
@@ -112,10 +113,19 @@ pub fn publish(
     let [delta, index] = ["delta", "index"].map(|name| folder.path().join(name));
     let create = |path: &Path| File::create(path).map(BufWriter::new).map_err(scratch);
     let (mut to_delta, mut to_index) = (create(&delta)?, create(&index)?);
-    let work = make(&old.tree(), &new.tree(), *effort, folder.path(), &mut to_delta, &mut to_index, made)?;
+    let (old, new) = (old.tree(), new.tree());
+    let work = make(&old, &new, *effort, folder.path(), &mut to_delta, &mut to_index, made)?;
     [&mut to_delta, &mut to_index].into_iter().try_for_each(Write::flush).map_err(scratch)?;
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(scratch);
-    check(open(&index)?, open(&delta)?, &work)?;
+    let Made { wanted: makes, kept, contents: all, .. } = &work;
+    let head = Head { from: old.digest, to: new.digest };
+    let expected = Work {
+        head,
+        wanted: makes,
+        kept: &|content| kept.contains(content),
+        read: &|content| all.read(content),
+    };
+    check(open(&index)?, open(&delta)?, &expected)?;
 
     let (index_ready, contents, index_length, index_hash) = compressed(&targets, "delta-index", &index)?;
     let (delta_ready, delta_length, delta_hash) = copied(&targets, "delta", &delta)?;

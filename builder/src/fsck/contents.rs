@@ -22,9 +22,21 @@ pub(super) struct Published<'a> {
     pub(super) metadata: &'a TrustedRole,
 }
 
+/// A version that is sound, for what is held against it.
+pub(super) struct Tree {
+    /// The digest of its manifest.
+    pub(super) manifest: Digest,
+    /// The contents of its files, with their sizes.
+    pub(super) contents: HashMap<Digest, u64>,
+    /// The index of its pack.
+    pub(super) index: Part,
+    /// Its pack.
+    pub(super) pack: Part,
+}
+
 /// Why an object is not what it must be.
 #[derive(Debug, thiserror::Error)]
-enum Wrong {
+pub(super) enum Wrong {
     #[error("cannot be read")]
     Read(#[from] io::Error),
     #[error(transparent)]
@@ -54,9 +66,9 @@ enum Wrong {
 }
 
 /// An object's name and file.
-type Part = (String, PathBuf);
+pub(super) type Part = (String, PathBuf);
 
-/// Checks the version; gives the OSTree commit that its manifest names.
+/// Checks the version; gives the OSTree commit that its manifest names, and the version itself if it is sound.
 pub(super) fn check(
     version: &Published<'_>,
     manifest: Part,
@@ -64,20 +76,24 @@ pub(super) fn check(
     pack: Part,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
-) -> Option<String> {
+) -> (Option<String>, Option<Tree>) {
     let (commit, contents) = match read_manifest(version, &manifest) {
         Ok(read) => read,
         Err(wrong) => {
             report.failed(manifest.0, &wrong);
-            return None;
+            return (None, None);
         }
     };
-    if let Err(wrong) = unpacked(version, &index).and_then(|mut from| drain(&mut from)) {
+    let metadata = version.metadata;
+    if let Err(wrong) = whole(metadata, &index) {
         report.failed(index.0, &wrong);
-    } else if let Err(wrong) = read_pack(version, &index, &pack, contents, progress) {
+    } else if let Err(wrong) = read_pack(metadata, &index, &pack, contents.clone(), progress) {
         report.failed(pack.0, &wrong);
+    } else {
+        let manifest = version.listed.identity.contents.blake3;
+        return (commit, Some(Tree { manifest, contents, index, pack }));
     }
-    commit
+    (commit, None)
 }
 
 /// Decompresses as it is read, and at the end holds digest and length against what is listed.
@@ -102,15 +118,17 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-fn unpacked(version: &Published<'_>, (name, path): &Part) -> Result<impl Read + use<>, Wrong> {
-    let target = version.metadata.target(name).ok_or_else(|| Fault::NotListed(name.clone()))?;
+/// The text of an object that is published compressed.
+pub(super) fn unpacked(metadata: &TrustedRole, (name, path): &Part) -> Result<impl Read + use<>, Wrong> {
+    let target = metadata.target(name).ok_or_else(|| Fault::NotListed(name.clone()))?;
     let listed: Contents = target.custom(name)?;
     let from = zstd::stream::read::Decoder::new(File::open(path)?)?;
     Ok(Unpacked { from, hasher: Hasher::new(), length: 0, listed })
 }
 
-fn drain(from: &mut impl Read) -> Result<(), Wrong> {
-    Ok(io::copy(from, &mut io::sink()).map(drop)?)
+/// Whether that text is what is listed.
+pub(super) fn whole(metadata: &TrustedRole, part: &Part) -> Result<(), Wrong> {
+    Ok(io::copy(&mut unpacked(metadata, part)?, &mut io::sink()).map(drop)?)
 }
 
 /// The commit that the manifest names, and the contents it needs with their sizes.
@@ -118,8 +136,8 @@ fn read_manifest(
     version: &Published<'_>,
     part: &Part,
 ) -> Result<(Option<String>, HashMap<Digest, u64>), Wrong> {
-    drain(&mut unpacked(version, part)?)?;
-    let mut manifest = Reader::new(BufReader::new(unpacked(version, part)?))?;
+    whole(version.metadata, part)?;
+    let mut manifest = Reader::new(BufReader::new(unpacked(version.metadata, part)?))?;
     let head = manifest.head();
     let Identity { serial, architecture, built, .. } = &version.listed.identity;
     let same = (&head.role, &head.version) == (version.role, &version.listed.version)
@@ -136,13 +154,13 @@ fn read_manifest(
 }
 
 fn read_pack(
-    version: &Published<'_>,
+    metadata: &TrustedRole,
     index: &Part,
-    (_, pack): &(String, PathBuf),
+    (_, pack): &Part,
     mut wanted: HashMap<Digest, u64>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Wrong> {
-    let mut frames = IndexReader::new(BufReader::new(unpacked(version, index)?))?;
+    let mut frames = IndexReader::new(BufReader::new(unpacked(metadata, index)?))?;
     let mut pack = Pack::open(pack)?;
     let mut content = Content::default();
     while let Some(frame) = frames.next_frame()? {

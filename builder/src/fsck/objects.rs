@@ -1,6 +1,6 @@
 //! Every object against the metadata: there, of the right length, with the right SHA-256.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -10,7 +10,7 @@ use edeploy_format::transition::Transition;
 use edeploy_format::tuf::{Sha256, Sha256Hasher, Target};
 
 use super::history::Commits;
-use super::{Report, contents};
+use super::{Report, contents, deltas};
 use crate::site::{SiteError, State, TARGETS, files, named};
 
 /// Checks all objects, and gives the OSTree commits that the manifests name.
@@ -46,19 +46,20 @@ pub(super) fn check(
         for (name, target) in metadata.targets() {
             present(name, target, &named, &sound, report);
         }
+        let part = |name: String| {
+            let target = metadata.target(&name)?;
+            let file = target.file(&name);
+            let path = folder.join(TARGETS).join(&file);
+            sound.contains(&(file, target.length)).then_some((name, path))
+        };
+        let mut trees = BTreeMap::new();
         for listed in metadata.versions() {
-            let object = |object: Object<'_>| {
-                let name = object.target(role, &listed.version);
-                let target = metadata.target(&name)?;
-                let file = target.file(&name);
-                sound
-                    .contains(&(file.clone(), target.length))
-                    .then(|| (name, folder.join(TARGETS).join(file)))
-            };
+            let object = |object: Object<'_>| part(object.target(role, &listed.version));
             let parts = [Object::Manifest, Object::PackIndex, Object::Pack].map(object);
             if let [Some(manifest), Some(index), Some(pack)] = parts {
                 let version = contents::Published { role, listed: &listed, metadata };
-                let commit = contents::check(&version, manifest, index, pack, report, progress);
+                let (commit, tree) = contents::check(&version, manifest, index, pack, report, progress);
+                trees.extend(tree.map(|tree| (listed.version.clone(), tree)));
                 commits.extend(commit.map(|commit| ((role.clone(), listed.version.clone()), commit)));
                 report.versions += 1;
             }
@@ -74,6 +75,7 @@ pub(super) fn check(
                 }
             }
         }
+        deltas::check(role, metadata, &trees, &part, report);
     }
     Ok(commits)
 }

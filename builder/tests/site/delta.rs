@@ -9,14 +9,14 @@ use rolebuild::fsck::fsck;
 
 use crate::fixture::*;
 
-fn delta(place: &Place, from: &str, to: &str) -> Result<Done, DeltaError> {
+pub(crate) fn delta(place: &Place, from: &str, to: &str) -> Result<Done, DeltaError> {
     let (from, to) = (version(from), version(to));
     let wanted = Wanted { role: web(), from, to, effort: Effort::FAST };
     publish(&mut place.site(), &wanted, &place.keys(), LIFETIMES, now(), |_| ())
 }
 
 /// Bytes that do not compress, the same each time.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let byte = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -26,7 +26,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 }
 
 /// Two versions of a module under another path, of which a few bytes differ; and a file that is new.
-fn two_versions(place: &Place) {
+pub(crate) fn two_versions(place: &Place) {
     let old = noise(1, 200_000);
     let mut new = old.clone();
     new.iter_mut().step_by(5_000).for_each(|byte| *byte ^= 1);

@@ -43,7 +43,7 @@ fn a_sound_site_is_sound() {
 }
 
 /// Flips a bit in each of `at` bytes of a file in turn, and checks each time that the file is named.
-fn flip(place: &Place, path: &PathBuf, step: usize) {
+pub(crate) fn flip(place: &Place, path: &PathBuf, step: usize) {
     let sound = fs::read(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
     for at in (0..sound.len()).step_by(step) {
@@ -115,7 +115,13 @@ fn leftovers_are_no_damage() {
 }
 
 /// Replaces an object by `bytes` and signs that, as a holder of the keys could by mistake.
-fn replace(place: &Place, name: &str, object: Object, bytes: &[u8], custom: Option<&serde_json::Value>) {
+pub(crate) fn replace(
+    place: &Place,
+    name: &str,
+    object: Object,
+    bytes: &[u8],
+    custom: Option<&serde_json::Value>,
+) {
     let (before, _) = place.object(name, object);
     let name = object.target(&web(), &version(name));
     let mut target = Target::new(bytes.len() as u64, Sha256::of(bytes), custom);
@@ -130,7 +136,7 @@ fn replace(place: &Place, name: &str, object: Object, bytes: &[u8], custom: Opti
     place.site().commit(draft, &place.keys(), LIFETIMES, now()).unwrap();
 }
 
-fn faults(place: &Place) -> Vec<String> {
+pub(crate) fn faults(place: &Place) -> Vec<String> {
     let findings = check(place).findings.into_iter();
     findings.map(|finding| format!("{}: {}", finding.object, finding.fault)).collect()
 }

@@ -4,6 +4,7 @@
 
 mod commands;
 mod delta;
+mod delta_fsck;
 mod fixture;
 mod fsck;
 mod history;
