@@ -9,7 +9,7 @@ use crate::documented::documented;
 use crate::lab::{Lab, rule, tree};
 
 /// The published file whose name ends like this.
-fn file(lab: &Lab, folder: &str, end: &str) -> PathBuf {
+pub(crate) fn file(lab: &Lab, folder: &str, end: &str) -> PathBuf {
     let files = fs::read_dir(lab.site_folder().join(folder)).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.filter(|path| path.to_str().unwrap().ends_with(end)).collect();
     files.sort();
@@ -17,7 +17,7 @@ fn file(lab: &Lab, folder: &str, end: &str) -> PathBuf {
 }
 
 /// Flips a bit in the middle.
-fn tamper(path: &PathBuf) {
+pub(crate) fn tamper(path: &PathBuf) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -85,6 +85,26 @@ pub(crate) fn rule(version: &str, fields: &Value) -> Value {
     json!({ "format": 1, "role": "web", "version": version, "rules": [rule] })
 }
 
+/// The head of a version in the lab.
+fn as_version(name: &str, serial: u64) -> impl FnOnce(&mut Head) + use<'_> {
+    move |head| {
+        head.version = name.parse().unwrap();
+        (head.serial, head.slot_size) = (serial, SLOT);
+    }
+}
+
+/// The digest of the manifest that [`Lab::publish`] publishes.
+pub(crate) fn manifest(name: &str, serial: u64, tree: &Version) -> Digest {
+    Digest::of(&text(&mut tree.publish_as(as_version(name, serial)).manifest))
+}
+
+fn text(file: &mut File) -> Vec<u8> {
+    let mut text = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut text).unwrap();
+    text
+}
+
 impl Lab {
     /// Nothing published, no disk.
     pub(crate) fn new() -> Self {
@@ -100,20 +120,29 @@ impl Lab {
     /// Version 1 is installed, version 2 is published.
     pub(crate) fn installed() -> Self {
         static FIRST: OnceLock<Lab> = OnceLock::new();
-        let first = FIRST.get_or_init(|| {
-            let mut lab = Self::new();
-            lab.publish("1", 1, &tree("1"), &rule("1", &json!({})), |_| ());
-            lab.disk();
-            lab.install(&[]).done();
-            lab
-        });
-        let mut lab = Self::new();
-        lab.site.now = first.site.now;
-        let (from, to) = (first.path("disk"), lab.path("disk"));
-        let copied = Command::new("cp").arg("--sparse=always").args([from, to]).status().unwrap();
-        assert!(copied.success());
+        let first = FIRST.get_or_init(|| Self::first(&tree("1")));
+        let mut lab = first.copy();
         lab.site.version = 2;
         lab.publish("2", 2, &tree("2"), &rule("2", &json!({})), |_| ());
+        lab
+    }
+
+    /// This tree is installed as version 1.
+    pub(crate) fn first(tree: &Version) -> Self {
+        let mut lab = Self::new();
+        lab.publish("1", 1, tree, &rule("1", &json!({})), |_| ());
+        lab.disk();
+        lab.install(&[]).done();
+        lab
+    }
+
+    /// The same machine again, and an empty site.
+    pub(crate) fn copy(&self) -> Self {
+        let mut lab = Self::new();
+        lab.site.now = self.site.now;
+        let (from, to) = (self.path("disk"), lab.path("disk"));
+        let copied = Command::new("cp").arg("--sparse=always").args([from, to]).status().unwrap();
+        assert!(copied.success());
         lab
     }
 
@@ -140,16 +169,9 @@ impl Lab {
         set: impl FnOnce(&mut Head),
     ) {
         let mut published = tree.publish_as(|head| {
-            head.version = name.parse().unwrap();
-            (head.serial, head.slot_size) = (serial, SLOT);
+            as_version(name, serial)(head);
             set(head);
         });
-        let text = |file: &mut File| {
-            let mut text = Vec::new();
-            file.rewind().unwrap();
-            file.read_to_end(&mut text).unwrap();
-            text
-        };
         self.site.manifest(name, serial, &text(&mut published.manifest));
         let index = text(&mut published.index);
         let contents = Contents { blake3: Digest::of(&index), size: index.len() as u64 };

@@ -11,6 +11,7 @@ mod bad_manifest;
 mod bad_site;
 mod bad_state;
 mod clock;
+mod delta;
 mod documented;
 mod dying;
 mod full;

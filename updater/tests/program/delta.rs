@@ -1,0 +1,265 @@
+//! Deltas on the site that are tampered with, missing, for another tree, or of a later format; and a program that
+//! is killed inside one.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+
+use edeploy_format::delta::patch::Step;
+use edeploy_format::delta::{Frame, Head, Piece};
+use edeploy_format::digest::Digest;
+use edeploy_format::name::{Object, Version as Name};
+use edeploy_format::tuf::Contents;
+use serde_json::{Value, json};
+
+use crate::bad_site::{file, tamper};
+use crate::documented::documented;
+use crate::lab::{Lab, manifest, program, rule, tree};
+use crate::version::Version;
+
+/// The file that a version changes.
+const LARGE: usize = 512 << 10;
+/// A frame of what is not wanted: what is before and after it comes by two requests.
+const GAP: usize = 300 << 10;
+
+/// Bytes that no compression makes fewer.
+fn noise(seed: u8, length: usize) -> Vec<u8> {
+    let blocks =
+        (0..length.div_ceil(32) as u64).map(|n| Digest::of(&[&n.to_le_bytes()[..], &[seed]].concat()).0);
+    let mut noise: Vec<u8> = blocks.flatten().collect();
+    noise.truncate(length);
+    noise
+}
+
+fn content(version: u8) -> Vec<u8> {
+    let mut content = noise(0, LARGE);
+    content.iter_mut().step_by(9_000).for_each(|byte| *byte ^= version);
+    content
+}
+
+fn version(version: u8) -> Version {
+    let mut tree = tree(&version.to_string());
+    tree.file("usr/large", &content(version));
+    tree
+}
+
+fn right() -> Head {
+    Head { from: manifest("1", 1, &version(1)), to: manifest("3", 3, &version(3)) }
+}
+
+/// The delta: the two halves of the large file, and between them something that no file has.
+fn delta() -> (Vec<u8>, Vec<Frame>) {
+    let (old, new, gap) = (content(1), content(3), noise(9, GAP));
+    let half = LARGE / 2;
+    let number = |n: usize| u32::try_from(n).unwrap();
+    let piece = |at: usize| {
+        let (old, new) = (&old[at..at + half], &new[at..at + half]);
+        let mut control = Vec::new();
+        Step { add: 0, insert: 0, seek: i64::try_from(at).unwrap() }.write(&mut control);
+        Step { add: half as u64, insert: 0, seek: 0 }.write(&mut control);
+        let difference: Vec<u8> = new.iter().zip(old).map(|(new, old)| new.wrapping_sub(*old)).collect();
+        let piece = Piece {
+            view: Digest::of(&content(3)).into(),
+            offset: at as u64,
+            length: number(half),
+            control: number(control.len()),
+            difference: number(half),
+            proof: Some(Digest::of(new)),
+            bases: vec![Digest::of(&content(1)).into()],
+        };
+        (piece, [control, difference].concat())
+    };
+    let (view, bases) = (Digest::of(&gap).into(), Vec::new());
+    let unwanted =
+        Piece { view, offset: 0, length: number(GAP), control: 0, difference: 0, proof: None, bases };
+    let (mut bytes, mut frames) = (Vec::new(), Vec::new());
+    for (piece, streams) in [piece(0), (unwanted, gap), piece(half)] {
+        let compressed = zstd::bulk::compress(&streams, 3).unwrap();
+        frames.push(Frame {
+            offset: bytes.len() as u64,
+            compressed: number(compressed.len()),
+            length: number(streams.len()),
+            digest: Digest::of(&compressed),
+            pieces: vec![piece],
+        });
+        bytes.extend(compressed);
+    }
+    (bytes, frames)
+}
+
+/// Version 1 is installed; version 3 and the delta to it are published, its index with the last word of `change`.
+fn lab(change: impl Fn(String) -> String) -> Lab {
+    static FIRST: OnceLock<Lab> = OnceLock::new();
+    let mut lab = FIRST.get_or_init(|| Lab::first(&version(1))).copy();
+    lab.site.version = 2;
+    lab.publish("3", 3, &version(3), &rule("3", &json!({})), |_| ());
+    let (bytes, frames) = delta();
+    let index = frames.iter().fold(right().to_string(), |text, frame| text + &frame.to_string());
+    let (index, from) = (change(index).into_bytes(), "1".parse::<Name>().unwrap());
+    let contents = Contents { blake3: Digest::of(&index), size: index.len() as u64 };
+    lab.site.packed(Object::DeltaIndex(&from), "3", &index, &contents);
+    lab.site.add(Object::Delta(&from), "3", bytes, None::<&()>);
+    lab.sign();
+    lab
+}
+
+/// Upgrades; what was patched and fetched.
+fn upgrade(lab: &Lab) -> [u64; 2] {
+    let ran = lab.run(&["upgrade", "3", "--json"]).done();
+    let json = ran.json();
+    assert_eq!(json["outcome"], "staged", "{ran:?}");
+    ["patched", "fetched"].map(|key| json[key].as_u64().unwrap())
+}
+
+fn assert_unharmed(lab: &Lab) {
+    assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf");
+    let (name, fields) = lab.journal().pop().unwrap();
+    assert_eq!((&*name, &fields["version"]), ("failed", &Value::from("3")));
+    lab.run(&["verify"]).done();
+}
+
+const BY_DELTA: [u64; 2] = [LARGE as u64, 1];
+const BY_PACK: [u64; 2] = [0, LARGE as u64 + 1];
+
+#[test]
+fn what_a_delta_makes_is_not_fetched_by_the_program_either() {
+    assert_eq!(upgrade(&lab(|index| index)), BY_DELTA);
+}
+
+#[test]
+fn a_tampered_delta_or_index_is_refused_and_a_clean_mirror_then_serves() {
+    for (object, message) in [
+        ("web@3@delta-index@1", "… is not what was signed: its SHA-256 is another"),
+        ("web@3@delta@1", "… is not what its index says: the frame at byte … has another digest"),
+    ] {
+        let lab = lab(|index| index);
+        let file = file(&lab, "targets", object);
+        let sound = fs::read(&file).unwrap();
+        match object {
+            "web@3@delta@1" => {
+                // The middle is what nobody wants.
+                let mut bytes = sound.clone();
+                *bytes.last_mut().unwrap() ^= 1;
+                fs::write(&file, bytes).unwrap();
+            }
+            _ => tamper(&file),
+        }
+        documented(&lab.run(&["upgrade", "3"]), 5, message);
+        assert_unharmed(&lab);
+        fs::write(&file, sound).unwrap();
+        assert_eq!(upgrade(&lab), BY_DELTA, "{object}");
+    }
+}
+
+#[test]
+fn a_delta_that_is_not_there_is_spared_and_the_pack_taken() {
+    let without = |object| {
+        let lab = lab(|index| index);
+        fs::remove_file(file(&lab, "targets", object)).unwrap();
+        lab
+    };
+    for object in ["web@3@delta-index@1", "web@3@delta@1"] {
+        assert_eq!(upgrade(&without(object)), BY_PACK, "{object}");
+    }
+    let ran = without("web@3@delta@1").run(&["upgrade", "3"]).done();
+    assert!(ran.err.contains("web@3@delta@1: not there: the pack is taken\n"), "{ran:?}");
+}
+
+#[test]
+fn a_delta_for_another_tree_or_of_a_later_format_is_not_taken() {
+    let other = Digest::of(b"another manifest").to_string();
+    type Change<'a> = &'a dyn Fn(String) -> String;
+    let changes: [Change<'_>; 3] = [
+        &|index| index.replace(&right().from.to_string(), &other),
+        &|index| index.replace(&right().to.to_string(), &other),
+        &|index| index.replace("edeploy-delta 1\n", "edeploy-delta 2\nwhat nobody knows\n"),
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        assert_eq!(upgrade(&lab(change)), BY_PACK, "change {n}");
+    }
+}
+
+/// What was asked for of deltas: the first byte of each range.
+type Asked = Arc<Mutex<Vec<u64>>>;
+
+/// Serves `site` by ranges. The second request for a delta is told of, and never answered, where `told` is given.
+fn serve(site: PathBuf, told: Option<mpsc::Sender<()>>) -> (String, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Asked::default();
+    let noted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let (path, range) = request(&stream);
+            if path.contains("@delta@") {
+                noted.lock().unwrap().push(range.map_or(0, |(from, _)| from));
+                if let Some(told) = told.as_ref().filter(|_| noted.lock().unwrap().len() == 2) {
+                    held.push(stream);
+                    told.send(()).unwrap();
+                    continue;
+                }
+            }
+            answer(&stream, &site.join(&path[1..]), range);
+        }
+    });
+    (base, asked)
+}
+
+/// The path, and the first and last byte of the range that is asked for.
+fn request(stream: &TcpStream) -> (String, Option<(u64, u64)>) {
+    let head: Vec<String> =
+        BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    let path = head[0].split(' ').nth(1).unwrap().to_owned();
+    let range = head.iter().find_map(|line| {
+        let (key, value) = line.split_once(": bytes=")?;
+        let (from, to) = value.split_once('-')?;
+        key.eq_ignore_ascii_case("range").then(|| (from.parse().unwrap(), to.parse().unwrap()))
+    });
+    (path, range)
+}
+
+fn answer(mut stream: &TcpStream, file: &Path, range: Option<(u64, u64)>) {
+    let found = fs::read(file).ok();
+    let (status, more, body) = match (&found, range) {
+        (None, _) => ("404 Not Found", String::new(), &[][..]),
+        (Some(bytes), None) => ("200 OK", String::new(), &bytes[..]),
+        (Some(bytes), Some((from, to))) => {
+            let more = format!("Content-Range: bytes {from}-{to}/{}\r\n", bytes.len());
+            let at = |n: u64| usize::try_from(n).unwrap();
+            ("206 Partial Content", more, &bytes[at(from)..=at(to)])
+        }
+    };
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{more}Content-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).unwrap();
+}
+
+#[test]
+fn a_program_that_is_killed_inside_a_delta_goes_on_where_it_was() {
+    let lab = lab(|index| index);
+    let upgrade = |repo: &str| {
+        let mut command = program();
+        command.args(["upgrade", "3", "--json", "--booted", "a", "--repo", repo, "--disk"]);
+        command.arg(lab.path("disk"));
+        command
+    };
+    let (told, stands) = mpsc::channel();
+    let (stuck, asked) = serve(lab.site_folder(), Some(told));
+    let mut child = upgrade(&stuck).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // What comes before the second request was put into the slot by then.
+    stands.recv().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let second = delta().1[2].offset;
+    assert_eq!(*asked.lock().unwrap(), [0, second]);
+    assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf");
+    let (sound, asked) = serve(lab.site_folder(), None);
+    let ran = crate::lab::Ran::of(upgrade(&sound).output().unwrap()).done();
+    assert_eq!(*asked.lock().unwrap(), [second], "{ran:?}");
+    assert_eq!((&ran.json()["patched"], &ran.json()["fetched"]), (&json!(LARGE), &json!(1)));
+}
