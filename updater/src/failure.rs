@@ -12,7 +12,7 @@ use crate::fetch::{FetchError, LimitError, limit};
 use crate::lock::LockError;
 use crate::machine::Refusal;
 use crate::settings::SettingsError;
-use crate::slot::{CarryError, FillError, FramesError, KeptError};
+use crate::slot::{CarryError, FillError, FramesError, KeptError, PlanError};
 use crate::trust::{ObjectError, StoreError, TrustError};
 
 /// Why a command failed, with the kind of fault its exit code tells.
@@ -124,7 +124,10 @@ exits! {
         CarryError::Differs(_) => Exit::Differs,
         CarryError::Walk(_) | CarryError::Running(_) => Exit::Failed,
     };
-    crate::slot::PlanError => |_| Exit::Failed;
+    crate::slot::PlanError => |e| match e {
+        PlanError::Pack(e) => frames(e),
+        PlanError::Manifest { .. } | PlanError::Running(_) | PlanError::Inactive(_) => Exit::Failed,
+    };
     crate::slot::MergeError => |_| Exit::Failed;
     crate::slot::SurveyError => |_| Exit::Untrusted;
     crate::trust::ObjectError => |e| match e {

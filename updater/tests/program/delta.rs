@@ -182,6 +182,14 @@ fn a_delta_for_another_tree_or_of_a_later_format_is_not_taken() {
     }
 }
 
+#[test]
+fn an_index_that_is_signed_and_makes_no_sense_is_not_trusted() {
+    let lab = lab(|index| index.replacen("frame ", "frame -", 1));
+    let ran = lab.run(&["upgrade", "3"]);
+    documented(&ran, 5, "line … of the index of the … is wrong");
+    assert_unharmed(&lab);
+}
+
 /// What was asked for of deltas: the first byte of each range.
 type Asked = Arc<Mutex<Vec<u64>>>;
 
