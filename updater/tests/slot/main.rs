@@ -5,6 +5,7 @@ mod carry;
 mod delta;
 mod fill;
 mod hostile;
+mod hostile_delta;
 mod plan;
 mod resume;
 mod scale;
