@@ -190,6 +190,19 @@ fn an_index_that_is_signed_and_makes_no_sense_is_not_trusted() {
     assert_unharmed(&lab);
 }
 
+#[test]
+fn a_delta_whose_index_has_no_room_is_done_without() {
+    let mut lab = lab(|index| index);
+    let (from, size) = ("1".parse::<Name>().unwrap(), 1 << 40);
+    let contents = Contents { blake3: Digest::of(b"never fetched"), size };
+    lab.site.packed(Object::DeltaIndex(&from), "3", b"never fetched", &contents);
+    lab.sign();
+    let ran = lab.run(&["upgrade", "3"]).done();
+    let said = |line: &str| line.contains(" bytes free; the index of the delta from 1 needs ");
+    assert!(ran.err.lines().any(|line| said(line) && line.ends_with(": the pack is taken")), "{ran:?}");
+    assert!(ran.out.contains("3 is in slot b, verified"), "{ran:?}");
+}
+
 /// What was asked for of deltas: the first byte of each range.
 type Asked = Arc<Mutex<Vec<u64>>>;
 
