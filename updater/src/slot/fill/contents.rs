@@ -176,14 +176,8 @@ impl Contents<'_> {
         let right = !whole.too_long && (whole.at, whole.hasher.finish()) == (size, *content);
         if written.is_err() || !right {
             self.slot.remove(path, Shape::File)?;
-            return match written {
-                // More than it may hold: no fault of the slot's.
-                Err(FillError::Scratch(e)) if e.kind() == io::ErrorKind::FileTooLarge => {
-                    Err(FillError::Content(record.path))
-                }
-                Err(error) => Err(error),
-                Ok(()) => Err(FillError::Content(record.path)),
-            };
+            written?;
+            return Err(FillError::Content(record.path));
         }
         self.complete(&record, &file)?;
         Ok(self.slot.restore_new(path, &Meta::from(&record))?)
