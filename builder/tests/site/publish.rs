@@ -141,7 +141,7 @@ fn a_build_that_is_not_whole_is_refused() {
     assert_eq!(error("pack", cut), at);
     let longer = "BUILD/pack is longer than the 61 bytes its index lists";
     assert_eq!(error("pack", |bytes| bytes.push(0)), longer);
-    assert_eq!(error("pack-index", cut), "BUILD/pack-index: pack index line 9 is wrong");
+    assert_eq!(error("pack-index", cut), "BUILD/pack-index: line 9 of the index of the pack is wrong");
     assert_eq!(error("manifest", cut), "BUILD/manifest: manifest record 5 is cut short or too long");
     assert_eq!(place.names(TARGETS), [""; 0]);
 }

@@ -279,11 +279,23 @@ fn a_base_that_is_not_in_the_form_it_is_named_with_is_refused() {
         (story.with_base(&story.old_gz, "1,lz4-9:40000"), form),
         (story.with_base(&story.old_gz, "1,raw:10,gzip-9:39999"), form),
         (story.with_base(&story.old_gz, "1,raw:10,gzip-9:40001"), form),
-        (story.with_base(&story.old_gz, "1,raw:1073741823,gzip-9:1"), form),
+        (story.with_base(&story.old_gz, "1,raw:999999,gzip-9:1"), form),
         (story.with_base(&story.damaged_gz, "1,raw:10,gzip-9:40000"), form),
-        (story.with_base(&story.endless_lz4[0], "1,lz4-9:1073741824"), form),
-        (story.with_base(&story.endless_lz4[1], "1,lz4-9:1073741824"), form),
+        (story.with_base(&story.endless_lz4[0], "1,lz4-9:1000000"), form),
+        (story.with_base(&story.endless_lz4[1], "1,lz4-9:1000000"), form),
     ]);
+}
+
+#[test]
+fn a_delta_whose_scratch_files_have_no_room_is_not_chosen() {
+    let story = story();
+    let (disk_a, disk_b) = (Disk::new(), Disk::new());
+    let (a, b) = (disk_a.mount(), disk_b.mount());
+    fill(&a, &story.one);
+    let (notes, parts) = (Notes::default(), story.with_base(&story.old_gz, "1,raw:1073741823,gzip-9:1"));
+    assert_eq!(story.told(&a, &b, &parts, &notes).unwrap().patched, 0);
+    assert_clean(&b, &story.two);
+    assert!(notes.0.into_inner().is_empty());
 }
 
 #[test]
