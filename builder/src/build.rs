@@ -23,7 +23,7 @@ use crate::ids::{self, Accounts};
 use crate::import;
 use crate::mmdebstrap;
 use crate::ostree::{Identity, OstreeError, Pending, Repository};
-use crate::pack::{self, Packed};
+use crate::pack::{self, Earlier, Packed};
 use crate::progress::Progress;
 use crate::recipe::{Layer, Recipe};
 use crate::sandbox;
@@ -163,7 +163,8 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     let manifest = write_manifest(&tree, &head, &out, progress)?;
     let commit = keep(request, site.as_ref(), commit, manifest)?;
     drop(site);
-    let packed = write_pack(&tree, survey, &out, progress)?;
+    let earlier = Earlier::find(request.builds, &request.recipe.role);
+    let packed = write_pack(&tree, survey, &out, &earlier, progress)?;
     let path = out.join("sbom");
     fs::write(&path, sbom).map_err(failed("writing", &path))?;
     let folder = publish_locally(request, work.path(), &out)?;
@@ -319,7 +320,13 @@ fn write_manifest(tree: &Tree, head: &Head, out: &Path, progress: &Progress) -> 
     Ok(digest)
 }
 
-fn write_pack(tree: &Tree, survey: Survey, out: &Path, progress: &Progress) -> Result<Packed, Failure> {
+fn write_pack(
+    tree: &Tree,
+    survey: Survey,
+    out: &Path,
+    earlier: &Earlier,
+    progress: &Progress,
+) -> Result<Packed, Failure> {
     progress.bytes("packing the tree", survey.bytes);
     let create = |name: &str| {
         let path = out.join(name);
@@ -329,7 +336,8 @@ fn write_pack(tree: &Tree, survey: Survey, out: &Path, progress: &Progress) -> R
     let path = out.join("manifest");
     let manifest = File::open(&path).map_err(failed("opening", &path))?;
     let mut manifest = Reader::new(BufReader::new(manifest)).map_err(pack::PackError::Manifest)?;
-    let packed = pack::write(tree.root(), &mut manifest, &mut pack, &mut index, |n| progress.advance(n))?;
+    let told = |bytes| progress.advance(bytes);
+    let packed = pack::write(tree.root(), &mut manifest, &mut pack, &mut index, earlier, told)?;
     Ok(packed)
 }
 

@@ -3,7 +3,9 @@
 //! Contents stand in the order of the manifest, each once. Small ones share a frame until it is [`SHARED`] long: a
 //! host that needs one of them fetches little more; larger ones are cut into frames of their own. Every content is
 //! checked against the manifest as it is read, so a pack never disagrees with it. Frames are compressed in parallel,
-//! and the same bytes come out each time.
+//! and the same bytes come out each time; frames that an earlier build has are not compressed again.
+
+mod earlier;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -16,6 +18,8 @@ use edeploy_format::frames::FRAME_LIMIT;
 use edeploy_format::manifest::{ManifestError, Reader};
 use edeploy_format::pack::{Frame, Piece, index_head};
 use edeploy_format::path::TreePath;
+
+pub use earlier::Earlier;
 
 use crate::failure::Fault;
 use crate::parallel;
@@ -85,7 +89,8 @@ struct Made {
     compressed: Vec<u8>,
 }
 
-/// Writes pack and index of the tree below `root`; `packed` is told of the bytes of each frame.
+/// Writes pack and index of the tree below `root`, with frames of an `earlier` pack where they hold the same;
+/// `packed` is told of the bytes of each frame.
 ///
 /// # Errors
 /// [`PackError`].
@@ -94,12 +99,13 @@ pub fn write(
     manifest: &mut Reader<impl BufRead>,
     pack: &mut impl Write,
     index: &mut impl Write,
+    earlier: &Earlier,
     mut packed: impl FnMut(u64),
 ) -> Result<Packed, PackError> {
     index.write_all(index_head().as_bytes()).map_err(PackError::Write)?;
     let (mut sum, mut check) = (Packed::default(), Check::default());
     let mut flush = |plans: &mut Vec<Plan>| -> Result<(), PackError> {
-        let made = parallel::map(plans, |plan| make(root, plan));
+        let made = parallel::map(plans, |plan| make(root, plan, earlier));
         for (plan, made) in plans.drain(..).zip(made) {
             let made = made?;
             check.frame(&plan, &made.contents)?;
@@ -162,7 +168,10 @@ fn pieces(content: Digest, size: u64) -> impl Iterator<Item = Piece> {
     })
 }
 
-fn make(root: &Path, plan: &Plan) -> Result<Made, PackError> {
+fn make(root: &Path, plan: &Plan, earlier: &Earlier) -> Result<Made, PackError> {
+    if let Some((compressed, contents)) = earlier.frame(plan.iter().map(|source| &source.piece)) {
+        return Ok(Made { contents, compressed });
+    }
     let mut contents = Vec::new();
     for Source { path, piece, .. } in plan {
         let unread = |source| PackError::Read { path: path.to_string(), source };

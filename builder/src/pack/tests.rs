@@ -10,6 +10,10 @@ use crate::scan;
 
 /// Packs the tree below `root` as a role version; gives pack, index and the sums.
 fn packed(root: &Path) -> (Vec<u8>, Vec<u8>, Packed) {
+    packed_after(root, &Earlier::default())
+}
+
+fn packed_after(root: &Path, earlier: &Earlier) -> (Vec<u8>, Vec<u8>, Packed) {
     let survey = scan::survey(root).unwrap();
     let head: Head = format!(
         "edeploy-manifest 1\nrole web\nversion 1\nserial 1\narchitecture amd64\nbuilt 1\nkernel k\ninitrd i\n\
@@ -21,7 +25,7 @@ fn packed(root: &Path) -> (Vec<u8>, Vec<u8>, Packed) {
     let (manifest, _) = scan::write_manifest(root, &head, Vec::new(), |_| ()).unwrap();
     let (mut pack, mut index) = (Vec::new(), Vec::new());
     let mut reader = Reader::new(&manifest[..]).unwrap();
-    let sum = write(root, &mut reader, &mut pack, &mut index, |_| ()).unwrap();
+    let sum = write(root, &mut reader, &mut pack, &mut index, earlier, |_| ()).unwrap();
     (pack, index, sum)
 }
 
@@ -86,7 +90,47 @@ fn a_file_that_changes_under_the_build_is_found() {
     for after in ["behind", "short"] {
         fs::write(folder.path().join("a"), after).unwrap();
         let mut reader = Reader::new(&manifest[..]).unwrap();
-        let error = write(folder.path(), &mut reader, &mut Vec::new(), &mut Vec::new(), |_| ()).unwrap_err();
+        let error =
+            write(folder.path(), &mut reader, &mut Vec::new(), &mut Vec::new(), &Earlier::default(), |_| ())
+                .unwrap_err();
         assert!(matches!(error, PackError::Changed(ref path) if path.as_str() == "a"), "{error}");
     }
+}
+
+#[test]
+fn frames_of_an_earlier_pack_are_taken_where_they_are_whole_and_the_same() {
+    let (tree, builds) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let content = |name: &str, byte: u8| {
+        fs::write(tree.path().join(name), vec![byte; SHARED as usize + 1]).unwrap();
+    };
+    ["a", "b", "c"].into_iter().zip(1..).for_each(|(name, byte)| content(name, byte));
+    let (role, other) = ("web".parse().unwrap(), "web2".parse().unwrap());
+    assert_eq!(packed_after(tree.path(), &Earlier::find(builds.path(), &role)), packed(tree.path()));
+
+    // A pack whose first frame is compressed in another way, to know it again, and whose last is damaged.
+    let (pack, index, _) = packed(tree.path());
+    let frames: Vec<Frame> = IndexReader::new(&index[..]).unwrap().map(Result::unwrap).collect();
+    let (mut marked, mut lines) = (Vec::new(), index_head());
+    for (n, frame) in frames.iter().enumerate() {
+        let bytes = &pack[frame.offset as usize..][..frame.compressed as usize];
+        let plain = zstd::bulk::decompress(bytes, FRAME_LIMIT as usize).unwrap();
+        let bytes = if n == 0 { zstd::bulk::compress(&plain, -5).unwrap() } else { bytes.to_vec() };
+        let compressed = u32::try_from(bytes.len()).unwrap();
+        lines += &Frame { compressed, digest: Digest::of(&bytes), ..frame.clone() }.to_string();
+        marked.extend(bytes);
+    }
+    *marked.last_mut().unwrap() ^= 1;
+    let folder = builds.path().join("web@1");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("pack"), &marked).unwrap();
+    fs::write(folder.join("pack-index"), &lines).unwrap();
+
+    content("b", 9);
+    let earlier = Earlier::find(builds.path(), &role);
+    let (again, index, _) = packed_after(tree.path(), &earlier);
+    assert_eq!(unpacked(&again, &index), unpacked(&packed(tree.path()).0, &packed(tree.path()).1));
+    let first = IndexReader::new(&index[..]).unwrap().next().unwrap().unwrap().compressed as usize;
+    assert_eq!(again[..first], marked[..first]);
+    assert_ne!(again, packed(tree.path()).0);
+    assert_eq!(packed_after(tree.path(), &Earlier::find(builds.path(), &other)), packed(tree.path()));
 }

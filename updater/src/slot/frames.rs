@@ -17,8 +17,8 @@ use edeploy_format::pack;
 use super::index::reading;
 use crate::fetch::{Fetch, FetchError};
 
-/// Frames with less than this between them are one request: some 20 ms at 100 Mbit/s.
-const NEAR: u64 = 256 << 10;
+/// Frames with less than this between them are one request: some 10 ms at 100 Mbit/s.
+const NEAR: u64 = 128 << 10;
 /// The index lines of one request are in memory: at most so many pieces, unless one frame has more.
 const PIECES: usize = 1 << 14;
 
