@@ -12,7 +12,7 @@
 //! to <BLAKE3 of the manifest it leads to>
 //! ```
 //!
-//! then the [frames](crate::frames), with a line for each piece:
+//! then the [frames], with a line for each piece:
 //! `<view> <offset> <length> <control> <difference> <proof> [<view of a base>]…`. A piece is a
 //! [`Patch`](patch::Patch) with `control` and `difference` bytes in those streams and `length - difference` inserted
 //! ones. `proof` is the BLAKE3 of what the piece makes, or `-` when it makes all of its view: so one that was left

@@ -1,4 +1,4 @@
-//! The pack: all contents of a version in compressed [frames](crate::frames).
+//! The pack: all contents of a version in compressed [frames].
 //!
 //! Its frames stand in the order of the manifest. A line of the index is
 //! `<BLAKE3 of the content> <offset in the content> <length>`. A content larger than a frame is cut into pieces
