@@ -222,7 +222,7 @@ fn a_length_that_is_not_that_of_the_bytes_is_found() {
         let form = |length: u64| format!("{prefix}{length}").parse::<Form>().unwrap();
         let content = [&packed[..head], &text].concat();
         assert_eq!(unpacked(&form(9_000), &packed).unwrap(), content);
-        for wrong in [1, 8_999, 9_001, 1 << 40, u64::MAX - 10] {
+        for wrong in [1, 8_999, 9_001, 1 << 29, (1 << 30) - 10] {
             assert!(unpacked(&form(wrong), &packed).is_err(), "{kind} {wrong}");
             assert!(matches!(repacked(&form(wrong), &content), Err(RepackError::Length)), "{kind} {wrong}");
         }
