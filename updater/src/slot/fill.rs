@@ -166,7 +166,8 @@ impl Filling<'_> {
         self.fetch(&needs, &lefts, &mut filled)?;
         self.patch(&by_delta, &lefts, &mut filled)?;
         self.missing(&mut by_delta)?;
-        self.fetch(&by_delta, &lefts, &mut filled)?;
+        // What was left is gone on with, or gone.
+        self.fetch(&by_delta, &Lefts::find(self)?, &mut filled)?;
         half::sweep(self.slot)?;
         self.finish()?;
         Ok(filled)

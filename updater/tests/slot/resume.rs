@@ -231,3 +231,22 @@ fn what_a_kill_left_is_never_believed() {
         assert!(!half.exists());
     }
 }
+
+#[test]
+fn where_a_wrong_delta_takes_the_place_of_what_a_pack_had_begun_the_pack_begins_anew() {
+    let story = story();
+    let (disk_a, disk_b) = (Disk::new(), Disk::new());
+    let (a, b) = (disk_a.mount(), disk_b.mount());
+    fill(&a, &story.one);
+    let several = story.two.frames.iter().rfind(|frame| frame.pieces[0].offset > 0).unwrap();
+    for sound in [0, story.delta.frames[3].offset] {
+        fill(&b, &story.one);
+        let dying = Server::of(&story.two);
+        dying.lives.set(several.offset + 1);
+        assert!(fill_with(&b, &story.two, &dying, Some((&a, &story.one)), None).is_err());
+        let mut bytes = story.delta.bytes.clone();
+        bytes.iter_mut().skip(usize::try_from(sound).unwrap()).for_each(|byte| *byte ^= 1);
+        story.upgrade(&a, &b, &Server::at(PATH, bytes)).unwrap();
+        assert_clean(&b, &story.two);
+    }
+}
