@@ -110,7 +110,7 @@ impl Wanted {
         let (delta, published) = trusted.object(Object::Delta(from), version)?;
         let path = format!("targets/{}", published.file(&delta));
         let contents: Contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
-        let needed = contents.size.saturating_add(target.length);
+        let needed = [target.length, JOURNAL].into_iter().fold(contents.size, u64::saturating_add);
         scratch.must_have(&format!("the index of the delta from {from}"), needed)?;
         let index = unpacked(fetch, &name, target, contents, scratch)?;
         let (head, mut frames) = IndexReader::new(BufReader::new(&index))?;

@@ -177,17 +177,18 @@ impl Filling<'_> {
 impl FillError {
     /// Whether it comes of the delta: then the pack does without.
     fn is_of_the_delta(&self) -> bool {
-        let is_full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
         match self {
             Self::Patch(_) | Self::Piece(_) | Self::Form { .. } | Self::Content(_) | Self::Order(_) => true,
             Self::Frames(error) => match error {
                 FramesError::Index(_) | FramesError::Digest { .. } | FramesError::Decompress { .. } => true,
-                FramesError::Fetch(error) => matches!(error, FetchError::NotFound { .. }),
+                FramesError::Fetch(error) => {
+                    matches!(error, FetchError::NotFound { .. } | FetchError::Answer { .. })
+                }
                 FramesError::Manifest(_) | FramesError::Read { .. } => false,
             },
-            Self::Scratch(error) => is_full(error),
-            Self::Slot(fault) => is_full(&fault.source),
-            Self::Manifest(_) | Self::Running(_) | Self::Missing(_) => false,
+            Self::Scratch(error) => error.kind() == io::ErrorKind::StorageFull,
+            // What it leaves at a path is for the next run to judge.
+            Self::Slot(_) | Self::Manifest(_) | Self::Running(_) | Self::Missing(_) => false,
         }
     }
 }
