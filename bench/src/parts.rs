@@ -15,6 +15,7 @@ use crate::bench::{Bench, Outcome, Way};
 use crate::cli::{Cli, Part};
 use crate::error::Result;
 use crate::run::Call;
+use crate::trees::{PAIRS, Pair, Trees};
 use crate::{disk, folder, peers, report, trees};
 
 /// What is done without a part being named, in this order.
@@ -52,8 +53,8 @@ fn one(bench: &mut Bench, part: Part) -> Result<()> {
         Part::Trees => trees::ready(bench).map(|_| ()),
         Part::Delta => delta::run(bench),
         Part::Any => any::run(bench),
-        Part::Apply => apply::run(bench),
-        Part::Upgrade => upgrade::run(bench),
+        Part::Apply => each_pair(bench, apply::one),
+        Part::Upgrade => each_pair(bench, upgrade::one),
         Part::Verify => verify::run(bench),
         Part::Build => build::run(bench),
         Part::Growth => growth::run(bench),
@@ -75,4 +76,15 @@ fn machine() -> Result<String> {
                   . /etc/os-release; echo \"$PRETTY_NAME\"";
     let told = Call::shell(script).run()?;
     Ok(told.trim().lines().collect::<Vec<_>>().join(", ").replacen(", ", " × ", 1))
+}
+
+/// Measures all pairs that were asked for.
+fn each_pair(bench: &mut Bench, one: fn(&mut Bench, &Trees, Pair) -> Result<()>) -> Result<()> {
+    let trees = trees::ready(bench)?;
+    for pair in PAIRS {
+        if bench.wants(&pair.name()) {
+            one(bench, &trees, pair)?;
+        }
+    }
+    Ok(())
 }

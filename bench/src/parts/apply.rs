@@ -14,26 +14,16 @@ use crate::parts::machine::{self, Copy};
 use crate::peers::casync::Chunked;
 use crate::peers::ostree::Repository;
 use crate::run::drop_caches;
-use crate::trees::{self, PAIRS, Pair, Trees};
+use crate::trees::{Pair, Trees};
 
 /// A host of peers: one file system with the older tree on it.
 const HOST: &str = "4G";
 
-/// Measures all pairs that were asked for.
+/// Measures a pair.
 ///
 /// # Errors
 /// When something fails.
-pub(super) fn run(bench: &mut Bench) -> Result<()> {
-    let trees = trees::ready(bench)?;
-    for pair in PAIRS {
-        if bench.wants(&pair.name()) {
-            one(bench, &trees, pair)?;
-        }
-    }
-    Ok(())
-}
-
-fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
+pub(super) fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
     let site = ours::site(bench, trees)?;
     let (site, plain) = (delta::with_delta(bench, &site, pair)?, site);
     let image = machine::installed(bench, &site, pair.role, pair.from)?;

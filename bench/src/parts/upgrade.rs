@@ -17,23 +17,13 @@ use crate::parts::delta;
 use crate::parts::machine::{self, Copy};
 use crate::peers::image;
 use crate::run::{Call, drop_caches};
-use crate::trees::{self, PAIRS, Pair, Trees};
+use crate::trees::{Pair, Trees};
 
-/// Measures all pairs that were asked for.
+/// Measures a pair.
 ///
 /// # Errors
 /// When something fails.
-pub(super) fn run(bench: &mut Bench) -> Result<()> {
-    let trees = trees::ready(bench)?;
-    for pair in PAIRS {
-        if bench.wants(&pair.name()) {
-            one(bench, &trees, pair)?;
-        }
-    }
-    Ok(())
-}
-
-fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
+pub(super) fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
     let site = ours::site(bench, trees)?;
     let site = delta::with_delta(bench, &site, pair)?;
     let image = machine::installed(bench, &site, pair.role, pair.from)?;

@@ -135,6 +135,7 @@ fn clipped(run: &Run, range: Range<usize>) -> Option<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delta::noise;
     use edeploy_format::delta::patch::Patch;
 
     fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -154,14 +155,6 @@ mod tests {
 
     fn opened(bytes: Vec<u8>) -> Opened {
         Opened { content: Digest::of(&bytes), bytes, unpacked: None }
-    }
-
-    fn noise(mut seed: u64, length: usize) -> Vec<u8> {
-        let byte = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            seed.to_be_bytes()[0]
-        };
-        std::iter::repeat_with(byte).take(length).collect()
     }
 
     #[test]

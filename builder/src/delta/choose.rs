@@ -149,14 +149,7 @@ fn resembling(base: &[u8], new: &[u8], effort: Effort) -> Vec<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn noise(mut seed: u64, length: usize) -> Vec<u8> {
-        let byte = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            seed.to_be_bytes()[0]
-        };
-        std::iter::repeat_with(byte).take(length).collect()
-    }
+    use crate::delta::noise;
 
     fn opened(bytes: &[u8]) -> Opened {
         Opened::new(Digest::of(bytes), bytes.to_vec())

@@ -120,6 +120,7 @@ fn grown<'b>(pairs: impl Iterator<Item = (&'b u8, &'b u8)>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delta::noise;
 
     use crate::delta::search::{Hashed, Sorted};
 
@@ -138,15 +139,6 @@ mod tests {
         }
         assert_eq!(at, new.len(), "{runs:?}");
         runs.iter().map(|run| run.insert).sum()
-    }
-
-    /// Bytes that nothing resembles, the same each time.
-    fn noise(mut seed: u64, length: usize) -> Vec<u8> {
-        let byte = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            seed.to_be_bytes()[0]
-        };
-        std::iter::repeat_with(byte).take(length).collect()
     }
 
     #[test]

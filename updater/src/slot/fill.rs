@@ -9,9 +9,9 @@
 //! 5. `finish`: hard links, then folders from the inside out, with their times last.
 //!
 //! There is no journal: a file that a crash left half written does not hash right, so running it again completes the
-//! slot. What comes in several pieces has a name of its own until it is whole, and is gone on with. Nothing is synced here; one `syncfs` by the caller
-//! does it. Excluded paths are written like all others, so that a first install has them; `carry`
-//! replaces them afterwards.
+//! slot. What comes in several pieces has a name of its own until it is whole, and is gone on with. Nothing is synced
+//! here; one `syncfs` by the caller does it. Excluded paths are written like all others, so that a first install has
+//! them; `carry` replaces them afterwards.
 
 mod base;
 mod clear;

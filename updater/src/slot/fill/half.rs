@@ -1,4 +1,4 @@
-//! What a run that was killed left half made: it goes on at a piece, so that no frame is fetched twice.
+//! What a run that was killed left half made: it goes on at a piece, so that at most one frame is fetched again.
 //!
 //! What comes in several pieces is gathered under its digest in the updater's own folder of the slot, and gets its
 //! path when it is whole. A file there is as long as what was made of it; that it was made right is shown by the
