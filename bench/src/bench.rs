@@ -17,22 +17,24 @@ pub struct Outcome {
     pub sample: Option<Sample>,
     /// The bytes that came of it.
     pub bytes: Option<u64>,
+    /// The requests that a server answered for it.
+    pub requests: Option<u64>,
 }
 
 impl Outcome {
     /// A run whose result has so many bytes.
     pub fn sized(ended: &Ended, bytes: u64) -> Self {
-        Self { sample: Some(ended.sample), bytes: Some(bytes) }
+        Self { sample: Some(ended.sample), bytes: Some(bytes), requests: None }
     }
 
     /// A run of which only the costs count.
     pub fn timed(ended: &Ended) -> Self {
-        Self { sample: Some(ended.sample), bytes: None }
+        Self { sample: Some(ended.sample), bytes: None, requests: None }
     }
 
     /// Bytes that were counted, and took no time worth telling.
     pub fn counted(bytes: u64) -> Self {
-        Self { sample: None, bytes: Some(bytes) }
+        Self { sample: None, bytes: Some(bytes), requests: None }
     }
 }
 
@@ -165,6 +167,7 @@ impl Bench {
         };
         record.build = build;
         record.bytes = outcome.bytes.or(record.bytes);
+        record.requests = outcome.requests.or(record.requests);
         record.samples.extend(outcome.sample);
         self.results.put(record);
         self.results.save()

@@ -59,6 +59,8 @@ pub enum Part {
     Build,
     /// Many files and one large file.
     Growth,
+    /// Many hosts that upgrade at once from one server.
+    Load,
     /// The size of the host binary.
     Size,
     /// Writes tables and plots from what was measured.

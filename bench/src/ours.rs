@@ -1,5 +1,6 @@
 //! The product, as its users have it: two programs, a published site, a disk image.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -224,8 +225,13 @@ impl Site {
     /// # Errors
     /// When `edeploy-ab upgrade` fails.
     pub fn upgrade(&self, image: &Path, version: &str) -> Result<Ended> {
-        let call = self.host("upgrade", image, "a").arg("--repo").arg(&self.folder);
-        call.args(["--no-reboot", version]).or_code(REBOOT).measure()
+        self.upgrade_from(&self.folder, image, version).measure()
+    }
+
+    /// The call that upgrades an image that runs slot a, from an address.
+    pub fn upgrade_from(&self, repo: impl AsRef<OsStr>, image: &Path, version: &str) -> Call {
+        let call = self.host("upgrade", image, "a").arg("--repo").arg(repo);
+        call.args(["--no-reboot", version]).or_code(REBOOT)
     }
 
     /// What an upgrade would do, as JSON.

@@ -5,11 +5,14 @@ mod apply;
 mod build;
 mod delta;
 mod growth;
+mod load;
 mod machine;
+mod tree;
 mod upgrade;
 mod verify;
 
 pub use growth::{CASES as GROWTH, WAYS as GROWTH_WAYS};
+pub use load::{HOSTS, WAYS as LOAD_WAYS};
 
 use crate::bench::{Bench, Outcome, Way};
 use crate::cli::{Cli, Part};
@@ -19,7 +22,7 @@ use crate::trees::{PAIRS, Pair, Trees};
 use crate::{disk, folder, peers, report, trees};
 
 /// What is done without a part being named, in this order.
-const ALL: [Part; 9] = [
+const ALL: [Part; 10] = [
     Part::Delta,
     Part::Any,
     Part::Apply,
@@ -27,6 +30,7 @@ const ALL: [Part; 9] = [
     Part::Verify,
     Part::Build,
     Part::Growth,
+    Part::Load,
     Part::Size,
     Part::Report,
 ];
@@ -58,6 +62,7 @@ fn one(bench: &mut Bench, part: Part) -> Result<()> {
         Part::Verify => verify::run(bench),
         Part::Build => build::run(bench),
         Part::Growth => growth::run(bench),
+        Part::Load => load::run(bench),
         Part::Size => size(bench),
         Part::Report => report::write(bench),
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::run::Call;
 
 /// The programs and the packages that have them.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("b3sum", "b3sum"),
     ("bsdiff", "bsdiff"),
     ("casync", "casync"),
@@ -20,6 +20,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("losetup", "mount"),
     ("mksquashfs", "squashfs-tools"),
     ("mmdebstrap", "mmdebstrap"),
+    ("nginx", "nginx-light"),
     ("ostree", "ostree"),
     ("rsync", "rsync"),
     ("sfdisk", "fdisk"),

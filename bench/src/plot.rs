@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::figures::octets;
-use crate::parts::{GROWTH, GROWTH_WAYS};
+use crate::parts::{GROWTH, GROWTH_WAYS, HOSTS, LOAD_WAYS};
 use crate::results::{Record, Results};
 use crate::tables::label;
 use crate::trees::PAIRS;
@@ -24,6 +24,9 @@ const COLOURS: [&str; 10] = [
 /// What a curve shows of a record.
 type Value<'a> = &'a dyn Fn(&Record) -> Option<f64>;
 
+/// One line of a plot: what it is called, its colour, its points.
+type Curve = (String, &'static str, Vec<(f64, f64)>);
+
 /// All plots with their file names; none where nothing was measured.
 pub fn all(results: &Results) -> Vec<(String, String)> {
     let mut plots = Vec::new();
@@ -39,14 +42,35 @@ pub fn all(results: &Results) -> Vec<(String, String)> {
     }
     let time = |record: &Record| record.wall().map(|wall| wall.median);
     let memory = |record: &Record| record.peak().map(|peak| peak / 1_048_576.0);
-    let curves: [(&str, &str, Value<'_>); 2] = [
-        ("growth-time.svg", "Seconds, by files of 1 kB", &time),
-        ("growth-memory.svg", "Peak MiB, by files of 1 kB", &memory),
-    ];
-    for (name, title, value) in curves {
-        plots.extend(growth(results, title, value).map(|plot| (name.to_owned(), plot)));
+    let files: Vec<(String, u32)> =
+        GROWTH.iter().filter(|case| case.files > 1).map(|case| (case.name.to_owned(), case.files)).collect();
+    let hosts: Vec<(String, u32)> = HOSTS.iter().map(|hosts| (hosts.to_string(), *hosts as u32)).collect();
+    let by_files = |value: Value<'_>| along(results, "growth", &files, &GROWTH_WAYS, value);
+    let by_hosts = |value: Value<'_>| along(results, "load", &hosts, &LOAD_WAYS, value);
+    for (name, title, drawn) in [
+        ("growth-time.svg", "Seconds, by files of 1 kB", by_files(&time)),
+        ("growth-memory.svg", "Peak MiB, by files of 1 kB", by_files(&memory)),
+        ("load.svg", "Seconds until the last has upgraded, by hosts at once", by_hosts(&time)),
+    ] {
+        plots.extend(curves(title, &drawn).map(|plot| (name.to_owned(), plot)));
     }
     plots
+}
+
+/// What was measured of each way, by the size of the case.
+fn along(
+    results: &Results,
+    part: &str,
+    cases: &[(String, u32)],
+    ways: &[&str],
+    value: Value<'_>,
+) -> Vec<Curve> {
+    let curve = |(way, colour): (&&str, &&'static str)| {
+        let point =
+            |(case, size): &(String, u32)| Some((f64::from(*size), value(results.of(part, case, way)?)?));
+        (plain(way), *colour, cases.iter().filter_map(point).collect::<Vec<_>>())
+    };
+    ways.iter().zip(&COLOURS).map(curve).filter(|(_, _, points)| !points.is_empty()).collect()
 }
 
 /// Horizontal bars, the shortest first.
@@ -69,48 +93,45 @@ fn bars(title: &str, records: &[&Record]) -> String {
     svg + "</svg>\n"
 }
 
-/// Curves over the number of files; both scales logarithmic.
-fn growth(results: &Results, title: &str, value: Value<'_>) -> Option<String> {
-    let many = || GROWTH.iter().filter(|case| case.files > 1);
-    let curve = |(way, colour): (&&'static str, &&'static str)| {
-        let point =
-            |name: &str, files: u32| Some((f64::from(files), value(results.of("growth", name, way)?)?));
-        let points: Vec<_> = many().filter_map(|case| point(case.name, case.files)).collect();
-        (*way, *colour, points)
-    };
-    let curves: Vec<_> =
-        GROWTH_WAYS.iter().zip(&COLOURS).map(curve).filter(|(_, _, points)| !points.is_empty()).collect();
-    let values: Vec<f64> =
-        curves.iter().flat_map(|(_, _, points)| points.iter().map(|point| point.1)).collect();
-    let low = values.iter().copied().reduce(f64::min)?.max(0.001).log10().floor();
-    let high = values.iter().copied().reduce(f64::max)?.max(0.001).log10().ceil().max(low + 1.0);
+/// Curves over a size; both scales logarithmic.
+fn curves(title: &str, curves: &[Curve]) -> Option<String> {
+    let points = || curves.iter().flat_map(|(_, _, points)| points);
+    let (low, high) = decades(points().map(|point| point.1))?;
+    let (first, last) = (points().map(|p| p.0).reduce(f64::min)?, points().map(|p| p.0).reduce(f64::max)?);
     let (top, bottom, left, right) = (40.0, 380.0, 60.0, WIDTH - 250.0);
-    let x = |files: f64| left + (files.log10() - 4.0) / 2.0 * (right - left);
+    let x = |size: f64| left + (size / first).ln() / (last / first).ln().max(0.1) * (right - left);
     let y = |value: f64| bottom - (value.max(0.001).log10() - low) / (high - low) * (bottom - top);
     let mut svg = begin(title, 420.0);
-    for case in many() {
-        let at = x(f64::from(case.files));
-        line(&mut svg, &[(at, top), (at, bottom)], "#dddddd");
-        text(&mut svg, at, bottom + 18.0, "middle", &octets(f64::from(case.files)));
+    let mut sizes: Vec<f64> = points().map(|point| point.0).collect();
+    sizes.sort_by(f64::total_cmp);
+    sizes.dedup();
+    for size in sizes {
+        line(&mut svg, &[(x(size), top), (x(size), bottom)], "#dddddd");
+        text(&mut svg, x(size), bottom + 18.0, "middle", &octets(size));
     }
     for power in low as i32..=high as i32 {
         let at = y(10f64.powi(power));
         line(&mut svg, &[(left, at), (right, at)], "#dddddd");
         text(&mut svg, left - 6.0, at + 4.0, "end", &format!("{}", 10f64.powi(power)));
     }
-    for (n, (way, colour, points)) in curves.iter().enumerate() {
+    for (n, (name, colour, points)) in curves.iter().enumerate() {
         let beside = top + 12.0 + 18.0 * n as f64;
-        let places: Vec<_> = points.iter().map(|(files, value)| (x(*files), y(*value))).collect();
+        let places: Vec<_> = points.iter().map(|(size, value)| (x(*size), y(*value))).collect();
         line(&mut svg, &places, colour);
         for (x, y) in &places {
             let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
         }
         line(&mut svg, &[(right + 16.0, beside - 4.0), (right + 34.0, beside - 4.0)], colour);
-        text(&mut svg, right + 40.0, beside, "start", &plain(way));
+        text(&mut svg, right + 40.0, beside, "start", name);
     }
     Some(svg + "</svg>\n")
 }
 
+/// The powers of ten that some values lie between; `None` where there are none.
+fn decades(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
+    let low = values.clone().reduce(f64::min)?.max(0.001).log10().floor();
+    Some((low, values.reduce(f64::max)?.max(0.001).log10().ceil().max(low + 1.0)))
+}
 fn begin(title: &str, height: f64) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \

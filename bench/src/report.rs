@@ -15,7 +15,7 @@ const END: &str = "<!-- /bench -->";
 /// A part of the page.
 type Block = (&'static str, fn(&Results) -> String);
 
-const BLOCKS: [Block; 9] = [
+const BLOCKS: [Block; 10] = [
     ("machine", tables::machine),
     ("figures", tables::figures),
     ("delta", tables::deltas),
@@ -25,6 +25,7 @@ const BLOCKS: [Block; 9] = [
     ("verify", |results| tables::pairs(results, "verify")),
     ("build", |results| tables::trees(results, "build")),
     ("growth", tables::growth),
+    ("load", tables::load),
 ];
 
 /// Writes tables and plots.

@@ -25,6 +25,9 @@ pub struct Record {
     pub way: String,
     /// The bytes that came of it, where that is what counts.
     pub bytes: Option<u64>,
+    /// The requests that a server answered for it, where they count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
     /// Which build of ours it was; empty for peers.
     pub build: String,
     /// What each round cost.

@@ -8,6 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -112,7 +114,9 @@ impl Call {
     /// # Errors
     /// As [`Call::run`].
     pub fn measure(&self) -> Result<Ended> {
-        let told = std::env::temp_dir().join(format!("bench-time-{}", std::process::id()));
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let told = std::env::temp_dir().join(format!("bench-time-{}-{run}", std::process::id()));
         let mut command = Command::new("time");
         command.args(["-q", "-f", "%U %S %M", "-o"]).arg(&told).arg(&self.program).args(&self.args);
         let (before, begun) = (busy()?, Instant::now());
@@ -153,6 +157,24 @@ impl Call {
     }
 }
 
+/// Runs all of them at once: wall time until the last has ended, processor time of all, memory of the largest.
+///
+/// # Errors
+/// The first that [`Call::measure`] ended with, once all have ended.
+pub fn at_once(calls: &[Call]) -> Result<Ended> {
+    let (before, begun) = (busy()?, Instant::now());
+    let ended: Result<Vec<Ended>> = thread::scope(|scope| {
+        let running: Vec<_> = calls.iter().map(|call| scope.spawn(|| call.measure())).collect();
+        running.into_iter().map(|run| run.join().expect("measuring does not panic")).collect()
+    });
+    let (ended, wall) = (ended?, begun.elapsed().as_secs_f64());
+    let cpu: f64 = ended.iter().map(|ended| ended.sample.cpu).sum();
+    let peak = ended.iter().map(|ended| ended.sample.peak).max().unwrap_or_default();
+    let foreign = ((busy()? - before - cpu) / wall.max(0.05)).max(0.0);
+    let stdout = ended.into_iter().map(|ended| ended.stdout).collect();
+    Ok(Ended { sample: Sample { wall, cpu, peak, foreign }, stdout })
+}
+
 /// Seconds that all processors were busy since the machine started.
 fn busy() -> Result<f64> {
     let path = Path::new("/proc/stat");
@@ -186,6 +208,16 @@ mod tests {
         let ended = Call::shell(script).measure().unwrap();
         assert!(ended.sample.cpu > 0.0, "{ended:?}");
         assert!(ended.sample.peak > 500_000, "{ended:?}");
+    }
+
+    #[test]
+    fn what_runs_at_once_costs_the_sum_of_processor_time_and_the_most_memory() {
+        let call = Call::shell("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo \"$1\"");
+        let both = at_once(&[call.clone().arg("one"), call.arg("two")]).unwrap();
+        assert_eq!(both.stdout, "one\ntwo\n");
+        assert!(both.sample.cpu > 0.0 && both.sample.peak > 500_000, "{both:?}");
+        let failed = at_once(&[Call::new("true"), Call::shell("exit 3")]).unwrap_err().to_string();
+        assert!(failed.contains("exit status: 3"), "{failed}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::figures::{FIGURES, mebibytes, octets, seconds};
-use crate::parts::{GROWTH, GROWTH_WAYS};
+use crate::parts::{GROWTH, GROWTH_WAYS, HOSTS, LOAD_WAYS};
 use crate::results::{Record, Results};
 use crate::stats::Summary;
 use crate::trees::PAIRS;
@@ -111,6 +111,34 @@ pub fn growth(results: &Results) -> String {
     text + if busy { BUSY } else { "" }
 }
 
+/// Hosts that upgrade at once.
+pub fn load(results: &Results) -> String {
+    let mut text = "| hosts | way | wall | for each host | processor, for each host | served | requests | peak memory of a host | rounds |\n\
+                    |---|---|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    let cases = HOSTS.iter().flat_map(|hosts| LOAD_WAYS.map(|way| (*hosts, way)));
+    for (hosts, way) in cases {
+        let case = hosts.to_string();
+        let Some(record) = results.of("load", &case, way) else { continue };
+        let each =
+            |summary: Option<Summary>| summary.map(|s| seconds(s.median / hosts as f64)).unwrap_or_default();
+        let wall = record.wall().map(|s| seconds(s.median)).unwrap_or_default();
+        let count = |count: Option<u64>| count.map(|n| octets(n as f64)).unwrap_or_default();
+        let peak = record.peak().map(mebibytes).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "| {hosts} | {} | {wall} | {} | {} | {} | {} | {peak} | {} |",
+            label(way),
+            each(record.wall()),
+            each(record.cpu()),
+            count(record.bytes),
+            count(record.requests),
+            record.samples.len()
+        );
+    }
+    text
+}
+
 /// The machine and the peers.
 pub fn machine(results: &Results) -> String {
     format!("{}. Peers: {}.\n", results.machine, results.peers.join(", ").replace('=', " "))
@@ -125,6 +153,7 @@ pub fn label(way: &str) -> &str {
     match way {
         "ours" => "**ours**",
         "ours-fast" => "**ours**, `--fast`",
+        "ours-by-delta" => "**ours**, by a delta",
         "ours-without-delta" => "**ours**, without a delta",
         "ours-build" => "**`rolebuild build`**, new",
         "ours-changed" => "**`rolebuild build`**, every tenth file changed",

@@ -3,12 +3,8 @@
 //! Each tree is built, published, installed, changed in every tenth file (the large one: in every sixteenth MiB), and
 //! upgraded by a delta. What has to be linear is time; what has to be flat is memory on the host.
 
-mod tree;
-
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-
-use tree::Tree;
 
 use crate::bench::{Bench, Outcome, Way};
 use crate::cli::Part;
@@ -17,6 +13,7 @@ use crate::error::Result;
 use crate::folder;
 use crate::ours::{Role, Site};
 use crate::parts::machine::{self, Copy};
+use crate::parts::tree::Tree;
 use crate::peers;
 use crate::peers::casync::Chunked;
 use crate::peers::ostree::Repository;

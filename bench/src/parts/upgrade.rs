@@ -63,7 +63,7 @@ pub(super) fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
             let ended = image::read_and_write(from.folder(), &changed, device.path()).measure()?;
             drop(device);
             drop(from);
-            Ok(Outcome { sample: Some(ended.sample), bytes: Some(bytes) })
+            Ok(Outcome::sized(&ended, bytes))
         }),
     ];
     bench.interleave(Part::Upgrade, &pair.name(), ways)?;
