@@ -1,6 +1,7 @@
 //! Loop devices, mounts, and the external programs, on a real kernel. Needs root, as the product does.
 #![allow(clippy::unwrap_used, reason = "a test panics on the first surprise")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,18 @@ fn a_loop_device_is_free_again_when_dropped() {
         std::thread::yield_now();
     }
     assert!(gone());
+}
+
+#[test]
+fn two_hundred_at_once_get_a_loop_device_each() {
+    let (_folder, image, window) = image();
+    let attach = || LoopDevice::attach(&image, window, Access::ReadOnly).unwrap();
+    let devices: Vec<LoopDevice> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..200).map(|_| scope.spawn(attach)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let names: BTreeSet<&Path> = devices.iter().map(LoopDevice::path).collect();
+    assert_eq!(names.len(), 200);
 }
 
 #[test]

@@ -10,14 +10,14 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, openat};
+use rustix::fs::{FlockOperation, OFlags, flock, openat};
 use rustix::io::Errno;
 
 use super::ioctl;
 use super::mount::Access;
 
 const CONTROL: &str = "/dev/loop-control";
-/// Other processes may take a free device first this often.
+/// Other programs may take a free device first this often.
 const ATTEMPTS: u32 = 64;
 
 /// A part of a file.
@@ -127,6 +127,9 @@ fn try_attach(
 ) -> Result<Option<(PathBuf, File)>, LoopError> {
     let failed = |doing: String| move |source| LoopError::Attach { path: image.to_owned(), doing, source };
     let control = File::open(CONTROL).map_err(failed(format!("opening {CONTROL}")))?;
+    // Many of us at once would take the same device from one another for ever.
+    flock(&control, FlockOperation::LockExclusive)
+        .map_err(|e| failed(format!("locking {CONTROL}"))(e.into()))?;
     let number = ioctl::free_loop_number(&control).map_err(failed("finding a free one".to_owned()))?;
     let device = PathBuf::from(format!("/dev/loop{number}"));
     let flags = OFlags::CLOEXEC | if write { OFlags::RDWR } else { OFlags::RDONLY };
