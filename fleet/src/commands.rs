@@ -1,0 +1,44 @@
+//! What each command does: one module per command, each with a `run` that takes its arguments.
+
+mod generate;
+mod matching;
+
+use std::fs;
+use std::path::Path;
+
+use edeploy_format::exit::Exit;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Cause, Failure};
+
+/// Runs what was typed, answers on standard output, and gives the exit code of the program.
+///
+/// # Errors
+/// [`Failure`]: nothing was answered then.
+pub fn run(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Match(args) => {
+            let answer = matching::run(args)?;
+            if cli.json {
+                println!("{}", answer.json());
+            } else {
+                print!("{answer}");
+            }
+            Ok(if answer.is_match() { Exit::Done } else { Exit::Differs })
+        }
+        Command::Generate(args) => {
+            let entries = generate::run(args)?;
+            let text = if cli.json {
+                serde_json::to_string(&entries)
+            } else {
+                serde_json::to_string_pretty(&entries)
+            };
+            println!("{}", text.expect("entries have plain keys"));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Cause> {
+    fs::read(path).map_err(|source| Cause::Read { path: path.to_owned(), source })
+}

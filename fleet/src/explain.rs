@@ -1,0 +1,202 @@
+//! Why a machine matches a profile or does not, line by line.
+//!
+//! Where it does not, the longest beginning of the spec lines that can be matched is shown with what it took, and the
+//! line after it with the reason: whatever the lines before take, it cannot be added. Lines after that one were not
+//! judged.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::hardware::{Hardware, Line};
+use crate::matcher::{Matched, TooHard, matched};
+use crate::spec::{Spec, SpecLine};
+
+/// So many hardware lines are shown as examples of why a line fails.
+const EXAMPLES: usize = 3;
+
+/// How a profile was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The spec lines that were matched, and the line that each took.
+    pub taken: Vec<(String, Line)>,
+    /// What was found: of all lines, or of those in `taken`.
+    pub found: Matched,
+    /// The line that cannot be added; `None` when all match.
+    pub failed: Option<Failed>,
+    /// How many lines come after it.
+    pub unjudged: usize,
+}
+
+/// A spec line that cannot be added to those before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Which, from 1 on.
+    pub line: usize,
+    /// As it was written.
+    pub spec: String,
+    /// Why.
+    pub reason: String,
+    /// Hardware lines that come nearest, each with what is wrong with it.
+    pub nearest: Vec<String>,
+}
+
+impl Explained {
+    /// Whether all lines match.
+    #[must_use]
+    pub fn is_match(&self) -> bool {
+        self.failed.is_none()
+    }
+}
+
+/// Judges a profile.
+///
+/// # Errors
+/// [`TooHard`].
+pub fn explain(hardware: &Hardware, spec: &Spec) -> Result<Explained, TooHard> {
+    let lines = &spec.lines;
+    if let Some(found) = matched(hardware, lines)? {
+        return Ok(explained(hardware, lines, found, None));
+    }
+    // What a beginning can have, a shorter one can: the longest is found by halving.
+    let (mut can, mut cannot, mut found) = (0, lines.len(), Matched::default());
+    while cannot - can > 1 {
+        let middle = usize::midpoint(can, cannot);
+        match matched(hardware, &lines[..middle])? {
+            Some(better) => (can, found) = (middle, better),
+            None => cannot = middle,
+        }
+    }
+    let failed = failed(hardware, lines, can, &found);
+    Ok(explained(hardware, lines, found, Some(failed)))
+}
+
+fn explained(hardware: &Hardware, spec: &[SpecLine], found: Matched, failed: Option<Failed>) -> Explained {
+    let taken: Vec<(String, Line)> = spec
+        .iter()
+        .zip(&found.lines)
+        .map(|(line, &at)| (line.to_string(), hardware.lines[at].clone()))
+        .collect();
+    let unjudged = spec.len() - taken.len() - usize::from(failed.is_some());
+    Explained { taken, found, failed, unjudged }
+}
+
+/// Why line `at` cannot be added to those before, which took what was `found`.
+fn failed(hardware: &Hardware, spec: &[SpecLine], at: usize, found: &Matched) -> Failed {
+    let line = &spec[at];
+    let fits: Vec<usize> =
+        (0..hardware.lines.len()).filter(|&n| misfits(line, &hardware.lines[n]).is_empty()).collect();
+    let (reason, nearest) = if fits.is_empty() {
+        ("no line of the machine fits it".to_owned(), nearest(hardware, line))
+    } else {
+        let lines =
+            if fits.len() == 1 { "1 line fits".to_owned() } else { format!("{} lines fit", fits.len()) };
+        let in_the_way =
+            |&n: &usize| format!("{}: {}", hardware.lines[n], in_the_way(hardware, line, n, found));
+        let examples = fits.iter().take(EXAMPLES).map(in_the_way).collect();
+        (format!("{lines} it alone, none beside the lines above"), examples)
+    };
+    Failed { line: at + 1, spec: line.to_string(), reason, nearest }
+}
+
+/// The fields of a spec line that a hardware line does not fit.
+fn misfits(spec: &SpecLine, line: &Line) -> Vec<usize> {
+    (0..4).filter(|&field| !spec.0[field].test.holds(&line.0[field])).collect()
+}
+
+/// Lines that do not fit in one field alone, those first that fail in the last one.
+fn nearest(hardware: &Hardware, spec: &SpecLine) -> Vec<String> {
+    let mut near: Vec<(usize, &Line)> = hardware
+        .lines
+        .iter()
+        .filter_map(|line| match misfits(spec, line)[..] {
+            [field] => Some((field, line)),
+            _ => None,
+        })
+        .collect();
+    near.sort_by_key(|(field, _)| std::cmp::Reverse(*field));
+    let told =
+        |(field, line): &(usize, &Line)| format!("{line}: {} is not {}", line.0[*field], spec.0[*field].text);
+    near.iter().take(EXAMPLES).map(told).collect()
+}
+
+/// Why a spec line cannot take a line that fits it alone, given what the lines before took.
+fn in_the_way(hardware: &Hardware, spec: &SpecLine, at: usize, found: &Matched) -> String {
+    for (field, value) in spec.0.iter().zip(&hardware.lines[at].0) {
+        let bound = field
+            .variable
+            .as_ref()
+            .and_then(|variable| found.variables.get(&variable.name).map(|bound| (&variable.name, bound)));
+        if let Some((name, bound)) = bound.filter(|(_, bound)| *bound != value) {
+            return format!("${name} is {bound}");
+        }
+    }
+    match found.lines.iter().position(|&taken| taken == at) {
+        Some(line) => format!("taken by line {}", line + 1),
+        None => "a name would stand for two values".to_owned(),
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (spec, line)) in self.taken.iter().enumerate() {
+            writeln!(f, "  {:>3}  {spec}\n       = {line}", n + 1)?;
+        }
+        if let Some(Failed { line, spec, reason, nearest }) = &self.failed {
+            writeln!(f, "  {line:>3}  {spec}\n       FAILED: {reason}")?;
+            for near in nearest {
+                writeln!(f, "       - {near}")?;
+            }
+        }
+        if self.unjudged > 0 {
+            writeln!(f, "       … and {} more lines, which were not judged", self.unjudged)?;
+        }
+        for (name, value) in &self.found.variables {
+            let sign = if self.found.picks.contains_key(name) { "$$" } else { "$" };
+            writeln!(f, "       {sign}{name} = {value}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(spec: &str) -> String {
+        let machine = "[('disk','sda','size','8'),('disk','sdb','size','20'),('disk','sdb','slot','2')]";
+        let hardware = Hardware::read(machine.as_bytes()).unwrap();
+        explain(&hardware, &Spec::read(spec.as_bytes()).unwrap()).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_match_shows_what_each_line_took() {
+        assert_eq!(
+            judged("[('disk','$$d','size','gt(10)')]"),
+            "    1  disk $$d size gt(10)\n       = disk sdb size 20\n       $$d = sdb\n"
+        );
+    }
+
+    #[test]
+    fn a_line_that_nothing_fits_is_shown_with_what_comes_nearest() {
+        assert_eq!(
+            judged("[('disk','$d','size','lt(10)'),('disk','$e','size','gt(100)'),('x','y','z','w')]"),
+            "    1  disk $d size lt(10)\n       = disk sda size 8\n    \
+                 2  disk $e size gt(100)\n       FAILED: no line of the machine fits it\n       \
+                    - disk sda size 8: 8 is not gt(100)\n       - disk sdb size 20: 20 is not gt(100)\n       \
+                    … and 1 more lines, which were not judged\n       $d = sda\n"
+        );
+    }
+
+    #[test]
+    fn a_line_that_fits_alone_is_shown_with_what_is_in_its_way() {
+        assert_eq!(
+            judged("[('disk','$d','size','lt(10)'),('disk','$d','slot','$s')]"),
+            "    1  disk $d size lt(10)\n       = disk sda size 8\n    \
+                 2  disk $d slot $s\n       FAILED: 1 line fits it alone, none beside the lines above\n       \
+                    - disk sdb slot 2: $d is sda\n       $d = sda\n"
+        );
+        let twice = judged("[('disk','$a','slot','$s'),('disk','$b','slot','$t')]");
+        assert!(twice.contains("- disk sdb slot 2: taken by line 1\n"), "{twice}");
+    }
+}
