@@ -6,8 +6,10 @@
 
 mod check;
 mod commit;
+mod content;
 mod seal;
 mod sign;
+mod staging;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -59,6 +61,15 @@ pub enum OstreeError {
         #[source]
         source: io::Error,
     },
+    /// An object cannot be written.
+    #[error("writing an object of the OSTree repository {path}")]
+    Write {
+        /// The repository.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A file of the tree cannot be read.
     #[error("reading {path} of the tree")]
     Read {
@@ -77,6 +88,8 @@ impl Fault for OstreeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Library { .. } | Self::Make { .. } | Self::Read { .. } => Exit::Failed,
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => Exit::Space,
+            Self::Write { .. } => Exit::Failed,
             Self::Damaged { .. } => Exit::Differs,
             Self::Refused(refused) => refused.exit(),
         }
@@ -122,6 +135,11 @@ impl Repository {
     fn failed(&self, doing: impl Into<String>) -> impl FnOnce(glib::Error) -> OstreeError {
         let (doing, path) = (doing.into(), self.path.clone());
         move |source| OstreeError::Library { doing, path, source }
+    }
+
+    fn unwritten(&self) -> impl FnOnce(io::Error) -> OstreeError {
+        let path = self.path.clone();
+        move |source| OstreeError::Write { path, source }
     }
 
     /// The versions of a role, lowest serial first. Refs that no version could have are left out.

@@ -18,15 +18,15 @@ pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<
 pub fn map_with<T: Sync, R: Send, S: Send>(
     items: &[T],
     own: impl Fn() -> S,
-    work: impl Fn(&S, &T) -> R + Sync,
+    work: impl Fn(&mut S, &T) -> R + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let worker = |own: S| {
+    let worker = |mut own: S| {
         let mut done = Vec::new();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(i) else { return done };
-            done.push((i, work(&own, item)));
+            done.push((i, work(&mut own, item)));
         }
     };
     let worker = &worker;

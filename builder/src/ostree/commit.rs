@@ -1,17 +1,22 @@
 //! A tree becomes a commit.
 //!
-//! Every file is hashed as OSTree does, on all processors; only objects that the repository lacks are compressed and
-//! written. So a second version costs little more than reading its files.
+//! Every file is read once and hashed twice, for OSTree and for the manifest, on all processors; only objects that the
+//! repository lacks are compressed and written. So a second version costs little more than reading its files.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Mutex;
 
+use edeploy_format::digest::Digest;
 use edeploy_format::name::{Role, Version};
 use edeploy_format::path::TreePath;
+use edeploy_format::tuf::Sha256;
 use ostree::gio::{self, prelude::*};
 use ostree::{MutableTree, ObjectType, TransactionGuard, glib};
 
+use super::content::Maker;
+use super::staging::Staging;
 use super::{OstreeError, Repository, SERIAL, ref_name};
 use crate::parallel;
 use crate::scan::{Entry, Form, walk, xattrs};
@@ -32,13 +37,14 @@ pub struct Identity<'a> {
     pub epoch: u64,
 }
 
-/// A commit that no ref names yet. When it is dropped, what was written stays in the repository's `tmp`, from where the
-/// next commit takes it over.
+/// A commit that no ref names yet. When it is dropped, refs and objects are as before.
 pub struct Pending<'a> {
     repository: &'a Repository,
     transaction: TransactionGuard<'a>,
+    staging: Staging,
     name: String,
     commit: String,
+    digests: Vec<Digest>,
 }
 
 impl Pending<'_> {
@@ -48,12 +54,20 @@ impl Pending<'_> {
         &self.commit
     }
 
+    /// The digests of all files, in walking order: 32 bytes for each.
+    #[must_use]
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
+    }
+
     /// Puts it under the ref of its version, in place of an earlier commit of that version; gives the checksum.
     ///
     /// # Errors
     /// [`OstreeError`]; the ref is as before then.
     pub fn finish(self) -> Result<String, OstreeError> {
-        let Self { repository, transaction, name, commit } = self;
+        let Self { repository, transaction, staging, name, commit, digests: _ } = self;
+        // Before the barrier of libostree, after which it writes the ref.
+        staging.put().map_err(repository.unwritten())?;
         repository.repo.transaction_set_ref(None, &name, Some(&commit));
         transaction.commit(gio::Cancellable::NONE).map_err(repository.failed("ending the commit"))?;
         Ok(commit)
@@ -74,12 +88,17 @@ impl Repository {
     ) -> Result<Pending<'_>, OstreeError> {
         let transaction =
             self.repo.auto_transaction(gio::Cancellable::NONE).map_err(self.failed("beginning"))?;
+        let staging = Staging::new(&self.path).map_err(self.unwritten())?;
         let mut folders = Folders::new(self.folder(root)?);
-        let mut batch = Vec::with_capacity(BATCH);
+        let (mut batch, mut digests, turn) = (Vec::with_capacity(BATCH), Vec::new(), Mutex::new(()));
         let mut flush = |batch: &mut Vec<Entry>, folders: &mut Folders| -> Result<(), OstreeError> {
-            let checksums = parallel::map_with(batch, || self.clone(), Self::object);
-            for (entry, checksum) in batch.drain(..).zip(checksums) {
-                self.add(folders, &entry, &checksum?)?;
+            let own = || (self.clone(), Maker::new(&turn));
+            let object = |(this, maker): &mut (Self, Maker<'_>), entry: &Entry| this.object(entry, maker, &staging);
+            let objects = parallel::map_with(batch, own, object);
+            for (entry, object) in batch.drain(..).zip(objects) {
+                let (checksum, digest) = object?;
+                self.add(folders, &entry, &checksum)?;
+                digests.extend(digest);
                 done(if entry.form == Form::File { entry.metadata.len() } else { 0 });
             }
             Ok(())
@@ -91,7 +110,7 @@ impl Repository {
         flush(&mut batch, &mut folders)?;
         let commit = self.write_commit(&folders.root, identity)?;
         let name = ref_name(identity.role, identity.version);
-        Ok(Pending { repository: self, transaction, name, commit })
+        Ok(Pending { repository: self, transaction, staging, name, commit, digests })
     }
 
     /// A folder's own object, in a tree of its own.
@@ -111,35 +130,62 @@ impl Repository {
             .map_err(self.failed("writing a folder"))
     }
 
-    /// The checksum of an entry's object, which is in the repository afterwards.
-    fn object(&self, entry: &Entry) -> Result<String, OstreeError> {
+    /// The checksum of an entry's object, which is in repository or staging afterwards, and the digest of a file.
+    fn object(
+        &self,
+        entry: &Entry,
+        maker: &mut Maker<'_>,
+        staging: &Staging,
+    ) -> Result<(String, Option<Digest>), OstreeError> {
         let unread = |source| OstreeError::Read { path: entry.path.as_str().into(), source };
-        let info = info(&entry.metadata, &entry.form);
         let attributes = attributes(&entry.on_disk).map_err(unread)?;
-        if entry.form == Form::Folder {
-            return self.write_folder(&ostree::create_directory_metadata(&info, Some(&attributes)));
+        match entry.form {
+            Form::Folder => {
+                let info = info(&entry.metadata, &entry.form);
+                let metadata = ostree::create_directory_metadata(&info, Some(&attributes));
+                Ok((self.write_folder(&metadata)?, None))
+            }
+            Form::Symlink(_) => Ok((self.link(entry, &attributes)?, None)),
+            Form::File => {
+                let mut file = File::open(&entry.on_disk).map_err(unread)?;
+                let is_there = |checksum: &Sha256| staging.has(checksum);
+                let found = maker.find(&mut file, &entry.metadata, &attributes, is_there).map_err(unread)?;
+                let checksum = found.checksum.to_string();
+                match found.object {
+                    Some(object) => {
+                        staging.add(&found.checksum, &object).map_err(self.unwritten())?;
+                    }
+                    None if staging.has(&found.checksum) => {}
+                    None => self.write_file(entry, &attributes, &checksum)?,
+                }
+                Ok((checksum, Some(found.digest)))
+            }
         }
-        let failed = || self.failed(format!("writing {}", entry.path));
-        let content = || (entry.form == Form::File).then(|| open(&entry.on_disk)).transpose();
-        let none = gio::Cancellable::NONE;
+    }
+
+    /// The checksum of a symbolic link's object, which is in the repository afterwards.
+    fn link(&self, entry: &Entry, attributes: &glib::Variant) -> Result<String, OstreeError> {
+        let (info, none) = (info(&entry.metadata, &entry.form), gio::Cancellable::NONE);
         let hashed = ostree::checksum_file_from_input(
             &info,
-            Some(&attributes),
-            content().map_err(failed())?.as_ref(),
+            Some(attributes),
+            gio::InputStream::NONE,
             ObjectType::File,
             none,
         );
-        let checksum = hashed.map_err(|e| unread(std::io::Error::other(e.to_string())))?.to_hex();
+        let failed = || self.failed(format!("writing {}", entry.path));
+        let checksum = hashed.map_err(|e| failed()(glib::Error::new(gio::IOErrorEnum::Failed, &e.to_string())))?;
+        let checksum = checksum.to_hex();
         if !self.repo.has_object(ObjectType::File, &checksum, none).map_err(failed())? {
-            self.write_file(entry, &info, &attributes, &checksum)?;
+            self.write_file(entry, attributes, &checksum)?;
         }
         Ok(checksum)
     }
 
+    /// Leaves an object to libostree.
     fn write_file(
         &self,
         entry: &Entry,
-        info: &gio::FileInfo,
         attributes: &glib::Variant,
         checksum: &str,
     ) -> Result<(), OstreeError> {
@@ -149,8 +195,9 @@ impl Repository {
             Form::File => open(&entry.on_disk).map_err(failed())?,
             Form::Folder | Form::Symlink(_) => gio::MemoryInputStream::new().upcast(),
         };
+        let info = info(&entry.metadata, &entry.form);
         let (stream, length) =
-            ostree::raw_file_to_content_stream(&content, info, Some(attributes), none).map_err(failed())?;
+            ostree::raw_file_to_content_stream(&content, &info, Some(attributes), none).map_err(failed())?;
         self.repo.write_content(Some(checksum), &stream, length, none).map(|_| ()).map_err(failed())
     }
 
