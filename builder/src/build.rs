@@ -23,6 +23,7 @@ use crate::ids::{self, Accounts};
 use crate::import;
 use crate::mmdebstrap;
 use crate::ostree::{Identity, OstreeError, Pending, Repository};
+use crate::overlay::Overlay;
 use crate::pack::{self, Earlier, Packed};
 use crate::progress::Progress;
 use crate::recipe::{Layer, Recipe};
@@ -145,14 +146,14 @@ pub fn work_folder(builds: &Path) -> Result<TempDir, BuildError> {
 /// [`Failure`] of whichever part failed; an earlier build of the version is then still there.
 pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failure> {
     let work = work_folder(request.builds)?;
-    let tree = base(request, work.path(), progress)?;
+    let (tree, _overlay) = base(request, work.path(), progress)?;
     finish::defaults(&tree, request.recipe)?;
     for layer in &request.recipe.layers {
         lay(&tree, request, layer, progress)?;
     }
     let sbom = sbom::document(&tree, request.recipe, request.epoch)?;
     progress.stage("finishing the tree");
-    let boot = finish::finish(&tree, request.recipe, request.updater, request.epoch, progress)?;
+    let boot = finish::finish(&tree, request.recipe, request.updater, progress)?;
     let survey = scan::survey(tree.root())?;
     check_ids(request, &tree)?;
     let site = site(request)?;
@@ -160,7 +161,7 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     let out = work.path().join("out");
     fs::create_dir(&out).map_err(failed("making", &out))?;
     let head = head(request, boot, survey, commit.checksum().to_owned());
-    let manifest = write_manifest(&tree, &head, &out, progress)?;
+    let manifest = write_manifest(&tree, &head, commit.digests(), &out, progress)?;
     let commit = keep(request, site.as_ref(), commit, manifest)?;
     drop(site);
     let earlier = Earlier::find(request.builds, &request.recipe.role);
@@ -183,8 +184,15 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     })
 }
 
-/// The tree as it comes, in the work folder.
-fn base(request: &Request<'_>, work: &Path, progress: &Progress) -> Result<Tree, Failure> {
+/// The tree as it comes, in the work folder or over the folder that it comes from.
+fn base(request: &Request<'_>, work: &Path, progress: &Progress) -> Result<(Tree, Option<Overlay>), Failure> {
+    // Scripts run in another process, which the overlay is not for.
+    let scripts = request.recipe.layers.iter().any(|layer| !layer.scripts.is_empty());
+    if let (Source::Folder(folder), false) = (request.source, scripts)
+        && let Some(overlay) = Overlay::over(folder, work)
+    {
+        return Ok((Tree::new(overlay.root()), Some(overlay)));
+    }
     let root = work.join("tree");
     fs::create_dir(&root).map_err(failed("making", &root))?;
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).map_err(failed("making", &root))?;
@@ -204,7 +212,7 @@ fn base(request: &Request<'_>, work: &Path, progress: &Progress) -> Result<Tree,
             import::from_dir(folder, &root)?;
         }
     }
-    Ok(Tree::new(root))
+    Ok((Tree::new(root), None))
 }
 
 /// Makes an archive of the recipe's packages in the work folder, and copies it to where it is kept.
@@ -312,11 +320,17 @@ fn head(request: &Request<'_>, boot: Boot, survey: Survey, commit: String) -> He
     }
 }
 
-fn write_manifest(tree: &Tree, head: &Head, out: &Path, progress: &Progress) -> Result<Digest, Failure> {
-    progress.bytes("hashing the tree", head.bytes);
+fn write_manifest(
+    tree: &Tree,
+    head: &Head,
+    digests: &[Digest],
+    out: &Path,
+    progress: &Progress,
+) -> Result<Digest, Failure> {
+    progress.stage("writing the manifest");
     let path = out.join("manifest");
     let file = BufWriter::new(File::create(&path).map_err(failed("writing", &path))?);
-    let (_, digest) = scan::write_manifest(tree.root(), head, file, |bytes| progress.advance(bytes))?;
+    let (_, digest) = scan::write_manifest(tree.root(), head, digests, file)?;
     Ok(digest)
 }
 

@@ -9,7 +9,6 @@ mod lay;
 mod machine;
 mod persistent;
 pub mod secrets;
-mod times;
 mod var;
 
 use std::io;
@@ -99,7 +98,6 @@ pub fn finish(
     tree: &Tree,
     recipe: &Recipe,
     updater: &Path,
-    epoch: u64,
     progress: &Progress,
 ) -> Result<Boot, FinishError> {
     if recipe.exclude_docs {
@@ -116,7 +114,6 @@ pub fn finish(
     if recipe.initrd == InitrdForm::Plain && !boot::make_plain(tree, &boot.initrd)? {
         progress.note(&format!("/{} is no cpio archive, compressed or not: kept as it is", boot.initrd));
     }
-    times::clamp(tree.root(), epoch)?;
     Ok(boot)
 }
 

@@ -20,6 +20,7 @@ pub mod initrd;
 pub mod keys;
 pub mod mmdebstrap;
 pub mod ostree;
+pub mod overlay;
 pub mod pack;
 pub mod parallel;
 pub mod progress;

@@ -85,8 +85,11 @@ type Plan = Vec<Source>;
 
 /// A frame that was made.
 struct Made {
-    contents: Vec<u8>,
+    length: u64,
     compressed: Vec<u8>,
+    digest: Digest,
+    /// What is in it, where that is a part of a content: only with the other parts can it be checked.
+    part: Option<Vec<u8>>,
 }
 
 /// Writes pack and index of the tree below `root`, with frames of an `earlier` pack where they hold the same;
@@ -108,7 +111,9 @@ pub fn write(
         let made = parallel::map(plans, |plan| make(root, plan, earlier));
         for (plan, made) in plans.drain(..).zip(made) {
             let made = made?;
-            check.frame(&plan, &made.contents)?;
+            if let (Some(bytes), [source]) = (&made.part, &plan[..]) {
+                check.part(source, bytes)?;
+            }
             let frame = frame(plan, &made, sum.compressed);
             pack.write_all(&made.compressed).map_err(PackError::Write)?;
             index.write_all(frame.to_string().as_bytes()).map_err(PackError::Write)?;
@@ -170,7 +175,7 @@ fn pieces(content: Digest, size: u64) -> impl Iterator<Item = Piece> {
 
 fn make(root: &Path, plan: &Plan, earlier: &Earlier) -> Result<Made, PackError> {
     if let Some((compressed, contents)) = earlier.frame(plan.iter().map(|source| &source.piece)) {
-        return Ok(Made { contents, compressed });
+        return made(plan, contents, compressed);
     }
     let mut contents = Vec::new();
     for Source { path, piece, .. } in plan {
@@ -183,16 +188,33 @@ fn make(root: &Path, plan: &Plan, earlier: &Earlier) -> Result<Made, PackError> 
         }
     }
     let compressed = zstd::bulk::compress(&contents, LEVEL).map_err(PackError::Compress)?;
-    Ok(Made { contents, compressed })
+    made(plan, contents, compressed)
+}
+
+/// A frame whose whole contents are what the manifest says.
+fn made(plan: &Plan, contents: Vec<u8>, compressed: Vec<u8>) -> Result<Made, PackError> {
+    let (length, digest) = (contents.len() as u64, Digest::of(&compressed));
+    if matches!(&plan[..], [source] if u64::from(source.piece.length) < source.size) {
+        return Ok(Made { length, compressed, digest, part: Some(contents) });
+    }
+    let mut rest = &contents[..];
+    for Source { path, piece, .. } in plan {
+        let (bytes, tail) = rest.split_at(piece.length as usize);
+        rest = tail;
+        if Digest::of(bytes) != piece.content {
+            return Err(PackError::Changed(path.clone()));
+        }
+    }
+    Ok(Made { length, compressed, digest, part: None })
 }
 
 fn frame(plan: Plan, made: &Made, offset: u64) -> Frame {
-    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("at most COMPRESSED_LIMIT");
+    let length = |n: u64| u32::try_from(n).expect("at most COMPRESSED_LIMIT");
     Frame {
         offset,
-        compressed: length(&made.compressed),
-        length: length(&made.contents),
-        digest: Digest::of(&made.compressed),
+        compressed: length(made.compressed.len() as u64),
+        length: length(made.length),
+        digest: made.digest,
         pieces: plan.into_iter().map(|source| source.piece).collect(),
     }
 }
@@ -202,17 +224,12 @@ fn frame(plan: Plan, made: &Made, offset: u64) -> Frame {
 struct Check(Hasher);
 
 impl Check {
-    fn frame(&mut self, plan: &Plan, contents: &[u8]) -> Result<(), PackError> {
-        let mut rest = contents;
-        for Source { path, piece, size } in plan {
-            let (bytes, tail) = rest.split_at(piece.length as usize);
-            rest = tail;
-            self.0.update(bytes);
-            if piece.offset + u64::from(piece.length) == *size
-                && std::mem::take(&mut self.0).finish() != piece.content
-            {
-                return Err(PackError::Changed(path.clone()));
-            }
+    fn part(&mut self, Source { path, piece, size }: &Source, bytes: &[u8]) -> Result<(), PackError> {
+        self.0.update(bytes);
+        if piece.offset + u64::from(piece.length) == *size
+            && std::mem::take(&mut self.0).finish() != piece.content
+        {
+            return Err(PackError::Changed(path.clone()));
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! From a tree of files to its manifest.
 //!
 //! The tree is walked twice, folders sorted: once to count, and to refuse what no role may hold (device nodes,
-//! sockets, FIFOs, names that are not UTF-8), once to hash and write. Records go out as a stream; what stays in
-//! memory is one folder's names per level and the first names of hard-link groups.
+//! sockets, FIFOs, names that are not UTF-8), once to write. Files were hashed before, with the OSTree commit that the
+//! manifest names. Records go out as a stream; what stays in memory is one digest per file, one folder's names per
+//! level and the first names of hard-link groups.
 
 mod walk;
 mod xattrs;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::exit::Exit;
@@ -22,9 +23,6 @@ use crate::failure::Fault;
 use crate::parallel;
 pub use walk::{Entry, Form, Refused, walk, walk_below};
 pub use xattrs::xattrs;
-
-/// Records are hashed in batches of this many.
-const BATCH: usize = 1024;
 
 /// What a tree amounts to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,79 +93,79 @@ pub fn survey(root: &Path) -> Result<Survey, ScanError> {
     Ok(survey)
 }
 
-/// A record that waits for the digest of its file.
-struct Pending {
-    record: Record,
-    on_disk: PathBuf,
+/// The digests of all files of a tree, in walking order, as [`write_manifest`] wants them.
+///
+/// # Errors
+/// [`ScanError`].
+pub fn digests(root: &Path) -> Result<Vec<Digest>, ScanError> {
+    let mut files = Vec::new();
+    walk(root, &mut |entry: Entry| -> Result<(), ScanError> {
+        if entry.form == Form::File {
+            files.push((entry.path, entry.on_disk));
+        }
+        Ok(())
+    })?;
+    parallel::map(&files, |(path, on_disk)| {
+        let mut hasher = Hasher::new();
+        let copied = File::open(on_disk).and_then(|mut file| io::copy(&mut file, &mut hasher));
+        let unread = |source| ScanError::Read { path: path.to_string(), source };
+        copied.map_err(unread).map(|_| hasher.finish())
+    })
+    .into_iter()
+    .collect()
 }
 
-/// Writes the manifest of the tree below `root` and gives its digest; `hashed` is told of the bytes of each batch.
+/// Writes the manifest of the tree below `root`, whose files have these `digests` in walking order, and gives its own.
+/// No time in it is later than that of the build.
 ///
 /// # Errors
 /// [`ScanError`]; `head.entries` must be what [`survey`] counted.
 pub fn write_manifest<W: Write>(
     root: &Path,
     head: &Head,
+    digests: &[Digest],
     to: W,
-    mut hashed: impl FnMut(u64),
 ) -> Result<(W, Digest), ScanError> {
     let mut writer = Writer::new(to, head)?;
-    let (mut links, mut batch) = (Links::default(), Vec::with_capacity(BATCH));
-    let mut flush = |batch: &mut Vec<Pending>| -> Result<(), ScanError> {
-        let digests = parallel::map(batch, digest);
-        for (pending, digest) in batch.drain(..).zip(digests) {
-            let mut record = pending.record;
-            if let Kind::File { digest: d, .. } | Kind::HardLink { digest: d, .. } = &mut record.kind {
-                *d = digest?;
-            }
-            writer.record(&record)?;
-            hashed(record.content().map_or(0, |(size, _)| size));
-        }
-        Ok(())
-    };
+    let (mut links, mut digests) = (Links::default(), digests.iter());
+    let latest = i64::try_from(head.built).unwrap_or(i64::MAX);
     walk(root, &mut |entry: Entry| -> Result<(), ScanError> {
-        batch.push(pending(entry, &mut links)?);
-        if batch.len() == BATCH { flush(&mut batch) } else { Ok(()) }
+        let digest = match entry.form {
+            Form::File => Some(*digests.next().ok_or_else(|| changed(&entry.path))?),
+            Form::Folder | Form::Symlink(_) => None,
+        };
+        Ok(writer.record(&record(entry, digest, latest, &mut links)?)?)
     })?;
-    flush(&mut batch)?;
     Ok(writer.finish()?)
 }
 
-fn pending(entry: Entry, links: &mut Links) -> Result<Pending, ScanError> {
+fn changed(path: &TreePath) -> ScanError {
+    ScanError::Read { path: path.to_string(), source: io::Error::other("the tree changed while it was read") }
+}
+
+fn record(entry: Entry, digest: Option<Digest>, latest: i64, links: &mut Links) -> Result<Record, ScanError> {
     let Entry { path, on_disk, metadata, form } = entry;
-    let unread = |source| ScanError::Read { path: path.to_string(), source };
     let size = metadata.len();
     let kind = match form {
         Form::Folder => Kind::Folder,
         Form::Symlink(target) => Kind::Symlink { target },
-        Form::File => match links.first(&path, &metadata) {
-            None => Kind::File { size, digest: UNKNOWN },
-            Some(first) => Kind::HardLink { size, digest: UNKNOWN, first },
-        },
+        Form::File => {
+            let digest = digest.ok_or_else(|| changed(&path))?;
+            match links.first(&path, &metadata) {
+                None => Kind::File { size, digest },
+                Some(first) => Kind::HardLink { size, digest, first },
+            }
+        }
     };
-    let found = xattrs(&on_disk).map_err(unread)?;
-    let record = Record {
+    let found = xattrs(&on_disk).map_err(|source| ScanError::Read { path: path.to_string(), source })?;
+    Ok(Record {
         mode: metadata.mode() & 0o7777,
         owner: Owner { uid: metadata.uid(), gid: metadata.gid() },
-        mtime: metadata.mtime(),
+        mtime: metadata.mtime().min(latest),
         xattrs: found.into_iter().map(|(name, value)| Xattr { name, value }).collect(),
         kind,
         path,
-    };
-    Ok(Pending { record, on_disk })
-}
-
-/// Stands in a record until its file is hashed.
-const UNKNOWN: Digest = Digest([0; 32]);
-
-fn digest(pending: &Pending) -> Result<Digest, ScanError> {
-    if pending.record.content().is_none() {
-        return Ok(UNKNOWN);
-    }
-    let mut hasher = Hasher::new();
-    let copied = File::open(&pending.on_disk).and_then(|mut file| io::copy(&mut file, &mut hasher));
-    let unread = |source| ScanError::Read { path: pending.record.path.to_string(), source };
-    copied.map_err(unread).map(|_| hasher.finish())
+    })
 }
 
 #[cfg(test)]

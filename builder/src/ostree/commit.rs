@@ -93,7 +93,8 @@ impl Repository {
         let (mut batch, mut digests, turn) = (Vec::with_capacity(BATCH), Vec::new(), Mutex::new(()));
         let mut flush = |batch: &mut Vec<Entry>, folders: &mut Folders| -> Result<(), OstreeError> {
             let own = || (self.clone(), Maker::new(&turn));
-            let object = |(this, maker): &mut (Self, Maker<'_>), entry: &Entry| this.object(entry, maker, &staging);
+            let object =
+                |(this, maker): &mut (Self, Maker<'_>), entry: &Entry| this.object(entry, maker, &staging);
             let objects = parallel::map_with(batch, own, object);
             for (entry, object) in batch.drain(..).zip(objects) {
                 let (checksum, digest) = object?;
@@ -174,7 +175,8 @@ impl Repository {
             none,
         );
         let failed = || self.failed(format!("writing {}", entry.path));
-        let checksum = hashed.map_err(|e| failed()(glib::Error::new(gio::IOErrorEnum::Failed, &e.to_string())))?;
+        let checksum =
+            hashed.map_err(|e| failed()(glib::Error::new(gio::IOErrorEnum::Failed, &e.to_string())))?;
         let checksum = checksum.to_hex();
         if !self.repo.has_object(ObjectType::File, &checksum, none).map_err(failed())? {
             self.write_file(entry, attributes, &checksum)?;

@@ -40,7 +40,9 @@ fn a_checkout_is_the_manifests_tree() {
     // Without hard links, every name counts.
     head.bytes = survey.bytes;
     let file = std::fs::File::create(&scanned).unwrap();
-    rolebuild::scan::write_manifest(&case.path("out"), &head, file, |_| ()).unwrap();
+    let out = case.path("out");
+    let digests = rolebuild::scan::digests(&out).unwrap();
+    rolebuild::scan::write_manifest(&out, &head, &digests, file).unwrap();
     let checked_out: Vec<_> = manifest(&scanned).1.into_iter().map(held).collect();
     assert_eq!(checked_out, records.into_iter().map(held).collect::<Vec<_>>());
 }
