@@ -11,13 +11,11 @@ mod links;
 use std::fs::File;
 use std::io;
 
-use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Kind, Record, SLOT_FOLDER};
-use edeploy_format::path::TreePath;
 
 use super::drift::{Difference, Drift};
 use super::entry::{Entry, Found, Shape, shown};
-use super::hashing::{Hashers, with_hashers};
+use super::hashing::{Done, HashError, Hashers, Job, with_hashers};
 use super::index::manifest;
 use super::kept::{Kept, KeptInOrder};
 use super::merge::{Merge, MergeError, Pair};
@@ -49,13 +47,6 @@ pub struct Verified {
     pub kept: u64,
     /// Differences told.
     pub drifts: u64,
-}
-
-/// A content on its way through the hashers.
-struct Expected {
-    path: TreePath,
-    size: u64,
-    digest: Digest,
 }
 
 impl Verifying<'_> {
@@ -101,12 +92,16 @@ impl Told<'_> {
         (self.drift)(Drift { path: shown(path), what });
     }
 
-    fn settle(&mut self, expected: &Expected, found: io::Result<Digest>) {
-        self.progress.advance(expected.size);
+    fn settle(&mut self, (job, found): Done) {
+        let Some((size, digest)) = job.record.content() else { return };
+        let path = job.record.path.as_bytes();
+        self.progress.advance(size);
         match found {
-            Ok(digest) if digest == expected.digest => self.sum.bytes += expected.size,
-            Ok(_) => self.tell(expected.path.as_bytes(), Difference::Content),
-            Err(e) => self.tell(expected.path.as_bytes(), Difference::Unreadable { reason: e.to_string() }),
+            Ok(found) if found == digest => self.sum.bytes += size,
+            Ok(_) => self.tell(path, Difference::Content),
+            Err(HashError::Read(e) | HashError::Write(e)) => {
+                self.tell(path, Difference::Unreadable { reason: e.to_string() });
+            }
         }
     }
 }
@@ -115,7 +110,7 @@ struct Comparison<'a> {
     slot: &'a Tree,
     rules: &'a Kept,
     kept: KeptInOrder<'a>,
-    hashers: Hashers<Expected>,
+    hashers: Hashers,
     links: Links,
     /// Folders around the path at hand that the manifest has not: told when nothing kept was in them.
     extra_folders: Vec<Vec<u8>>,
@@ -155,7 +150,9 @@ impl Comparison<'_> {
             Pair::Extra(Entry { path, shape: Shape::Folder }) => self.extra_folders.push(path),
             Pair::Extra(entry) => self.told.tell(&entry.path, Difference::Extra),
         }
-        self.hashers.finished().for_each(|(expected, digest)| self.told.settle(&expected, digest));
+        while let Some(done) = self.hashers.finished() {
+            self.told.settle(done);
+        }
         Ok(())
     }
 
@@ -197,9 +194,7 @@ impl Comparison<'_> {
             }
         }
         self.compare_meta(path, &found, &Meta::from(&record))?;
-        if let Some((size, digest)) = record.content() {
-            self.compare_content(record.path, size, digest, found.size);
-        }
+        self.compare_content(record, found.size);
         Ok(())
     }
 
@@ -220,25 +215,24 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn compare_content(&mut self, path: TreePath, size: u64, digest: Digest, found: u64) {
+    fn compare_content(&mut self, record: Record, found: u64) {
+        let Some((size, _)) = record.content() else { return };
+        let path = record.path.as_bytes();
         if found != size {
             self.told.progress.advance(size);
-            self.told.tell(path.as_bytes(), Difference::Content);
+            self.told.tell(path, Difference::Content);
             return;
         }
-        match self.slot.open(path.as_bytes()) {
-            Ok(file) => self.hashers.submit(Expected { path, size, digest }, file),
-            Err(fault) => {
-                let reason = fault.source.to_string();
-                self.told.tell(path.as_bytes(), Difference::Unreadable { reason });
-            }
+        match self.slot.open(path) {
+            Ok(file) => self.hashers.submit(Job { record, file, copy: None }),
+            Err(fault) => self.told.tell(path, Difference::Unreadable { reason: fault.source.to_string() }),
         }
     }
 
     fn end(mut self) -> Verified {
         self.leave_extra_folders(b"");
         let Self { hashers, links, mut told, .. } = self;
-        hashers.rest().for_each(|(expected, digest)| told.settle(&expected, digest));
+        hashers.rest().for_each(|done| told.settle(done));
         links.incomplete().for_each(|path| told.tell(path.as_bytes(), Difference::Links));
         told.sum
     }

@@ -1,36 +1,27 @@
 //! First pass: what is not exactly right is removed, so that what exists afterwards is right.
 
 use std::fs::File;
-use std::io;
 
-use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Kind, Record};
 
 use super::{FillError, Filled, Filling};
 use crate::slot::entry::{Entry, Shape};
-use crate::slot::hashing::{Hashers, with_hashers};
+use crate::slot::hashing::{Done, HashError, Job, with_hashers};
 use crate::slot::index::manifest;
 use crate::slot::merge::{Merge, Pair};
 use crate::slot::tree::{Fault, fault};
-
-/// A file that has the right size.
-struct Candidate {
-    path: Vec<u8>,
-    size: u64,
-    digest: Digest,
-}
 
 /// What is to be done with a path that manifest and slot both have.
 enum Judged {
     Right,
     Wrong,
     /// Right if it hashes right.
-    Hash(Candidate, File),
+    Hash(File),
 }
 
 impl Filling<'_> {
     pub(super) fn clear(&self, filled: &mut Filled) -> Result<(), FillError> {
-        with_hashers(|hashers: Hashers<Candidate>| {
+        with_hashers(|hashers| {
             let mut merge = Merge::new(manifest(self.manifest)?, self.slot.walk());
             while let Some(pair) = merge.next_pair()? {
                 match pair {
@@ -48,14 +39,14 @@ impl Filling<'_> {
                             self.slot.remove(&entry.path, entry.shape)?;
                             merge.skip();
                         }
-                        Judged::Hash(candidate, file) => hashers.submit(candidate, file),
+                        Judged::Hash(file) => hashers.submit(Job { record, file, copy: None }),
                     },
                 }
-                hashers
-                    .finished()
-                    .try_for_each(|(candidate, digest)| self.settle(&candidate, digest, filled))?;
+                while let Some(done) = hashers.finished() {
+                    self.settle(done, filled)?;
+                }
             }
-            hashers.rest().try_for_each(|(candidate, digest)| self.settle(&candidate, digest, filled))
+            hashers.rest().try_for_each(|done| self.settle(done, filled))
         })
     }
 
@@ -66,12 +57,11 @@ impl Filling<'_> {
             (Kind::Symlink { target }, Shape::Symlink) if self.slot.target(path)? == target.as_bytes() => {
                 Judged::Right
             }
-            (Kind::File { size, digest }, Shape::File) => {
+            (Kind::File { size, .. }, Shape::File) => {
                 let file = self.slot.open(path)?;
                 let length = file.metadata().map_err(fault("looking at", path))?.len();
                 if length == *size {
-                    let candidate = Candidate { path: path.clone(), size: *size, digest: *digest };
-                    Judged::Hash(candidate, file)
+                    Judged::Hash(file)
                 } else {
                     self.progress.advance(*size);
                     Judged::Wrong
@@ -83,17 +73,14 @@ impl Filling<'_> {
         })
     }
 
-    fn settle(
-        &self,
-        candidate: &Candidate,
-        digest: io::Result<Digest>,
-        filled: &mut Filled,
-    ) -> Result<(), FillError> {
-        self.progress.advance(candidate.size);
-        if digest.map_err(fault("reading", &candidate.path))? == candidate.digest {
-            filled.kept += candidate.size;
-        } else {
-            self.slot.remove(&candidate.path, Shape::File)?;
+    fn settle(&self, (job, found): Done, filled: &mut Filled) -> Result<(), FillError> {
+        let Some((size, digest)) = job.record.content() else { return Ok(()) };
+        let path = job.record.path.as_bytes();
+        self.progress.advance(size);
+        match found {
+            Ok(found) if found == digest => filled.kept += size,
+            Ok(_) => self.slot.remove(path, Shape::File)?,
+            Err(HashError::Read(e) | HashError::Write(e)) => return Err(fault("reading", path)(e).into()),
         }
         Ok(())
     }

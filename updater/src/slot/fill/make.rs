@@ -4,154 +4,157 @@
 //! with another file of the manifest, which the manifest keeps apart: it is made anew.
 
 use std::fs::File;
-use std::io::{self, Read};
 
-use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::manifest::{Kind, Record};
+use edeploy_format::path::TreePath;
 
-use super::{BUFFER, FillError, Filled, Filling, NAMED};
+use super::{FillError, Filled, Filling, NAMED};
 use crate::slot::entry::{Found, Shape};
+use crate::slot::hashing::{Copy, Done, HashError, Hashers, Job, with_hashers};
 use crate::slot::index::{Index, manifest};
 use crate::slot::restore::Meta;
-use crate::slot::sparse;
-use crate::slot::tree::{Fault, fault};
+use crate::slot::tree::{Tree, fault};
 
 impl<'a> Filling<'a> {
     /// Gives the files whose content must come from the pack.
     pub(super) fn make(&self, filled: &mut Filled) -> Result<Index<'a>, FillError> {
-        let mut needs = Index::empty(self.manifest);
-        let mut buffer = vec![0; BUFFER];
-        let mut reader = manifest(self.manifest)?;
-        loop {
-            let offset = reader.offset();
-            let Some(record) = reader.next_record()? else { break };
-            let path = record.path.as_bytes();
-            let found = self.slot.stat(path)?;
-            match &record.kind {
-                // Their owners, modes and times come last.
-                Kind::Folder if found.is_some() => {}
-                Kind::Folder => self.slot.make_folder(path)?,
-                Kind::HardLink { .. } => {}
-                Kind::Symlink { target } => {
-                    if found.is_none() {
-                        self.slot.make_symlink(path, target.as_bytes())?;
-                    }
-                    self.slot.restore_new(path, &Meta::from(&record))?;
+        with_hashers(|hashers| {
+            let needs = Index::empty(self.manifest);
+            let mut making = Making { filling: self, hashers, open: 0, needs, filled };
+            let mut reader = manifest(self.manifest)?;
+            loop {
+                let offset = reader.offset();
+                let Some(record) = reader.next_record()? else { break };
+                making.path(record, offset)?;
+                while let Some(done) = making.hashers.finished() {
+                    making.settle(done)?;
                 }
-                Kind::File { size, digest } => {
-                    if !self.file(&record, found, *size, digest, &mut buffer, filled)? {
-                        needs.push(digest, offset);
-                    }
+            }
+            making.end()
+        })
+    }
+}
+
+struct Making<'f, 'a> {
+    filling: &'f Filling<'a>,
+    hashers: Hashers,
+    /// Copies that are being made.
+    open: usize,
+    needs: Index<'a>,
+    filled: &'f mut Filled,
+}
+
+impl<'a> Making<'_, 'a> {
+    fn path(&mut self, record: Record, offset: u64) -> Result<(), FillError> {
+        let (slot, path) = (self.filling.slot, record.path.as_bytes());
+        let found = slot.stat(path)?;
+        match &record.kind {
+            // Their owners, modes and times come last.
+            Kind::Folder if found.is_some() => {}
+            Kind::Folder => slot.make_folder(path)?,
+            Kind::HardLink { .. } => {}
+            Kind::Symlink { target } => {
+                if found.is_none() {
+                    slot.make_symlink(path, target.as_bytes())?;
                 }
+                slot.restore_new(path, &Meta::from(&record))?;
+            }
+            Kind::File { size, .. } => {
+                let size = *size;
+                self.file(record, offset, found, size)?;
             }
         }
-        needs.sort();
-        Ok(needs)
+        Ok(())
     }
 
-    /// Whether the file is there now.
     fn file(
-        &self,
-        record: &Record,
+        &mut self,
+        record: Record,
+        offset: u64,
         found: Option<Found>,
         size: u64,
-        digest: &Digest,
-        buffer: &mut [u8],
-        filled: &mut Filled,
-    ) -> Result<bool, FillError> {
-        let path = record.path.as_bytes();
+    ) -> Result<(), FillError> {
+        let (slot, path) = (self.filling.slot, record.path.as_bytes());
         match found {
             Some(found) if found.links == 1 => {
-                self.slot.restore(path, &found, &Meta::from(record))?;
-                return Ok(true);
+                return Ok(slot.restore(path, &found, &Meta::from(&record))?);
             }
             Some(_) => {
-                self.slot.remove(path, Shape::File)?;
-                filled.kept -= size;
+                slot.remove(path, Shape::File)?;
+                self.filled.kept -= size;
             }
             None => {}
         }
         if size == 0 {
-            self.slot.create(path)?;
-        } else if !self.copy(record, size, digest, buffer, filled)? {
-            return Ok(false);
+            slot.create(path)?;
+            return Ok(slot.restore_new(path, &Meta::from(&record))?);
         }
-        self.slot.restore_new(path, &Meta::from(record))?;
-        Ok(true)
+        self.copy(record, offset, 0)
     }
 
-    /// Copies the content from the running slot, if it holds it; says whether it did.
-    fn copy(
-        &self,
-        record: &Record,
-        size: u64,
-        digest: &Digest,
-        buffer: &mut [u8],
-        filled: &mut Filled,
-    ) -> Result<bool, FillError> {
-        let Some(running) = self.running else { return Ok(false) };
-        let path = record.path.as_bytes();
-        for source in running.index.find(digest) {
-            let source = source.map_err(FillError::Running)?;
-            let from = running.tree.open(source.path.as_bytes());
-            if let Ok(from) = from
-                && self.copy_checked(&from, path, size, digest, buffer)?
-            {
-                filled.copied += size;
-                self.progress.advance(size);
-                return Ok(true);
-            }
-            filled.drifted += 1;
-            if filled.drifted <= NAMED {
-                self.progress
-                    .note(&format!("/{} of the running slot is not what its manifest says", source.path));
+    /// Has the content copied from the running slot, if that holds it; `tried` files of it did not.
+    fn copy(&mut self, record: Record, offset: u64, mut tried: usize) -> Result<(), FillError> {
+        let Some((size, digest)) = record.content() else { return Ok(()) };
+        if let Some(running) = self.filling.running {
+            for source in running.index.find(&digest).skip(tried) {
+                let source = source.map_err(FillError::Running)?.path;
+                if let Some(file) = opened(running.tree, &source, size) {
+                    let to = self.filling.slot.create(record.path.as_bytes())?;
+                    self.open += 1;
+                    self.hashers.submit(Job { record, file, copy: Some(Copy { to, source, offset, tried }) });
+                    return Ok(());
+                }
+                self.drifted(&source);
+                tried += 1;
             }
         }
-        Ok(false)
+        self.needs.push(&digest, offset);
+        Ok(())
     }
 
-    /// Copies `from` and hashes what is copied; a content that is not right leaves no file.
-    fn copy_checked(
-        &self,
-        from: &File,
-        path: &[u8],
-        size: u64,
-        digest: &Digest,
-        buffer: &mut [u8],
-    ) -> Result<bool, Fault> {
-        if from.metadata().is_ok_and(|found| !found.is_file() || found.len() != size) {
-            return Ok(false);
-        }
-        let to = self.slot.create(path)?;
-        to.set_len(size).map_err(fault("sizing", path))?;
-        let (mut hasher, mut at) = (Hasher::new(), 0);
-        // A running slot that cannot be read is one that drifted.
-        while let Ok(n) = read(from, buffer) {
-            if n == 0 || at + n as u64 > size {
-                break;
+    /// A copy that was made counts if what was read is right; else the next source is tried.
+    fn settle(&mut self, (job, found): Done) -> Result<(), FillError> {
+        let Job { record, copy, .. } = job;
+        let (Some(copy), Some((size, digest))) = (copy, record.content()) else { return Ok(()) };
+        self.open -= 1;
+        let (slot, path) = (self.filling.slot, record.path.as_bytes());
+        match found {
+            Ok(found) if found == digest => {
+                slot.restore_new(path, &Meta::from(&record))?;
+                self.filled.copied += size;
+                self.filling.progress.advance(size);
+                Ok(())
             }
-            hasher.update(&buffer[..n]);
-            sparse::write_at(&to, &buffer[..n], at).map_err(fault("writing", path))?;
-            at += n as u64;
+            Err(HashError::Write(e)) => Err(fault("writing", path)(e).into()),
+            // A running slot that cannot be read is one that drifted.
+            Ok(_) | Err(HashError::Read(_)) => {
+                slot.remove(path, Shape::File)?;
+                self.drifted(&copy.source);
+                self.copy(record, copy.offset, copy.tried + 1)
+            }
         }
-        let right = at == size && hasher.finish() == *digest;
-        if !right {
-            self.slot.remove(path, Shape::File)?;
+    }
+
+    fn drifted(&mut self, source: &TreePath) {
+        self.filled.drifted += 1;
+        if self.filled.drifted <= NAMED {
+            let text = format!("/{source} of the running slot is not what its manifest says");
+            self.filling.progress.note(&text);
         }
-        Ok(right)
+    }
+
+    fn end(mut self) -> Result<Index<'a>, FillError> {
+        while self.open > 0 {
+            let done = self.hashers.next();
+            self.settle(done)?;
+        }
+        self.needs.sort();
+        Ok(self.needs)
     }
 }
 
-/// Fills `buffer` as far as the file goes, so that blocks are written whole.
-fn read(mut from: &File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match from.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(filled)
+/// The file at `path`, if it is one of that size.
+fn opened(tree: &Tree, path: &TreePath, size: u64) -> Option<File> {
+    let file = tree.open(path.as_bytes()).ok()?;
+    file.metadata().is_ok_and(|found| found.is_file() && found.len() == size).then_some(file)
 }
