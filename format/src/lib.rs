@@ -16,8 +16,9 @@ pub mod manifest;
 pub mod name;
 pub mod pack;
 pub mod path;
-pub mod repack;
 pub mod slot;
 pub mod transition;
 pub mod tuf;
 pub mod units;
+
+pub use edeploy_repack as repack;

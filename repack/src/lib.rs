@@ -5,7 +5,7 @@
 //! packs. The *unpacked form* of the file is its plain bytes and its members' contents, in order.
 //! [`open()`] is the build side: it finds the members and keeps those it can pack again bit by bit.
 //! [`unpack`] and [`repack`] are the host's: streams with bounded memory (under 0.5 MiB for gzip,
-//! 17 MiB for LZ4, whose blocks are packed whole), that trust no length and panic on no input.
+//! 34 MiB for LZ4, whose blocks are packed whole, two at a time), that trust no length and panic on no input.
 //! They do not say that the right file came out: the caller hashes it.
 
 mod form;

@@ -8,8 +8,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::decimal::decimal;
-
 const FORMAT: &str = "1";
 /// No form has more parts.
 pub const PARTS_LIMIT: usize = 64;
@@ -148,10 +146,16 @@ fn part(text: &str) -> Option<Part> {
         "lz4-9" => Codec::Lz4,
         gzip => {
             let number = decimal(gzip.strip_prefix("gzip-")?)?;
-            Codec::Gzip(Level::new(number)?)
+            Codec::Gzip(Level::new(number.try_into().ok()?)?)
         }
     };
     Some(Part::Packed { codec, length })
+}
+
+/// A number without `+` or leading zeros.
+fn decimal(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 #[cfg(test)]

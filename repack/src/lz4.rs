@@ -8,6 +8,7 @@ mod chains;
 mod choice;
 
 use std::io::Write;
+use std::thread;
 
 use super::RepackError;
 use super::history::History;
@@ -78,17 +79,27 @@ fn long(bits: usize, from: &mut Input) -> Result<usize, RepackError> {
     Ok(length)
 }
 
-/// Packs the next `length` bytes.
+/// Packs the next `length` bytes, two blocks at a time: no block refers to another.
 pub(super) fn pack(from: &mut Input, mut length: u64, to: &mut dyn Write) -> Result<(), RepackError> {
     to.write_all(&MAGIC.to_le_bytes()).map_err(RepackError::Write)?;
-    let mut bytes = Vec::new();
+    let [mut first, mut second] = [Vec::new(), Vec::new()];
     while length > 0 {
-        let now = length.min(BLOCK);
-        read(from, now, &mut bytes)?;
-        let packed = choice::pack(&bytes);
-        to.write_all(&(packed.len() as u32).to_le_bytes()).map_err(RepackError::Write)?;
-        to.write_all(&packed).map_err(RepackError::Write)?;
-        length -= now;
+        for bytes in [&mut first, &mut second] {
+            let now = length.min(BLOCK);
+            read(from, now, bytes)?;
+            length -= now;
+        }
+        let [mut packed, mut beside] = [Vec::new(), Vec::new()];
+        thread::scope(|scope| {
+            if !second.is_empty() {
+                scope.spawn(|| beside = choice::pack(&second));
+            }
+            packed = choice::pack(&first);
+        });
+        for packed in [packed, beside].iter().filter(|packed| !packed.is_empty()) {
+            to.write_all(&(packed.len() as u32).to_le_bytes()).map_err(RepackError::Write)?;
+            to.write_all(packed).map_err(RepackError::Write)?;
+        }
     }
     Ok(())
 }
