@@ -9,9 +9,10 @@
 //! 5. `finish`: hard links, then folders from the inside out, with their times last.
 //!
 //! There is no journal: a file that a crash left half written does not hash right, so running it again completes the
-//! slot. What comes in several pieces has a name of its own until it is whole, and is gone on with. Nothing is synced
-//! here; one `syncfs` by the caller does it. Excluded paths are written like all others, so that a first install has
-//! them; `carry` replaces them afterwards.
+//! slot. What comes in several pieces has a name of its own until it is whole, and is gone on with. What was copied
+//! is written out while the rest is made, which spares time but promises nothing: the barrier is one `syncfs` by the
+//! caller. Excluded paths are written like all others, so that a first install has them; `carry` replaces them
+//! afterwards.
 
 mod base;
 mod clear;
@@ -29,12 +30,13 @@ use edeploy_format::digest::Digest;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::path::TreePath;
 use edeploy_format::repack::RepackError;
+use rustix::fs::syncfs;
 
 use self::half::Lefts;
 use super::frames::{Frames, FramesError};
 use super::index::{Index, manifest};
 use super::merge::MergeError;
-use super::tree::{Fault, Tree};
+use super::tree::{Fault, Tree, fault};
 use crate::fetch::FetchError;
 use crate::progress::Progress;
 
@@ -140,7 +142,7 @@ impl From<MergeError> for FillError {
     }
 }
 
-impl Filling<'_> {
+impl<'a> Filling<'a> {
     /// Fills the slot. The caller syncs it afterwards.
     ///
     /// # Errors
@@ -158,19 +160,31 @@ impl Filling<'_> {
             None => "making folders and links",
         };
         self.progress.stage(stage, bytes.saturating_sub(filled.kept));
-        let mut needs = self.make(&mut filled)?;
+        let needs = self.make(&mut filled)?;
         self.progress.done();
-        let choice = self.choice(&needs, &lefts)?;
-        let mut by_delta = needs.take(|prefix| choice.has_prefix(prefix));
-        // First, because what the delta makes may be made of it.
-        self.fetch(&needs, &lefts, &mut filled)?;
-        self.patch(&by_delta, &lefts, &mut filled)?;
-        self.missing(&mut by_delta)?;
-        // What was left is gone on with, or gone.
-        self.fetch(&by_delta, &Lefts::find(self)?, &mut filled)?;
+        // What was copied is written out while the rest is made, so that the caller's barrier waits for less.
+        let root = self.slot.root();
+        std::thread::scope(|scope| {
+            let written = scope.spawn(move || syncfs(root));
+            self.bring(needs, &lefts, &mut filled)?;
+            let written = written.join().expect("a system call does not panic");
+            written.map_err(fault("writing out", b"")).map_err(FillError::from)
+        })?;
         half::sweep(self.slot)?;
         self.finish()?;
         Ok(filled)
+    }
+
+    /// Makes and fetches what `needs` lists, in this order.
+    fn bring(&self, mut needs: Index<'a>, lefts: &Lefts, filled: &mut Filled) -> Result<(), FillError> {
+        let choice = self.choice(&needs, lefts)?;
+        let mut by_delta = needs.take(|prefix| choice.has_prefix(prefix));
+        // First, because what the delta makes may be made of it.
+        self.fetch(&needs, lefts, filled)?;
+        self.patch(&by_delta, lefts, filled)?;
+        self.missing(&mut by_delta)?;
+        // What was left is gone on with, or gone.
+        self.fetch(&by_delta, &Lefts::find(self)?, filled)
     }
 }
 
