@@ -7,6 +7,7 @@ pub mod contents;
 pub mod cut;
 pub mod frames;
 pub mod make;
+mod mapped;
 pub mod pair;
 pub mod publish;
 pub mod published;

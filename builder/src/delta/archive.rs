@@ -69,13 +69,13 @@ pub fn is_worth_it(archive: &[u8], members: &[Member]) -> bool {
 
 /// How it is made of the `old` archive, and of members that this does not have: each costs its name.
 #[must_use]
-pub fn way(new: &Opened, members: &[Member], old: &Opened, effort: Effort) -> Way {
-    let bytes = &new.bytes[..];
+pub fn way(new: &Opened<'_>, members: &[Member], old: &Opened<'_>, effort: Effort) -> Way {
+    let bytes = new.bytes;
     let kept: HashSet<Digest> =
-        files(&old.bytes).into_iter().map(|range| Digest::of(&old.bytes[range])).collect();
+        files(old.bytes).into_iter().map(|range| Digest::of(&old.bytes[range])).collect();
     let members = members.iter().filter(|(_, content)| !kept.contains(content));
     let mut sources: Vec<View> = vec![old.content.into()];
-    let mut slices: Vec<&[u8]> = vec![&old.bytes];
+    let mut slices: Vec<&[u8]> = vec![old.bytes];
     let mut numbers = HashMap::new();
     let mut number = |(range, content): &Member| {
         *numbers.entry(*content).or_insert_with(|| {
@@ -85,7 +85,7 @@ pub fn way(new: &Opened, members: &[Member], old: &Opened, effort: Effort) -> Wa
         })
     };
     let members: Vec<(Range<usize>, usize)> = members.map(|m| (m.0.clone(), number(m))).collect();
-    let merged = merged(bytes, &members, &Hashed::new(&old.bytes));
+    let merged = merged(bytes, &members, &Hashed::new(old.bytes));
     let cuts = cut(&merged, &slices, bytes, PIECE);
     Way::measured(new.content.into(), cuts, sources, effort.measure)
 }
@@ -153,8 +153,8 @@ mod tests {
         archive
     }
 
-    fn opened(bytes: Vec<u8>) -> Opened {
-        Opened { content: Digest::of(&bytes), bytes, unpacked: None }
+    fn opened(bytes: &[u8]) -> Opened<'_> {
+        Opened::closed(Digest::of(bytes), bytes)
     }
 
     #[test]
@@ -171,17 +171,19 @@ mod tests {
         };
         let mut first = archive(&[("microcode", &own[..])]);
         first.resize(1024, 0);
-        let new = opened([first, files(b"new and longer")].concat());
+        let new = [first, files(b"new and longer")].concat();
+        let new = opened(&new);
         // The old archive has neither: what it has is made of it.
-        let old = opened(archive(&[("own", &own[..]), ("conf", b"old")]));
+        let old = archive(&[("own", &own[..]), ("conf", b"old")]);
+        let old = opened(&old);
         let tree = HashMap::from([(Digest::of(&a), 5000), (Digest::of(&b), 3001), (Digest::of(&own), 700)]);
-        let members = members(&new.bytes, &tree);
+        let members = members(new.bytes, &tree);
         assert_eq!(members.len(), 5);
-        assert!(is_worth_it(&new.bytes, &members));
+        assert!(is_worth_it(new.bytes, &members));
         let way = way(&new, &members, &old, Effort::SMALL);
         assert_eq!(way.sources, [old.content, Digest::of(&a), Digest::of(&b)].map(View::from));
         assert!(way.cost < 900, "{}", way.cost);
-        let slices = [&old.bytes[..], &a, &b];
+        let slices = [old.bytes, &a, &b];
         let mut made = Vec::new();
         for cut in &way.cuts {
             let base: Vec<(u64, &[u8])> =

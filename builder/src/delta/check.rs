@@ -1,5 +1,6 @@
 //! A delta is applied before it is published, and by `fsck`: what it makes must be what the manifest wants.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Read};
 
@@ -22,7 +23,7 @@ pub struct Work<'a> {
     /// Whether the older tree has a content.
     pub kept: &'a dyn Fn(&Digest) -> bool,
     /// Contents of either tree.
-    pub read: &'a dyn Fn(&Digest) -> Result<Vec<u8>, ContentsError>,
+    pub read: &'a dyn Fn(&Digest) -> Result<Cow<'a, [u8]>, ContentsError>,
 }
 
 /// Why a delta is not what it must be.
@@ -106,15 +107,16 @@ pub fn check(index: impl BufRead, mut delta: impl Read, work: &Work<'_>) -> Resu
     }
     let mut making = Making { work, done: HashSet::new(), now: None };
     // Pieces of one content mostly have the same bases.
-    let (mut names, mut joined): (Vec<View>, Vec<(u64, Vec<u8>)>) = Default::default();
+    let (mut names, mut bases): (Vec<View>, Vec<Cow<'_, [u8]>>) = Default::default();
     while let Some(frame) = frames.next_frame()? {
         let streams = read(&mut delta, &frame)?;
         for (piece, patch) in patches(&frame, &streams) {
             let mut made = Vec::with_capacity(piece.length as usize);
             if names != piece.bases {
-                joined = piece.bases.iter().map(|base| making.base(base)).collect::<Result<_, _>>()?;
+                bases = piece.bases.iter().map(|base| making.base(base)).collect::<Result<_, _>>()?;
                 names.clone_from(&piece.bases);
             }
+            let joined: Vec<(u64, &[u8])> = bases.iter().map(|base| (base.len() as u64, &base[..])).collect();
             patch.apply(&joined, &mut made).map_err(|source| CheckError::Patch {
                 content: piece.view.content,
                 at: piece.offset,
@@ -142,30 +144,25 @@ fn read(delta: &mut impl Read, frame: &Frame) -> Result<Vec<u8>, CheckError> {
 }
 
 /// What was made so far, and the view that is being made.
-struct Making<'a> {
-    work: &'a Work<'a>,
+struct Making<'w, 'a> {
+    work: &'w Work<'a>,
     done: HashSet<Digest>,
     now: Option<(View, Vec<u8>)>,
 }
 
-impl Making<'_> {
+impl<'a> Making<'_, 'a> {
     /// A base, if hosts have it by now.
-    fn base(&self, view: &View) -> Result<(u64, Vec<u8>), CheckError> {
+    fn base(&self, view: &View) -> Result<Cow<'a, [u8]>, CheckError> {
         let View { content, form } = view;
         if !(self.work.kept)(content) && !self.done.contains(content) {
             return Err(CheckError::Later(*content));
         }
         let bytes = (self.work.read)(content)?;
-        let bytes = match form {
-            None => bytes,
-            Some(form) => {
-                let mut unpacked = Vec::new();
-                repack::unpack(form, &mut &bytes[..], &mut unpacked)
-                    .map_err(|source| CheckError::Form { content: *content, source })?;
-                unpacked
-            }
-        };
-        Ok((bytes.len() as u64, bytes))
+        let Some(form) = form else { return Ok(bytes) };
+        let mut unpacked = Vec::new();
+        repack::unpack(form, &mut &bytes[..], &mut unpacked)
+            .map_err(|source| CheckError::Form { content: *content, source })?;
+        Ok(unpacked.into())
     }
 
     fn piece(&mut self, piece: &Piece, made: &[u8]) -> Result<(), CheckError> {

@@ -5,7 +5,7 @@ use edeploy_format::digest::Digest;
 use edeploy_format::frames::FRAME_LIMIT;
 use edeploy_format::repack::{self, Form};
 
-use super::cut::{Cut, cut, whole};
+use super::cut::{self, Cut, cut, whole};
 use super::rolling;
 use super::runs::{Run, runs};
 use super::search::{Hashed, LONGEST, Sorted};
@@ -28,54 +28,59 @@ pub struct Effort {
     pub sorted: bool,
     /// Whether packed contents are unpacked.
     pub opens: bool,
+    /// So many bases are tried for one content.
+    pub tried: usize,
+    /// A patch that is this many times shorter than the content is taken, whatever another way would cost.
+    pub enough: usize,
 }
 
 impl Effort {
     /// As small as it gets.
-    pub const SMALL: Self = Self { level: 19, measure: 6, sorted: true, opens: true };
+    pub const SMALL: Self =
+        Self { level: 19, measure: 6, sorted: true, opens: true, tried: 2, enough: usize::MAX };
     /// In less time, and larger.
-    pub const FAST: Self = Self { level: 3, measure: 1, sorted: false, opens: false };
+    pub const FAST: Self = Self { level: 3, measure: 1, sorted: false, opens: false, tried: 1, enough: 8 };
 }
 
 /// A content, and its unpacked form where it has one.
-pub struct Opened {
+pub struct Opened<'a> {
     /// Which it is.
     pub content: Digest,
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: &'a [u8],
     /// How it is packed, and its unpacked form.
     pub unpacked: Option<(Form, Vec<u8>)>,
 }
 
-impl Opened {
+impl<'a> Opened<'a> {
     /// Looks for packed members in a content that is to be made.
     #[must_use]
-    pub fn new(content: Digest, bytes: Vec<u8>) -> Self {
-        let unpacked = repack::open(&bytes);
+    pub fn new(content: Digest, bytes: &'a [u8]) -> Self {
+        let unpacked = repack::open(bytes);
         Self { content, bytes, unpacked }
     }
 
     /// Looks for packed members in a content that others are made from.
     #[must_use]
-    pub fn base(content: Digest, bytes: Vec<u8>) -> Self {
-        let unpacked = repack::open_to_unpack(&bytes);
+    pub fn base(content: Digest, bytes: &'a [u8]) -> Self {
+        let unpacked = repack::open_to_unpack(bytes);
         Self { content, bytes, unpacked }
     }
 
     /// A content as it is.
     #[must_use]
-    pub fn closed(content: Digest, bytes: Vec<u8>) -> Self {
+    pub fn closed(content: Digest, bytes: &'a [u8]) -> Self {
         Self { content, bytes, unpacked: None }
     }
 
     fn plain(&self) -> (View, &[u8]) {
-        (self.content.into(), &self.bytes)
+        (self.content.into(), self.bytes)
     }
 
     /// The unpacked form, else the content as it is.
     fn widest(&self) -> (View, &[u8]) {
         let form = self.unpacked.as_ref().map(|(form, _)| form.clone());
-        let bytes = self.unpacked.as_ref().map_or(&self.bytes, |(_, unpacked)| unpacked);
+        let bytes = self.unpacked.as_ref().map_or(self.bytes, |(_, unpacked)| unpacked);
         (View { content: self.content, form }, bytes)
     }
 }
@@ -97,12 +102,7 @@ impl Way {
     /// A way with what it costs, compressed at the zstd level `measure`.
     #[must_use]
     pub fn measured(view: View, cuts: Vec<Cut>, sources: Vec<View>, measure: i32) -> Self {
-        let all = |stream: fn(&Cut) -> &Vec<u8>| cuts.iter().flat_map(stream);
-        let streams: Vec<u8> = all(|cut| &cut.control)
-            .chain(all(|cut| &cut.difference))
-            .chain(all(|cut| &cut.extra))
-            .copied()
-            .collect();
+        let streams = cut::streams(cuts.iter());
         let compressed = zstd::bulk::compress(&streams, measure).map_or(streams.len(), |bytes| bytes.len());
         let forms = sources.iter().chain([&view]).filter(|view| view.form.is_some()).count();
         let cost = compressed + sources.len() * BASE + forms * FORM;
@@ -112,19 +112,23 @@ impl Way {
 
 /// The way that costs least: whole, packed or not, or from the best of the `bases`.
 #[must_use]
-pub fn best(new: &Opened, bases: &[Opened], effort: Effort) -> Way {
+pub fn best(new: &Opened<'_>, bases: &[Opened<'_>], effort: Effort) -> Way {
     let (view, bytes) = new.widest();
-    let mut ways =
-        vec![Way::measured(new.content.into(), whole(&new.bytes, PIECE), Vec::new(), effort.measure)];
-    if new.unpacked.is_some() {
-        ways.push(Way::measured(view.clone(), whole(bytes, PIECE), Vec::new(), effort.measure));
-    }
     let side = if new.unpacked.is_some() { Opened::widest } else { Opened::plain };
     let sides: Vec<(View, &[u8])> = bases.iter().map(side).filter(|(_, base)| !base.is_empty()).collect();
-    if let Some((base, old)) = likest(bytes, &sides) {
+    let mut patch = likest(bytes, &sides).map(|(base, old)| {
         let cuts = cut(&resembling(old, bytes, effort), &[old], bytes, PIECE);
-        ways.push(Way::measured(view, cuts, vec![base.clone()], effort.measure));
+        Way::measured(view.clone(), cuts, vec![base.clone()], effort.measure)
+    });
+    if let Some(patch) = patch.take_if(|patch| patch.cost < new.bytes.len() / effort.enough) {
+        return patch;
     }
+    let mut ways =
+        vec![Way::measured(new.content.into(), whole(new.bytes, PIECE), Vec::new(), effort.measure)];
+    if new.unpacked.is_some() {
+        ways.push(Way::measured(view, whole(bytes, PIECE), Vec::new(), effort.measure));
+    }
+    ways.extend(patch);
     ways.into_iter().min_by_key(|way| way.cost).expect("one way at least: whole")
 }
 
@@ -151,14 +155,15 @@ mod tests {
     use super::*;
     use crate::delta::noise;
 
-    fn opened(bytes: &[u8]) -> Opened {
-        Opened::new(Digest::of(bytes), bytes.to_vec())
+    fn opened(bytes: &[u8]) -> Opened<'_> {
+        Opened::new(Digest::of(bytes), bytes)
     }
 
     #[test]
     fn the_base_that_resembles_most_wins_and_none_beats_a_bad_one() {
         let (one, two) = (noise(1, 3000), noise(2, 3000));
-        let new = opened(&[&one[..], b"more"].concat());
+        let new = [&one[..], b"more"].concat();
+        let new = opened(&new);
         let bases = [opened(&two), opened(&one)];
         for effort in [Effort::SMALL, Effort::FAST] {
             let found = best(&new, &bases, effort);

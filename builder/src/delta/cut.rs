@@ -11,8 +11,8 @@ use super::runs::Run;
 pub struct Cut {
     /// Where in the content they begin.
     pub offset: u64,
-    /// Their digest.
-    pub made: Digest,
+    /// Their digest, unless they are all of the content.
+    pub proof: Option<Digest>,
     /// The steps.
     pub control: Vec<u8>,
     /// What is added to the base.
@@ -26,7 +26,7 @@ pub struct Cut {
 impl Cut {
     fn new(offset: usize) -> Self {
         let (control, difference, extra, sources) = Default::default();
-        Self { offset: offset as u64, made: Digest([0; 32]), control, difference, extra, sources }
+        Self { offset: offset as u64, proof: None, control, difference, extra, sources }
     }
 
     /// So many bytes it makes.
@@ -42,6 +42,14 @@ impl Cut {
     }
 }
 
+/// The streams of cuts that share a frame: all controls, then all differences, then what is inserted.
+#[must_use]
+pub fn streams<'a>(cuts: impl Iterator<Item = &'a Cut> + Clone) -> Vec<u8> {
+    let all = |stream: fn(&Cut) -> &[u8]| cuts.clone().map(stream);
+    let streams = all(|cut| &cut.control).chain(all(|cut| &cut.difference)).chain(all(|cut| &cut.extra));
+    streams.collect::<Vec<_>>().concat()
+}
+
 /// The longest step: three numbers of ten bytes.
 const STEP: usize = 30;
 
@@ -49,7 +57,7 @@ const STEP: usize = 30;
 #[must_use]
 pub fn whole(new: &[u8], limit: usize) -> Vec<Cut> {
     let cut = |(n, bytes): (usize, &[u8])| Cut {
-        made: Digest::of(bytes),
+        proof: (bytes.len() < new.len()).then(|| Digest::of(bytes)),
         extra: bytes.to_vec(),
         ..Cut::new(n * limit)
     };
@@ -153,7 +161,8 @@ impl<'a> Cutting<'a> {
         let mut open = std::mem::replace(&mut self.open, Cut::new(next));
         let begin = usize::try_from(open.offset).expect("an offset in memory");
         if open.length() > 0 {
-            open.made = Digest::of(&self.new[begin..][..open.length()]);
+            let made = &self.new[begin..][..open.length()];
+            open.proof = (made.len() < self.new.len()).then(|| Digest::of(made));
             self.done.push(open);
         }
         self.at = 0;

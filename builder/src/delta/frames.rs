@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use edeploy_format::delta::{Frame, PIECES, Piece, View};
 use edeploy_format::digest::Digest;
 
-use super::cut::Cut;
+use super::cut::{self, Cut};
 use crate::parallel;
 
 /// A piece and its streams.
@@ -77,7 +77,7 @@ impl<'a> Frames<'a> {
     fn flush(&mut self) -> io::Result<()> {
         let level = self.level;
         let compressed = parallel::map(&self.ready, |parts| {
-            let streams = streams(parts);
+            let streams = cut::streams(parts.iter().map(|part| &part.cut));
             zstd::bulk::compress(&streams, level).map(|bytes| (bytes, streams.len()))
         });
         for (parts, compressed) in self.ready.drain(..).zip(compressed) {
@@ -96,12 +96,6 @@ impl<'a> Frames<'a> {
         }
         Ok(())
     }
-}
-
-fn streams(parts: &[Part]) -> Vec<u8> {
-    let all = |stream: fn(&Cut) -> &Vec<u8>| parts.iter().flat_map(move |part| stream(&part.cut));
-    let streams = [all(|cut| &cut.control), all(|cut| &cut.difference), all(|cut| &cut.extra)];
-    streams.into_iter().flatten().copied().collect()
 }
 
 fn piece(part: &Part) -> Piece {

@@ -110,7 +110,7 @@ pub fn make(
     index: &mut dyn Write,
     mut made: impl FnMut(u64),
 ) -> Result<Made, MakeError> {
-    let source = Source::new(from, to, scratch)?;
+    let source = Source::new(from, to, effort, scratch)?;
     index.write_all(Head { from: from.digest, to: to.digest }.to_string().as_bytes())?;
     let mut frames = Frames::new(effort.level, PIECE, delta, index);
     let mut costs = Vec::with_capacity(source.new.len());
@@ -153,7 +153,7 @@ struct Source {
 }
 
 impl Source {
-    fn new(from: &Tree<'_>, to: &Tree<'_>, scratch: &Path) -> Result<Self, MakeError> {
+    fn new(from: &Tree<'_>, to: &Tree<'_>, effort: Effort, scratch: &Path) -> Result<Self, MakeError> {
         let old = files(from.manifest)?;
         let kept: HashSet<Digest> = old.iter().map(|content| content.digest).collect();
         let mut known = kept.clone();
@@ -162,11 +162,11 @@ impl Source {
         new.retain(|content| known.insert(content.digest));
         let old = Old::new(old);
         let wanted: HashMap<Digest, u64> = new.iter().map(|content| (content.digest, content.size)).collect();
-        let contents = Contents::new(scratch)?;
+        let mut contents = Contents::new(scratch);
         let spares = contents.take(to.index, to.pack, &wanted.keys().copied().collect())?;
         let archives = archives(&new, &tree, &contents)?;
         let members = archives.values().flatten().map(|(_, content)| *content);
-        let bases = new.iter().flat_map(|content| old.bases(content)).map(|base| base.digest);
+        let bases = new.iter().flat_map(|content| old.bases(content, effort.tried)).map(|base| base.digest);
         let bases = bases.chain(members.filter(|content| kept.contains(content))).collect();
         contents.take(from.index, from.pack, &bases)?;
         // Their members come before them.
@@ -176,11 +176,11 @@ impl Source {
 
     /// The parts that make `content`, and what they cost.
     fn way(&self, content: &Content, effort: Effort) -> Result<(Vec<Part>, Cost), MakeError> {
-        let candidates = self.old.bases(content);
+        let candidates = self.old.bases(content, effort.tried);
         let closed = |digest| self.contents.read(&digest).map(|bytes| Opened::closed(digest, bytes));
         let new = closed(content.digest)?;
         let way = if let Some(members) = self.archives.get(&content.digest) {
-            let none = Opened::closed(Digest::of(b""), Vec::new());
+            let none = Opened::closed(Digest::of(b""), &[]);
             let old = candidates.first().map_or(Ok(none), |old| closed(old.digest))?;
             archive::way(&new, members, &old, effort)
         } else {
@@ -207,10 +207,10 @@ fn archives(
 ) -> Result<HashMap<Digest, Vec<Member>>, ContentsError> {
     let mut archives = HashMap::new();
     for content in new {
-        if contents.begins(&content.digest, archive::MAGIC)? {
-            let bytes = contents.read(&content.digest)?;
-            let members = archive::members(&bytes, tree);
-            if archive::is_worth_it(&bytes, &members) {
+        let bytes = contents.read(&content.digest)?;
+        if bytes.starts_with(archive::MAGIC) {
+            let members = archive::members(bytes, tree);
+            if archive::is_worth_it(bytes, &members) {
                 archives.insert(content.digest, members);
             }
         }
@@ -221,13 +221,12 @@ fn archives(
     Ok(archives)
 }
 
-/// The parts of a way. One that is all of its view needs no proof: the content's digest is one.
+/// The parts of a way.
 fn parts(way: Way) -> Vec<Part> {
     let Way { view, cuts, sources, .. } = way;
-    let alone = cuts.len() == 1;
     let part = |cut: Cut| Part {
         view: view.clone(),
-        proof: (!alone).then_some(cut.made),
+        proof: cut.proof,
         bases: cut.sources.iter().map(|&source| sources[source].clone()).collect(),
         cut,
     };

@@ -8,9 +8,6 @@ use std::collections::HashMap;
 
 use edeploy_format::digest::Digest;
 
-/// So many bases are tried for one content.
-const TRIED: usize = 2;
-
 /// A content, and the first path that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
@@ -61,9 +58,9 @@ impl Old {
         Self { contents, by_path, by_masked, by_name }
     }
 
-    /// The contents that `new` may be made from, the likeliest first.
+    /// The contents that `new` may be made from, the likeliest first, and no more than `most`.
     #[must_use]
-    pub fn bases(&self, new: &Content) -> Vec<&Content> {
+    pub fn bases(&self, new: &Content, most: usize) -> Vec<&Content> {
         let masked = masked(&new.path);
         let list = |map: &HashMap<String, Vec<usize>>, key: &str| {
             let mut found = map.get(key).cloned().unwrap_or_default();
@@ -76,7 +73,7 @@ impl Old {
         let mut bases: Vec<&Content> = Vec::new();
         for i in same_path.into_iter().chain(alike).chain(same_name) {
             let base = &self.contents[i];
-            if bases.len() < TRIED && bases.iter().all(|one| one.digest != base.digest) {
+            if bases.len() < most && bases.iter().all(|one| one.digest != base.digest) {
                 bases.push(base);
             }
         }
@@ -101,7 +98,7 @@ mod tests {
             content("usr/share/doc/a/copyright", 50),
             content("usr/share/doc/b/copyright", 60),
         ]);
-        old.bases(new).iter().map(|base| base.path.clone()).collect()
+        old.bases(new, 2).iter().map(|base| base.path.clone()).collect()
     }
 
     #[test]

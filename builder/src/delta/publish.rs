@@ -1,5 +1,6 @@
 //! `rolebuild delta`: a delta between two published versions is made, applied, and published.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -123,7 +124,7 @@ pub fn publish(
         head,
         wanted: makes,
         kept: &|content| kept.contains(content),
-        read: &|content| all.read(content),
+        read: &|content| all.read(content).map(Cow::Borrowed),
     };
     check(open(&index)?, open(&delta)?, &expected)?;
 

@@ -4,6 +4,8 @@
 //! match is better than going on with the last one, a new run begins; each run is then grown both ways as long as
 //! more than half of its bytes agree. What finds the matches is a [`Search`].
 
+use std::ops::Range;
+
 use super::search::Search;
 
 /// A match that is not better by more than this does not end the run before it.
@@ -39,7 +41,7 @@ pub fn runs(searched: &impl Search, new: &[u8]) -> Vec<Run> {
             (position, length) = searched.longest(&new[at..]);
             // A search that finds no match may still overlook a byte that agrees.
             let end = at + length.max(1);
-            score += (scored..end).filter(|&at| runs.agrees(at, offset)).count();
+            score += runs.agreeing(scored..end, offset);
             scored = scored.max(end);
             if (length == score && length > 0) || length > score + MARGIN {
                 break;
@@ -73,14 +75,22 @@ impl Runs<'_> {
         base.is_some() && base == self.new.get(at)
     }
 
+    /// How many of those bytes agree.
+    fn agreeing(&self, range: Range<usize>, offset: isize) -> usize {
+        let begin = range.start.max(offset.saturating_neg().max(0).cast_unsigned()).min(range.end);
+        let base = begin.checked_add_signed(offset).and_then(|at| self.base.get(at..)).unwrap_or_default();
+        let new = &self.new[begin..range.end];
+        if base.starts_with(new) {
+            return new.len();
+        }
+        new.iter().zip(base).filter(|(new, base)| new == base).count()
+    }
+
     /// Ends the open run; the next begins with the match of `new[at..]` at `position` of the base.
     fn close(&mut self, at: usize, position: usize) {
-        let forward = grown(self.new[self.at..at].iter().zip(&self.base[self.from.min(self.base.len())..]));
-        let backward = if at < self.new.len() {
-            grown(self.new[self.at..at].iter().rev().zip(self.base[..position].iter().rev()))
-        } else {
-            0
-        };
+        let new = &self.new[self.at..at];
+        let forward = forward(new, &self.base[self.from.min(self.base.len())..]);
+        let backward = if at < self.new.len() { backward(new, &self.base[..position]) } else { 0 };
         let (forward, backward) = self.share(at, position, forward, backward);
         let insert = at - backward - self.at - forward;
         self.found.push(Run { source: 0, base: self.from, at: self.at, add: forward, insert });
@@ -105,16 +115,68 @@ impl Runs<'_> {
     }
 }
 
-/// How far a run grows: to where most of its bytes agree, counting double what agrees.
-fn grown<'b>(pairs: impl Iterator<Item = (&'b u8, &'b u8)>) -> usize {
-    let (mut agree, mut best, mut grown) = (0_isize, 0, 0);
-    for (i, (new, base)) in (1_isize..).zip(pairs) {
-        agree += isize::from(new == base);
-        if agree * 2 - i > best {
-            (best, grown) = (agree * 2 - i, i);
+/// So many bytes are compared at once.
+const BLOCK: usize = 64;
+
+/// How far a run grows from its beginning.
+fn forward(new: &[u8], base: &[u8]) -> usize {
+    let length = new.len().min(base.len());
+    let blocks = new[..length].chunks(BLOCK).zip(base[..length].chunks(BLOCK));
+    let mut growth = Growth::default();
+    for (new, base) in blocks {
+        if new == base {
+            growth.agree(new.len());
+        } else {
+            new.iter().zip(base).for_each(|(new, base)| growth.byte(new == base));
         }
     }
-    grown.cast_unsigned()
+    growth.best
+}
+
+/// How far a run grows from its end.
+fn backward(new: &[u8], base: &[u8]) -> usize {
+    let length = new.len().min(base.len());
+    let ends = [&new[new.len() - length..], &base[base.len() - length..]];
+    let mut growth = Growth::default();
+    for (new, base) in ends[0].rchunks(BLOCK).zip(ends[1].rchunks(BLOCK)) {
+        if new == base {
+            growth.agree(new.len());
+        } else {
+            new.iter().zip(base).rev().for_each(|(new, base)| growth.byte(new == base));
+        }
+    }
+    growth.best
+}
+
+/// A run grows to where most of its bytes agree: counting one for each that does, and one less for each that does not.
+#[derive(Default)]
+struct Growth {
+    length: usize,
+    score: isize,
+    highest: isize,
+    /// The length where the score was highest.
+    best: usize,
+}
+
+impl Growth {
+    fn byte(&mut self, agrees: bool) {
+        self.length += 1;
+        self.score += if agrees { 1 } else { -1 };
+        self.rate();
+    }
+
+    /// So many bytes that all agree.
+    fn agree(&mut self, bytes: usize) {
+        self.length += bytes;
+        self.score += bytes.cast_signed();
+        self.rate();
+    }
+
+    fn rate(&mut self) {
+        if self.score > self.highest {
+            (self.highest, self.best) = (self.score, self.length);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Deltas against the versions they lie between: each is applied, and must make what its version has and the older
 //! one has not.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::BufReader;
@@ -82,7 +83,10 @@ fn apply(
         head: Head { from: older.manifest, to: newer.manifest },
         wanted: &wanted,
         kept: &has,
-        read: &|content| if has(content) { from_older.read(content) } else { from_newer.read(content) },
+        read: &|content| {
+            let from = if has(content) { &from_older } else { &from_newer };
+            from.read(content).map(Cow::Owned)
+        },
     };
     let file = File::open(&delta.1).map_err(|error| of_delta(Wrong::from(error).into()))?;
     check::check(frames, BufReader::new(file), &work).map_err(|wrong| match wrong {
