@@ -27,7 +27,7 @@ use build::Ended;
 /// Runs what was typed, and gives the exit code of the program.
 ///
 /// # Errors
-/// [`Failure`]: nothing was answered then.
+/// [`Failure`]: nothing was answered then, but what `publish` did before a delta failed.
 pub fn run(cli: &Cli) -> Result<u8, Failure> {
     let exit = match &cli.command {
         Command::Build(args) => match build::run(args)? {
@@ -44,7 +44,11 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Root(args) => match &args.command {
             RootCommands::Rotate(args) => done(cli, &rotate::run(args)?),
         },
-        Command::Publish(args) => done(cli, &publish::run(args)?),
+        Command::Publish(args) => {
+            let (answer, missed) = publish::run(args)?;
+            let exit = done(cli, &answer);
+            missed.map_or(Ok(exit), Err)?
+        }
         Command::Delta(args) => done(cli, &delta::run(args)?),
         Command::Refresh(args) => done(cli, &refresh::run(args)?),
         Command::List(args) => done(cli, &list::run(args)?),

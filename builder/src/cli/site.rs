@@ -149,6 +149,13 @@ pub struct Publish {
     /// From now on no host may install a version of this role with a lower serial.
     #[arg(long, value_name = "SERIAL")]
     pub min_serial: Option<u64>,
+    /// Then make and publish the deltas from the N versions published before it, the nearest first, as `delta --auto`
+    /// does. One that fails does not undo the publication: it ends the command, with its exit code.
+    #[arg(long, value_name = "N")]
+    pub deltas: Option<std::num::NonZeroUsize>,
+    /// Spend less time on the deltas; they are larger.
+    #[arg(long, requires = "deltas")]
+    pub fast: bool,
     /// How long it is good.
     #[command(flatten)]
     pub days: Days,

@@ -1,6 +1,7 @@
 //! `rolebuild delta ROLE FROM TO`, `rolebuild delta ROLE TO --auto N`: deltas between published versions.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use edeploy_format::name::{Role, Version};
 use serde::Serialize;
@@ -10,11 +11,11 @@ use crate::clock;
 use crate::commands::lifetimes;
 use crate::delta::choose::Effort;
 use crate::delta::make::Cost;
-use crate::delta::publish::{Wanted, publish};
+use crate::delta::publish::{DeltaError, Done, Wanted, publish};
 use crate::failure::Failure;
 use crate::keys::Keys;
 use crate::progress::Progress;
-use crate::site::Site;
+use crate::site::{Lifetimes, Site, SiteError};
 
 /// The deltas that were asked for.
 #[derive(Debug, Serialize)]
@@ -24,7 +25,7 @@ pub struct Answer {
 
 /// One delta.
 #[derive(Debug, Serialize)]
-struct Delta {
+pub(super) struct Delta {
     role: Role,
     from: Version,
     to: Version,
@@ -67,19 +68,35 @@ pub fn run(args: &cli::Delta) -> Result<Answer, Failure> {
     let keys = Keys::load(&args.keys.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
     let (role, mut deltas) = (&args.role, Vec::new());
-    let effort = if args.fast { Effort::FAST } else { Effort::SMALL };
     for (from, to) in pairs(args, &site)? {
-        let progress = Progress::new();
-        progress.bytes(&format!("making the delta from {from} to {to}"), 0);
-        let wanted = Wanted { role: role.clone(), from: from.clone(), to: to.clone(), effort };
-        let made = |bytes| progress.advance(bytes);
-        let done = publish(&mut site, &wanted, &keys, lifetimes(&args.days), clock::now(), made)?;
-        let mut costs = if args.explain { done.costs } else { Vec::new() };
-        costs.sort_by_key(|cost| std::cmp::Reverse(cost.bytes));
-        let (bytes, spares, published) = (done.bytes, done.spares, done.published);
-        deltas.push(Delta { role: role.clone(), from, to, bytes, spares, published, costs });
+        let wanted = Wanted { role: role.clone(), from, to, effort: effort(args.fast) };
+        deltas.push(one(&mut site, wanted, args.explain, &keys, lifetimes(&args.days))?);
     }
     Ok(Answer { deltas })
+}
+
+/// What `--fast` means.
+pub(super) fn effort(fast: bool) -> Effort {
+    if fast { Effort::FAST } else { Effort::SMALL }
+}
+
+/// Makes and publishes one delta; its costs are listed to `explain` it.
+pub(super) fn one(
+    site: &mut Site,
+    wanted: Wanted,
+    explain: bool,
+    keys: &Keys,
+    lifetimes: Lifetimes,
+) -> Result<Delta, DeltaError> {
+    let progress = Progress::new();
+    progress.bytes(&format!("making the delta from {} to {}", wanted.from, wanted.to), 0);
+    let made = |bytes| progress.advance(bytes);
+    let Done { bytes, spares, published, costs } =
+        publish(site, &wanted, keys, lifetimes, clock::now(), made)?;
+    let mut costs = if explain { costs } else { Vec::new() };
+    costs.sort_by_key(|cost| std::cmp::Reverse(cost.bytes));
+    let Wanted { role, from, to, .. } = wanted;
+    Ok(Delta { role, from, to, bytes, spares, published, costs })
 }
 
 /// From which version to which.
@@ -89,9 +106,19 @@ fn pairs(args: &cli::Delta, site: &Site) -> Result<Vec<(Version, Version)>, Fail
         return Ok(vec![(args.from.clone(), to)]);
     };
     let to = &args.from;
-    let versions = site.state().role(&args.role)?.versions();
+    let from = before(site, &args.role, to, count)?;
+    Ok(from.into_iter().map(|from| (from, to.clone())).collect())
+}
+
+/// The last `count` versions that were published before `to`, the nearest last.
+pub(super) fn before(
+    site: &Site,
+    role: &Role,
+    to: &Version,
+    count: NonZeroUsize,
+) -> Result<Vec<Version>, SiteError> {
+    let versions = site.state().role(role)?.versions();
     let before = versions.into_iter().map(|listed| listed.version).take_while(|version| version != to);
     let mut before: Vec<Version> = before.collect();
-    let from = before.split_off(before.len().saturating_sub(count.get()));
-    Ok(from.into_iter().map(|from| (from, to.clone())).collect())
+    Ok(before.split_off(before.len().saturating_sub(count.get())))
 }

@@ -2,8 +2,11 @@
 
 use std::process::{Command, Output};
 
+use edeploy_format::exit::Exit;
+use edeploy_format::name::Object;
 use serde_json::Value;
 
+use crate::delta::noise;
 use crate::fixture::*;
 
 fn run(place: &Place, line: &str) -> Output {
@@ -59,4 +62,49 @@ fn a_failure_says_what_it_is_about_and_has_its_exit_code() {
         "rolebuild: \"web\" has no key to replace: say root, targets, snapshot, timestamp or role-<name>";
     check("root rotate --replace web", 2, unknown);
     check("keygen root", 3, "rolebuild: keys/root.pem is there already; keys are never overwritten");
+}
+
+#[test]
+fn a_version_is_published_with_deltas_from_those_before_it() {
+    let place = Place::bare();
+    run(&place, "init");
+    let (one, two) = (noise(1, 20_000), noise(2, 300));
+    for (n, role_version) in ["1.0", "2.0", "3.0"].into_iter().enumerate() {
+        place.build(role_version, n as u64 + 1, &[("zz", &[&one[..], &two[..100 * n]].concat())]);
+    }
+    assert_eq!(json(&place, "publish web 1.0 --deltas 2")["deltas"], Value::Array(Vec::new()));
+    assert_eq!(json(&place, "publish web 2.0")["deltas"], Value::Array(Vec::new()));
+    let published = json(&place, "publish web 3.0 --deltas 2 --fast");
+    let from = |answer: &Value| {
+        let deltas = answer["deltas"].as_array().unwrap();
+        deltas.iter().map(|delta| delta["from"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (&published["change"], from(&published)),
+        (&"version".into(), vec!["2.0".into(), "1.0".into()])
+    );
+    assert!(published["deltas"].as_array().unwrap().iter().all(|delta| delta["published"] == true));
+    let again = json(&place, "publish web 3.0 --deltas 1");
+    assert_eq!((&again["change"], from(&again)), (&"nothing".into(), vec!["2.0".into()]));
+    assert_eq!(json(&place, "fsck")["findings"], Value::Array(Vec::new()));
+    assert_eq!(run(&place, "publish web 3.0 --fast").status.code(), Some(2));
+}
+
+#[test]
+fn a_delta_that_fails_leaves_its_version_published_and_its_exit_code() {
+    let place = Place::bare();
+    run(&place, "init");
+    place.build("1.0", 1, &[("zz", &noise(1, 20_000))]);
+    place.build("2.0", 2, &[("zz", &[&noise(1, 20_000)[..], b"more"].concat())]);
+    json(&place, "publish web 1.0");
+    let manifest = place.object("1.0", Object::Manifest).0.file("web@1.0@manifest");
+    std::fs::write(place.repo().join("targets").join(manifest), "damaged").unwrap();
+    let output = run(&place, "publish web 2.0 --deltas 1");
+    assert_eq!(output.status.code(), Some(Exit::Differs as i32));
+    let [answer, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(answer.starts_with("web 2.0 is published: serial 2, "), "{answer}");
+    let expected = "rolebuild: web 2.0 is published, but the delta from 1.0 is not: \
+                    web@1.0@manifest is damaged; `rolebuild fsck` says more";
+    assert_eq!(said.lines().last(), Some(expected));
+    assert_eq!(json(&place, "list web")["roles"][0]["versions"][1]["version"], "2.0");
 }
