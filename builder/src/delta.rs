@@ -6,6 +6,7 @@ pub mod choose;
 pub mod contents;
 pub mod cut;
 pub mod frames;
+pub mod large;
 pub mod make;
 mod mapped;
 pub mod pair;

@@ -43,6 +43,9 @@ fn parts(packed: &[u8], again: bool) -> Option<(Form, Vec<u8>)> {
         at = begin + member.length;
         copied = at;
     }
+    if parts.is_empty() {
+        return None;
+    }
     raw(&packed[copied..], &mut parts, &mut unpacked);
     Some((Form::new(parts)?, unpacked))
 }

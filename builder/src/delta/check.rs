@@ -2,17 +2,20 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use edeploy_format::delta::patch::PatchError;
 use edeploy_format::delta::{Frame, Head, IndexReader, Piece, View, patches};
-use edeploy_format::digest::Digest;
+use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::exit::Exit;
 use edeploy_format::frames::IndexError;
 use edeploy_format::repack::{self, RepackError};
 
 use super::contents::ContentsError;
 use crate::failure::Fault;
+
+/// Gives a content.
+pub type Read<'a> = dyn Fn(&Digest) -> Result<Cow<'a, [u8]>, ContentsError> + 'a;
 
 /// What a delta is held against.
 pub struct Work<'a> {
@@ -23,7 +26,7 @@ pub struct Work<'a> {
     /// Whether the older tree has a content.
     pub kept: &'a dyn Fn(&Digest) -> bool,
     /// Contents of either tree.
-    pub read: &'a dyn Fn(&Digest) -> Result<Cow<'a, [u8]>, ContentsError>,
+    pub read: &'a Read<'a>,
 }
 
 /// Why a delta is not what it must be.
@@ -100,7 +103,7 @@ impl Fault for CheckError {
 ///
 /// # Errors
 /// [`CheckError`].
-pub fn check(index: impl BufRead, mut delta: impl Read, work: &Work<'_>) -> Result<(), CheckError> {
+pub fn check(index: impl BufRead, mut delta: impl io::Read, work: &Work<'_>) -> Result<(), CheckError> {
     let (head, mut frames) = IndexReader::new(index)?;
     if head != work.head {
         return Err(CheckError::Head(head));
@@ -132,7 +135,7 @@ pub fn check(index: impl BufRead, mut delta: impl Read, work: &Work<'_>) -> Resu
 }
 
 /// The streams of a frame.
-fn read(delta: &mut impl Read, frame: &Frame) -> Result<Vec<u8>, CheckError> {
+fn read(delta: &mut impl io::Read, frame: &Frame) -> Result<Vec<u8>, CheckError> {
     let mut bytes = vec![0; frame.compressed as usize];
     delta.read_exact(&mut bytes)?;
     let wrong = || CheckError::Frame(frame.offset);
@@ -147,7 +150,7 @@ fn read(delta: &mut impl Read, frame: &Frame) -> Result<Vec<u8>, CheckError> {
 struct Making<'w, 'a> {
     work: &'w Work<'a>,
     done: HashSet<Digest>,
-    now: Option<(View, Vec<u8>)>,
+    now: Option<Now>,
 }
 
 impl<'a> Making<'_, 'a> {
@@ -170,28 +173,23 @@ impl<'a> Making<'_, 'a> {
         if piece.proof.is_some_and(|proof| proof != Digest::of(made)) {
             return Err(CheckError::Content(content));
         }
-        if self.now.as_ref().is_none_or(|(view, _)| *view != piece.view) {
+        if self.now.as_ref().is_none_or(|now| now.view != piece.view) {
             self.ended()?;
-            self.now = Some((piece.view.clone(), Vec::new()));
         }
-        let Some((_, bytes)) = &mut self.now else { return Ok(()) };
-        if bytes.len() as u64 != piece.offset {
+        let now = self.now.get_or_insert_with(|| Now::new(&piece.view));
+        if now.length != piece.offset {
             return Err(CheckError::Content(content));
         }
-        bytes.extend_from_slice(made);
+        now.add(made);
         Ok(())
     }
 
     fn ended(&mut self) -> Result<(), CheckError> {
-        let Some((View { content, form }, mut bytes)) = self.now.take() else { return Ok(()) };
-        if let Some(form) = form {
-            let mut packed = Vec::new();
-            repack::repack(&form, &mut &bytes[..], &mut packed)
-                .map_err(|source| CheckError::Form { content, source })?;
-            bytes = packed;
-        }
-        let wanted = self.work.wanted.get(&content) == Some(&(bytes.len() as u64));
-        if !wanted || Digest::of(&bytes) != content || !self.done.insert(content) {
+        let Some(now) = self.now.take() else { return Ok(()) };
+        let content = now.view.content;
+        let (length, made) = now.content().map_err(|source| CheckError::Form { content, source })?;
+        let wanted = self.work.wanted.get(&content) == Some(&length);
+        if !wanted || made != content || !self.done.insert(content) {
             return Err(CheckError::Content(content));
         }
         Ok(())
@@ -201,5 +199,36 @@ impl<'a> Making<'_, 'a> {
         self.ended()?;
         let missing = self.work.wanted.keys().filter(|content| !self.done.contains(content)).min();
         missing.map_or(Ok(()), |content| Err(CheckError::Missing(*content)))
+    }
+}
+
+/// What was made of a view so far: as its digest, for it may be long, or as its bytes where these are to be packed.
+struct Now {
+    view: View,
+    length: u64,
+    digest: Hasher,
+    unpacked: Vec<u8>,
+}
+
+impl Now {
+    fn new(view: &View) -> Self {
+        Self { view: view.clone(), length: 0, digest: Hasher::new(), unpacked: Vec::new() }
+    }
+
+    fn add(&mut self, made: &[u8]) {
+        self.length += made.len() as u64;
+        if self.view.form.is_some() {
+            self.unpacked.extend_from_slice(made);
+        } else {
+            self.digest.update(made);
+        }
+    }
+
+    /// The length and the digest of the content that the view is of.
+    fn content(self) -> Result<(u64, Digest), RepackError> {
+        let Some(form) = self.view.form else { return Ok((self.length, self.digest.finish())) };
+        let mut packed = Vec::new();
+        repack::repack(&form, &mut &self.unpacked[..], &mut packed)?;
+        Ok((packed.len() as u64, Digest::of(&packed)))
     }
 }

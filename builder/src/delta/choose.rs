@@ -102,7 +102,7 @@ impl Way {
     /// A way with what it costs, compressed at the zstd level `measure`.
     #[must_use]
     pub fn measured(view: View, cuts: Vec<Cut>, sources: Vec<View>, measure: i32) -> Self {
-        let streams = cut::streams(cuts.iter());
+        let streams = cut::streams(&cuts.iter());
         let compressed = zstd::bulk::compress(&streams, measure).map_or(streams.len(), |bytes| bytes.len());
         let forms = sources.iter().chain([&view]).filter(|view| view.form.is_some()).count();
         let cost = compressed + sources.len() * BASE + forms * FORM;

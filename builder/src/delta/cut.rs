@@ -44,7 +44,7 @@ impl Cut {
 
 /// The streams of cuts that share a frame: all controls, then all differences, then what is inserted.
 #[must_use]
-pub fn streams<'a>(cuts: impl Iterator<Item = &'a Cut> + Clone) -> Vec<u8> {
+pub fn streams<'a>(cuts: &(impl Iterator<Item = &'a Cut> + Clone)) -> Vec<u8> {
     let all = |stream: fn(&Cut) -> &[u8]| cuts.clone().map(stream);
     let streams = all(|cut| &cut.control).chain(all(|cut| &cut.difference)).chain(all(|cut| &cut.extra));
     streams.collect::<Vec<_>>().concat()
@@ -68,30 +68,18 @@ pub fn whole(new: &[u8], limit: usize) -> Vec<Cut> {
 /// have at most [`BASES`] bases.
 #[must_use]
 pub fn cut(runs: &[Run], sources: &[&[u8]], new: &[u8], limit: usize) -> Vec<Cut> {
-    let mut cutting = Cutting::new(sources, new, limit);
-    for run in runs {
-        let mut rest = *run;
-        while rest.add + rest.insert > 0 {
-            let part = cutting.part(rest);
-            cutting.step(part);
-            rest = Run {
-                base: rest.base + part.add,
-                at: rest.at + part.add + part.insert,
-                add: rest.add - part.add,
-                insert: rest.insert - part.insert,
-                ..rest
-            };
-        }
-    }
-    cutting.close(0);
-    cutting.done
+    Cuts::new(runs.to_vec(), sources.to_vec(), new, limit).collect()
 }
 
-struct Cutting<'a> {
-    sources: &'a [&'a [u8]],
+/// The pieces that [`cut`] gives, one at a time.
+pub struct Cuts<'a> {
+    runs: std::vec::IntoIter<Run>,
+    /// What is left of the run before.
+    rest: Run,
+    sources: Vec<&'a [u8]>,
     new: &'a [u8],
     limit: usize,
-    done: Vec<Cut>,
+    done: Option<Cut>,
     open: Cut,
     /// The last step of the open cut: where it goes from there is not known yet.
     last: Step,
@@ -99,10 +87,40 @@ struct Cutting<'a> {
     at: usize,
 }
 
-impl<'a> Cutting<'a> {
-    fn new(sources: &'a [&'a [u8]], new: &'a [u8], limit: usize) -> Self {
-        let (done, open) = (Vec::new(), Cut::new(0));
-        Self { sources, new, limit, done, open, last: Step::default(), at: 0 }
+impl Iterator for Cuts<'_> {
+    type Item = Cut;
+
+    fn next(&mut self) -> Option<Cut> {
+        while self.done.is_none() {
+            let rest = self.rest;
+            if rest.add + rest.insert > 0 {
+                let part = self.part(rest);
+                self.step(part);
+                self.rest = Run {
+                    base: rest.base + part.add,
+                    at: rest.at + part.add + part.insert,
+                    add: rest.add - part.add,
+                    insert: rest.insert - part.insert,
+                    ..rest
+                };
+            } else if let Some(run) = self.runs.next() {
+                self.rest = run;
+            } else {
+                self.close(self.new.len());
+                break;
+            }
+        }
+        self.done.take()
+    }
+}
+
+impl<'a> Cuts<'a> {
+    /// None is made yet.
+    #[must_use]
+    pub fn new(runs: Vec<Run>, sources: Vec<&'a [u8]>, new: &'a [u8], limit: usize) -> Self {
+        let rest = Run { source: 0, base: 0, at: 0, add: 0, insert: 0 };
+        let (runs, done, open, last) = (runs.into_iter(), None, Cut::new(0), Step::default());
+        Self { runs, rest, sources, new, limit, done, open, last, at: 0 }
     }
 
     /// As much of the run as there is room for in the open cut.
@@ -163,7 +181,7 @@ impl<'a> Cutting<'a> {
         if open.length() > 0 {
             let made = &self.new[begin..][..open.length()];
             open.proof = (made.len() < self.new.len()).then(|| Digest::of(made));
-            self.done.push(open);
+            self.done = Some(open);
         }
         self.at = 0;
     }

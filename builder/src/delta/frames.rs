@@ -77,7 +77,7 @@ impl<'a> Frames<'a> {
     fn flush(&mut self) -> io::Result<()> {
         let level = self.level;
         let compressed = parallel::map(&self.ready, |parts| {
-            let streams = cut::streams(parts.iter().map(|part| &part.cut));
+            let streams = cut::streams(&parts.iter().map(|part| &part.cut));
             zstd::bulk::compress(&streams, level).map(|bytes| (bytes, streams.len()))
         });
         for (parts, compressed) in self.ready.drain(..).zip(compressed) {

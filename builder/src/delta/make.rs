@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-use edeploy_format::delta::Head;
+use edeploy_format::delta::{Head, View};
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
 use edeploy_format::manifest::{ManifestError, Reader};
@@ -15,7 +15,9 @@ use super::choose::{self, Effort, Opened, PIECE, Way};
 use super::contents::{Contents, ContentsError};
 use super::cut::Cut;
 use super::frames::{Frames, Part};
+use super::large;
 use super::pair::{Content, Old};
+use super::search::LONGEST;
 use crate::failure::Fault;
 use crate::parallel;
 
@@ -117,8 +119,8 @@ pub fn make(
     for batch in batches(&source.new) {
         let ways = parallel::map(batch, |content| source.way(content, effort));
         for (content, way) in batch.iter().zip(ways) {
-            let (parts, cost) = way?;
-            parts.into_iter().try_for_each(|part| frames.add(part))?;
+            let (mut parts, cost) = way?;
+            parts.try_for_each(|part| frames.add(part))?;
             costs.push(cost);
             made(content.size);
         }
@@ -175,7 +177,7 @@ impl Source {
     }
 
     /// The parts that make `content`, and what they cost.
-    fn way(&self, content: &Content, effort: Effort) -> Result<(Vec<Part>, Cost), MakeError> {
+    fn way(&self, content: &Content, effort: Effort) -> Result<(Parts<'_>, Cost), MakeError> {
         let candidates = self.old.bases(content, effort.tried);
         let closed = |digest| self.contents.read(&digest).map(|bytes| Opened::closed(digest, bytes));
         let new = closed(content.digest)?;
@@ -189,13 +191,34 @@ impl Source {
                 Some(_) => self.contents.read(&base.digest).map(|bytes| Opened::base(base.digest, bytes)),
                 None => closed(base.digest),
             };
+            if new.unpacked.is_none() && new.bytes.len() > LONGEST {
+                return self.large(content, new.bytes, &candidates, effort);
+            }
             let bases = candidates.iter().map(base).collect::<Result<Vec<_>, ContentsError>>()?;
             choose::best(&new, &bases, effort)
         };
         let first = way.sources.first().map(|view| view.content);
         let base = candidates.iter().find(|base| Some(base.digest) == first).map(|base| base.path.clone());
         let (path, size, bytes) = (content.path.clone(), content.size, way.cost as u64);
-        Ok((parts(way), Cost { path, size, base, bytes }))
+        Ok((Box::new(parts(way).into_iter()), Cost { path, size, base, bytes }))
+    }
+
+    /// As [`Self::way`], of one too long to be held in memory: its base is the candidate nearest in size.
+    fn large<'a>(
+        &'a self,
+        content: &Content,
+        new: &'a [u8],
+        candidates: &[&Content],
+        effort: Effort,
+    ) -> Result<(Parts<'a>, Cost), MakeError> {
+        let nearest = candidates.iter().min_by_key(|base| base.size.abs_diff(content.size));
+        let old = |base: &&Content| Ok((View::from(base.digest), self.contents.read(&base.digest)?));
+        let best = large::best(new, nearest.map(old).transpose().map_err(MakeError::Contents)?, effort);
+        let base = nearest.filter(|_| best.base.is_some()).map(|base| base.path.clone());
+        let cost = Cost { path: content.path.clone(), size: content.size, base, bytes: best.cost as u64 };
+        let sources: Vec<View> = best.base.iter().map(|(view, _)| view.clone()).collect();
+        let view = View::from(content.digest);
+        Ok((Box::new(best.cuts().map(move |cut| part(&view, cut, &sources))), cost))
     }
 }
 
@@ -221,14 +244,16 @@ fn archives(
     Ok(archives)
 }
 
+/// The parts of a content, one at a time.
+type Parts<'a> = Box<dyn Iterator<Item = Part> + Send + 'a>;
+
 /// The parts of a way.
 fn parts(way: Way) -> Vec<Part> {
     let Way { view, cuts, sources, .. } = way;
-    let part = |cut: Cut| Part {
-        view: view.clone(),
-        proof: cut.proof,
-        bases: cut.sources.iter().map(|&source| sources[source].clone()).collect(),
-        cut,
-    };
-    cuts.into_iter().map(part).collect()
+    cuts.into_iter().map(|cut| part(&view, cut, &sources)).collect()
+}
+
+fn part(view: &View, cut: Cut, sources: &[View]) -> Part {
+    let bases = cut.sources.iter().map(|&source| sources[source].clone()).collect();
+    Part { view: view.clone(), proof: cut.proof, bases, cut }
 }

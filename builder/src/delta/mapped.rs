@@ -15,7 +15,9 @@ impl Mapped {
     pub(super) fn new(scratch: File) -> io::Result<Self> {
         // SAFETY: the bytes must not change, nor the file become shorter. It has no name, so nobody else can open it, and
         // its one handle ends here.
-        unsafe { Mmap::map(&scratch) }.map(Self)
+        let mapped = unsafe { Mmap::map(&scratch) };
+        drop(scratch);
+        mapped.map(Self)
     }
 }
 

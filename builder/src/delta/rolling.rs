@@ -14,20 +14,34 @@ const HASH: u32 = 8;
 /// The first four bytes of a delta.
 const MAGIC: [u8; 4] = [0x72, 0x73, 0x02, 0x36];
 
-/// The runs of `base` that make `new`; all of `new` is one insertion where it cannot be compared.
+/// So much of the new content is compared at once: what is inserted is held in memory meanwhile.
+const WINDOW: usize = 64 << 20;
+
+/// The runs of `base` that make `new`; what cannot be compared is inserted.
 #[must_use]
 pub fn runs(base: &[u8], new: &[u8]) -> Vec<Run> {
-    let options = SignatureOptions { block_size: BLOCK, crypto_hash_size: HASH };
-    let signature = Signature::calculate(base, options);
-    let mut delta = Vec::new();
-    let found = diff(&signature.index(), new, &mut delta).ok().and_then(|()| read(&delta));
-    found.unwrap_or_else(|| vec![Run { source: 0, base: 0, at: 0, add: 0, insert: new.len() }])
+    windows(base, new, WINDOW)
 }
 
-/// Reads librsync's delta: a command byte, its numbers (big-endian, of 1, 2, 4 or 8 bytes), the literal.
-fn read(delta: &[u8]) -> Option<Vec<Run>> {
+fn windows(base: &[u8], new: &[u8], window: usize) -> Vec<Run> {
+    let options = SignatureOptions { block_size: BLOCK, crypto_hash_size: HASH };
+    let signature = Signature::calculate(base, options);
+    let index = signature.index();
+    let (mut runs, mut at) = (Vec::new(), 0);
+    for new in new.chunks(window) {
+        let mut delta = Vec::new();
+        let found = diff(&index, new, &mut delta).ok().and_then(|()| read(&delta, at));
+        let inserted = || vec![Run { source: 0, base: 0, at, add: 0, insert: new.len() }];
+        runs.extend(found.unwrap_or_else(inserted));
+        at += new.len();
+    }
+    runs
+}
+
+/// Reads librsync's delta of what is made from `at` on: a command byte, its numbers (big-endian, of 1, 2, 4 or 8 bytes), the literal.
+fn read(delta: &[u8], mut at: usize) -> Option<Vec<Run>> {
     let mut rest = delta.strip_prefix(&MAGIC)?;
-    let (mut runs, mut at) = (Vec::<Run>::new(), 0);
+    let mut runs = Vec::<Run>::new();
     loop {
         let (&command, after) = rest.split_first()?;
         rest = after;
@@ -73,14 +87,16 @@ mod tests {
     fn what_moved_is_found_and_the_rest_inserted() {
         let base: Vec<u8> = (0..300_000_u64).map(|n| (n * n * n / 911).to_le_bytes()[0]).collect();
         let new = [&base[123..150_000], b"in between", &base[7_777..], b"at the end"].concat();
-        let runs = runs(&base, &new);
-        assert!(runs.iter().map(|run| run.insert).sum::<usize>() < 20_000, "{runs:?}");
-        let mut made = Vec::new();
-        for cut in cut(&runs, &[&base], &new, 50_000) {
-            let patch = Patch { control: &cut.control, difference: &cut.difference, extra: &cut.extra };
-            patch.apply(&base, &mut made).unwrap();
+        for window in [WINDOW, 100_000] {
+            let runs = windows(&base, &new, window);
+            assert!(runs.iter().map(|run| run.insert).sum::<usize>() < 40_000, "{runs:?}");
+            let mut made = Vec::new();
+            for cut in cut(&runs, &[&base], &new, 50_000) {
+                let patch = Patch { control: &cut.control, difference: &cut.difference, extra: &cut.extra };
+                patch.apply(&base, &mut made).unwrap();
+            }
+            assert_eq!(made, new);
         }
-        assert_eq!(made, new);
         assert_eq!(super::runs(b"", b"something").len(), 1);
     }
 }
