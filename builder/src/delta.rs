@@ -1,4 +1,4 @@
-//! From two published versions to the delta between them.
+//! From two published versions to the delta between them, and from one to that which makes it of itself.
 
 pub mod archive;
 pub mod check;
@@ -9,6 +9,7 @@ pub mod frames;
 pub mod large;
 pub mod make;
 mod mapped;
+pub mod own;
 pub mod pair;
 pub mod publish;
 pub mod published;

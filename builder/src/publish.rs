@@ -3,7 +3,8 @@
 //! What a build must be is checked before anything is named: manifest and index parse, the pack is the frames of
 //! its index, the version is the one asked for, its serial is above all others. Publishing the same build
 //! twice changes nothing; another build under a published version is refused. The rules that lead to a
-//! version are not of the build: published again with other rules, it has those from then on.
+//! version are not of the build: published again with other rules, it has those from then on. With a new version
+//! comes its delta from itself, where that spares something.
 
 mod error;
 mod stage;
@@ -20,13 +21,16 @@ use edeploy_format::tuf::{
 };
 use serde::Serialize;
 
+use crate::delta::choose::Effort;
+use crate::delta::make::Tree;
+use crate::delta::publish::Wanted;
 use crate::finish::secrets;
 use crate::keys::Keys;
 use crate::ostree::Repository;
 use crate::site::{Draft, Lifetimes, OSTREE, Site, delegate};
 use crate::transition;
 pub use error::PublishError;
-use stage::{Hashing, Staged, open, stage};
+use stage::{Hashing, Staged, open, stage, unread};
 pub(crate) use stage::{compressed, copied};
 
 /// A build to be published.
@@ -54,10 +58,21 @@ pub struct Published {
     pub manifest: Digest,
     /// Bytes of all its objects.
     pub bytes: u64,
+    /// The delta of the version from itself, where one was published with it.
+    pub own_delta: Option<Own>,
     /// What this changed for the hosts.
     pub change: Change,
     /// The key that was made for the role, when it is new.
     pub made: Option<KeyId>,
+}
+
+/// The delta of a version from itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Own {
+    /// Bytes of delta and index.
+    pub bytes: u64,
+    /// Bytes of the frames of the pack that it spares.
+    pub spares: u64,
 }
 
 /// What a publication changes for the hosts.
@@ -95,11 +110,12 @@ pub fn publish(
     check_serial(build, &head, before)?;
     let transition = transition::read(&build.transitions, &head)?;
     let transition = serde_json::to_vec(&transition).expect("a transition has plain keys");
-    let objects = stage(site, build, &head, &manifest, &transition, copied)?;
-    let bytes = objects.iter().map(|object| object.target.length).sum();
+    let mut objects = stage(site, build, &head, &manifest, &transition, copied)?;
     let change = change(build, before, &objects)?;
-    let mut published =
-        Published { serial: head.serial, manifest: manifest.blake3, bytes, change, made: None };
+    let own_delta = if change == Change::Version { own(site, build, &manifest, &mut objects)? } else { None };
+    let bytes = objects.iter().map(|object| object.target.length).sum();
+    let (serial, manifest) = (head.serial, manifest.blake3);
+    let mut published = Published { serial, manifest, bytes, own_delta, change, made: None };
     let delegation = site.state().chain.targets().delegation(&build.role);
     if change == Change::Nothing {
         // An earlier run may have been cut off before it came to this.
@@ -135,6 +151,27 @@ pub fn publish(
     draft.roles.insert(build.role.clone(), document);
     site.commit(draft, keys, lifetimes, now)?;
     Ok(published)
+}
+
+/// Adds the delta of the version from itself to its objects, unless that spares nothing.
+fn own(
+    site: &Site,
+    build: &Build,
+    manifest: &Contents,
+    objects: &mut Vec<Staged>,
+) -> Result<Option<Own>, PublishError> {
+    let read = |name: &str| {
+        let path = build.folder.join(name);
+        std::fs::read(&path).map_err(unread(&path))
+    };
+    let (text, index, pack) = (read("manifest")?, read("pack-index")?, build.folder.join("pack"));
+    let tree = Tree { digest: manifest.blake3, manifest: &text, index: &index, pack: &pack };
+    let (role, version) = (build.role.clone(), build.version.clone());
+    let wanted = Wanted { role, from: version.clone(), to: version.clone(), effort: Effort::SMALL };
+    let staged = crate::delta::publish::stage(site, &wanted, None, &tree, |_| ());
+    let (done, made) = staged.map_err(|source| PublishError::Own { version, source: Box::new(source) })?;
+    objects.extend(made.into_iter().map(|(name, target, ready)| Staged { name, target, ready }));
+    Ok(done.published.then_some(Own { bytes: done.bytes, spares: done.spares }))
 }
 
 /// Signs and seals the commit that holds the same tree, for those who use the OSTree repository itself.

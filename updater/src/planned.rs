@@ -11,15 +11,57 @@ use crate::failure::Failure;
 use crate::fetch::Fetch;
 use crate::installed::{Installed, mount_point, own_manifest};
 use crate::progress::{Progress, size};
-use crate::slot::{Change, Index, Kept, NoRoom, Plan, PlannedFrom, Planning, Tree};
+use crate::slot::{Change, Index, Kept, NoRoom, Plan, PlannedFrom, Planning, Tree, content_at};
+use crate::trust::Scratch;
 use crate::wanted::Wanted;
 
 /// What an upgrade would do, and whether the slot is large enough for it.
 pub struct Planned {
     /// What it would do.
     pub plan: Plan,
+    /// How the bytes come, in words.
+    pub way: String,
     /// Whether the slot has room.
     pub room: Result<(), NoRoom>,
+}
+
+impl Planned {
+    fn new(plan: Plan, wanted: &Wanted, slot: Slot, partition: u64) -> Self {
+        let name = if wanted.has_own_delta() { "its own delta" } else { "the delta" };
+        let delta = plan.by_delta.bytes;
+        let way = match (delta, plan.download.bytes - delta) {
+            (0, 0) => "nothing is fetched".to_owned(),
+            (0, _) => "whole contents".to_owned(),
+            (_, 0) => format!("by {name}"),
+            (delta, _) => format!("{} of it by {name}", size(delta)),
+        };
+        Self { plan, way, room: plan.need.fits(slot, partition) }
+    }
+}
+
+/// Fetches the index of the delta that an upgrade may take: the one from what runs; else the one of the version from
+/// itself. That makes the initrd, so it is of no use where the running slot has the same.
+///
+/// # Errors
+/// If the manifest of the running slot cannot be read.
+pub fn fetch_delta(
+    installed: &Installed,
+    wanted: &mut Wanted,
+    fetch: &dyn Fetch,
+    scratch: Scratch<'_>,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    let Installed { head, options, .. } = installed;
+    if head.version != wanted.head.version {
+        wanted.fetch_delta(fetch, &head.version, options.manifest, scratch, progress);
+    }
+    if wanted.delta(fetch).is_none() {
+        let [_, (initrd, _)] = wanted.boot;
+        if content_at(&installed.manifest()?, &head.initrd)? != Some(initrd) {
+            wanted.fetch_own_delta(fetch, scratch, progress);
+        }
+    }
+    Ok(())
 }
 
 /// Plans, and tells `on` of every path that changes; changes nothing.
@@ -56,8 +98,7 @@ pub fn plan(
     let partition = installed.place.layout.slot(spare).size;
     let planning = Planning { manifest, pack_index, delta_index, partition, kept: &kept, running, inactive };
     let plan = planning.run(on)?;
-    let room = plan.need.fits(spare, partition);
-    Ok(Planned { plan, room })
+    Ok(Planned::new(plan, wanted, spare, partition))
 }
 
 /// Plans a first install, into slot a.
@@ -66,11 +107,12 @@ pub fn plan(
 /// If the manifest or the pack's index cannot be read.
 pub fn plan_install(wanted: &Wanted, fetch: &dyn Fetch) -> Result<Planned, Failure> {
     let (manifest, pack_index, kept) = (&wanted.manifest, wanted.pack(fetch).index, &Kept::nothing());
-    let (running, inactive, delta_index) = (None, None, None);
+    let (running, inactive) = (None, None);
+    let delta_index = wanted.delta(fetch).map(|delta| delta.index);
     let partition = wanted.head.slot_size;
     let planning = Planning { manifest, pack_index, delta_index, partition, kept, running, inactive };
     let plan = planning.run(&mut |_, _| ())?;
-    Ok(Planned { plan, room: plan.need.fits(Slot::A, partition) })
+    Ok(Planned::new(plan, wanted, Slot::A, partition))
 }
 
 /// Says what it will cost, and refuses what will not fit or is more than may come.
@@ -83,11 +125,12 @@ pub fn announce(
     fetch: &dyn Fetch,
     progress: &dyn Progress,
 ) -> Result<(), Failure> {
-    let plan = &planned.plan;
+    let Planned { plan, way, room } = planned;
     let [download, write, copy] = [plan.download.bytes, plan.written(), plan.copied].map(size);
     let version = &wanted.head.version;
-    progress
-        .note(&format!("{version}: {download} to download, {write} to write ({copy} from the running slot)"));
-    planned.room.map_err(|e| Failure::new(Exit::Space, e))?;
+    progress.note(&format!(
+        "{version}: {download} to download, {way}; {write} to write ({copy} from the running slot)"
+    ));
+    room.map_err(|e| Failure::new(Exit::Space, e))?;
     Ok(fetch.allows(plan.download.bytes)?)
 }

@@ -35,7 +35,7 @@ pub use index::Index;
 pub use kept::{Kept, KeptError};
 pub use merge::MergeError;
 pub use plan::{Change, Need, NoRoom, Plan, PlanError, PlannedFrom, Planning};
-pub use survey::{SurveyError, survey};
+pub use survey::{SurveyError, content_at, survey};
 pub use tree::{Fault, Tree};
 pub use verify::{Verified, Verifying};
 pub use walk::Walk;

@@ -37,7 +37,14 @@ pub struct Wanted {
     transition: Transition,
     pack_index: File,
     pack_path: String,
-    delta: Option<(File, String)>,
+    delta: Option<Delta>,
+}
+
+/// A delta with its index, left on the site itself.
+struct Delta {
+    from: Version,
+    index: File,
+    path: String,
 }
 
 impl Wanted {
@@ -82,29 +89,35 @@ impl Wanted {
         Ok(Self { published, manifest, head, boot, transition, pack_index, pack_path, delta, trusted })
     }
 
-    /// Fetches and checks the index of the delta from the version `from` with the manifest `running`, if it is
-    /// published. A delta is only a saving: where it does not do, that is told, and the pack does.
+    /// Fetches and checks the index of the delta from the version `from` with this manifest, if it is published.
+    /// A delta is only a saving: where it does not do, that is told, and the pack does.
     pub fn fetch_delta(
         &mut self,
         fetch: &dyn Fetch,
         from: &Version,
-        running: Digest,
+        manifest: Digest,
         scratch: Scratch<'_>,
         progress: &dyn Progress,
     ) {
-        match self.delta_index(fetch, from, running, scratch) {
+        match self.delta_index(fetch, from, manifest, scratch) {
             Ok(delta) => self.delta = delta,
             Err(failure) => progress.note(&format!("no delta from {from}: {failure}")),
         }
+    }
+
+    /// The same for the delta of the version from itself, which every machine can take.
+    pub fn fetch_own_delta(&mut self, fetch: &dyn Fetch, scratch: Scratch<'_>, progress: &dyn Progress) {
+        let own = self.published.version.clone();
+        self.fetch_delta(fetch, &own, self.digest(), scratch, progress);
     }
 
     fn delta_index(
         &self,
         fetch: &dyn Fetch,
         from: &Version,
-        running: Digest,
+        manifest: Digest,
         scratch: Scratch<'_>,
-    ) -> Result<Option<(File, String)>, Failure> {
+    ) -> Result<Option<Delta>, Failure> {
         let (trusted, version) = (&self.trusted, &self.published.version);
         let Ok((name, target)) = trusted.object(Object::DeltaIndex(from), version) else { return Ok(None) };
         let (delta, published) = trusted.object(Object::Delta(from), version)?;
@@ -115,19 +128,25 @@ impl Wanted {
         let index = unpacked(fetch, &name, target, contents, scratch)?;
         let (head, mut frames) = IndexReader::new(BufReader::new(&index))?;
         // Another tree of that version runs: it was published anew, and the delta is not for us.
-        if head != (delta::Head { from: running, to: self.digest() }) {
+        if head != (delta::Head { from: manifest, to: self.digest() }) {
             return Ok(None);
         }
         // To its end: a form of a later program is found now.
         while frames.next_frame()?.is_some() {}
         drop(frames);
-        Ok(Some((index, path)))
+        Ok(Some(Delta { from: from.clone(), index, path }))
     }
 
-    /// The delta from what runs, if there is one.
+    /// The delta whose index was fetched last, if there is one.
     #[must_use]
     pub fn delta<'a>(&'a self, fetch: &'a dyn Fetch) -> Option<Frames<'a>> {
-        self.delta.as_ref().map(|(index, path)| Frames { fetch, path, index })
+        self.delta.as_ref().map(|Delta { index, path, .. }| Frames { fetch, path, index })
+    }
+
+    /// Whether that delta is the one of the version from itself.
+    #[must_use]
+    pub fn has_own_delta(&self) -> bool {
+        self.delta.as_ref().is_some_and(|delta| delta.from == self.published.version)
     }
 
     /// The digest of its manifest.

@@ -1,4 +1,5 @@
-//! Part `any`: the bytes fetched where nothing was made for this pair of versions: frames of the pack against chunks.
+//! Part `any`: the bytes fetched where nothing was made for this pair of versions: frames of the pack, and of the delta of
+//! the version from itself that every version is published with, against chunks.
 
 use crate::bench::{Bench, Outcome, Way};
 use crate::cli::Part;
@@ -33,10 +34,14 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
         let ways = vec![
             Way::seldom("ours", 1, || {
                 let plan = site.plan(&image, pair.to)?;
-                let indexes =
-                    ["manifest", "pack-index"].map(|object| site.object(pair.role, pair.to, object));
-                let [manifest, index] = indexes;
-                Ok(Outcome::counted(ours::number(&plan, "download")? + manifest? + index?))
+                let own = format!("delta-index@{}", pair.to);
+                // A machine does not ask for it where it would make nothing.
+                let own = (ours::number(&plan, "by_delta")? > 0).then_some(&own[..]);
+                let mut bytes = ours::number(&plan, "download")?;
+                for object in ["manifest", "pack-index"].into_iter().chain(own) {
+                    bytes += site.object(pair.role, pair.to, object)?;
+                }
+                Ok(Outcome::counted(bytes))
             }),
             Way::seldom("casync", 1, || chunks(&trees.folder(pair.from), &trees.folder(pair.to))),
             Way::seldom("casync-finished", 1, || chunks(&from, &to)),

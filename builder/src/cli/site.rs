@@ -168,7 +168,7 @@ pub struct Delta {
     pub role: Role,
     /// The version it starts from; with --auto the version it leads to.
     pub from: Version,
-    /// The version it leads to.
+    /// The version it leads to; the same again for the delta of a version from itself, which `publish` makes anyway.
     #[arg(required_unless_present = "auto", conflicts_with = "auto")]
     pub to: Option<Version>,
     /// Make those from the N versions published before it.

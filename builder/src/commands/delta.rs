@@ -52,7 +52,11 @@ impl fmt::Display for Delta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, from, to, bytes, spares, published, costs } = self;
         for Cost { path, size, base, bytes } in costs {
-            let base = base.as_deref().map_or_else(|| "whole".to_owned(), |base| format!("from {base}"));
+            let base = match base {
+                Some(base) => format!("from {base}"),
+                None if from == to => "of files of its own tree".to_owned(),
+                None => "whole".to_owned(),
+            };
             writeln!(f, "{bytes:>10} of {size:>10}  {path}  ({base})")?;
         }
         write!(f, "{role} {from} -> {to}: {bytes} bytes, in place of {spares} of the pack")?;

@@ -31,6 +31,8 @@ struct Line {
     architecture: Architecture,
     built: Time,
     bytes: u64,
+    /// The versions from which deltas lead to it, itself among them.
+    deltas: Vec<String>,
 }
 
 impl fmt::Display for Answer {
@@ -39,11 +41,18 @@ impl fmt::Display for Answer {
             writeln!(f, "nothing is published")?;
         }
         for Listed { role, min_serial, versions } in &self.roles {
-            for Line { version, serial, architecture, built, bytes } in versions {
+            for Line { version, serial, architecture, built, bytes, deltas } in versions {
+                let from = |from: &String| {
+                    if from == version.as_str() { "itself" } else { from.as_str() }.to_owned()
+                };
+                let deltas = match &deltas.iter().map(from).collect::<Vec<_>>().join(", ")[..] {
+                    "" => String::new(),
+                    from => format!("  deltas from {from}"),
+                };
                 let ended = if serial < min_serial { "  ended by --min-serial" } else { "" };
                 writeln!(
                     f,
-                    "{role:12} {version:20} serial {serial:<5} {architecture:8} built {built}  {bytes:>12} bytes{ended}"
+                    "{role:12} {version:20} serial {serial:<5} {architecture:8} built {built}  {bytes:>12} bytes{deltas}{ended}"
                 )?;
             }
         }
@@ -74,11 +83,16 @@ fn listed(metadata: &TrustedRole) -> Listed {
     let versions = metadata.versions().into_iter().map(|listed| {
         let version = listed.version;
         let prefix = format!("{role}@{version}@");
-        let own = metadata.targets().filter(|(name, _)| name.starts_with(&prefix));
-        let bytes = own.map(|(_, target)| target.length).sum();
+        let own: Vec<_> = metadata
+            .targets()
+            .filter_map(|(name, target)| Some((name.strip_prefix(&prefix)?, target)))
+            .collect();
+        let bytes = own.iter().map(|(_, target)| target.length).sum();
+        let deltas =
+            own.iter().filter_map(|(object, _)| object.strip_prefix("delta@")).map(str::to_owned).collect();
         let identity = listed.identity;
         let (serial, architecture) = (identity.serial, identity.architecture);
-        Line { version, serial, architecture, built: Time::new(identity.built), bytes }
+        Line { version, serial, architecture, built: Time::new(identity.built), bytes, deltas }
     });
     Listed { role: role.clone(), min_serial: metadata.document().min_serial(), versions: versions.collect() }
 }

@@ -18,7 +18,7 @@ use crate::delta::publish::{DeltaError, Wanted};
 use crate::failure::{Failure, Fault};
 use crate::keys::Keys;
 use crate::progress::Progress;
-use crate::publish::{Build, Change, Published, publish};
+use crate::publish::{Build, Change, Own, Published, publish};
 use crate::site::Site;
 
 /// What was published.
@@ -52,7 +52,7 @@ impl Fault for Missed {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, version, published, new_key, deltas } = self;
-        let Published { serial, manifest, bytes, change, .. } = published;
+        let Published { serial, manifest, bytes, own_delta, change, .. } = published;
         let what = match change {
             Change::Version => "is published",
             Change::Rules => "has other rules that lead to it now",
@@ -60,6 +60,9 @@ impl fmt::Display for Answer {
             Change::Nothing => "is published already",
         };
         write!(f, "{role} {version} {what}: serial {serial}, {bytes} bytes, manifest {manifest}")?;
+        if let Some(Own { bytes, spares }) = own_delta {
+            write!(f, "\ndelta from itself: {bytes} bytes, in place of {spares} of the pack")?;
+        }
         new_key.iter().try_for_each(|file| write!(f, "\nnew key {}", file.display()))?;
         deltas.iter().try_for_each(|delta| write!(f, "\n{delta}"))
     }

@@ -88,7 +88,7 @@ impl Fault for MakeError {
 }
 
 /// All files of a tree that hold something, in the order of its manifest.
-fn files(manifest: impl BufRead) -> Result<Vec<Content>, ManifestError> {
+pub(super) fn files(manifest: impl BufRead) -> Result<Vec<Content>, ManifestError> {
     let (mut reader, mut files) = (Reader::new(manifest)?, Vec::new());
     while let Some(record) = reader.next_record()? {
         if let Some((size @ 1.., digest)) = record.content() {
@@ -247,8 +247,8 @@ fn archives(
 /// The parts of a content, one at a time.
 type Parts<'a> = Box<dyn Iterator<Item = Part> + Send + 'a>;
 
-/// The parts of a way.
-fn parts(way: Way) -> Vec<Part> {
+/// The parts of a way. One that is all of its view needs no proof: the content's digest is one.
+pub(super) fn parts(way: Way) -> Vec<Part> {
     let Way { view, cuts, sources, .. } = way;
     cuts.into_iter().map(|cut| part(&view, cut, &sources)).collect()
 }

@@ -1,4 +1,5 @@
-//! `rolebuild delta`: a delta between two published versions is made, applied, and published.
+//! `rolebuild delta`: a delta between two published versions is made, applied, and published; also that of a version
+//! from itself, which `rolebuild publish` makes with the version.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -12,8 +13,10 @@ use edeploy_format::tuf::{Target, Time};
 
 use super::check::{CheckError, Work, check};
 use super::choose::Effort;
-use super::make::{Cost, Made, MakeError, make};
+use super::make::{Cost, Made, MakeError, Tree, make};
+use super::own;
 use super::published::{Published, PublishedError};
+use crate::durable::Ready;
 use crate::failure::Fault;
 use crate::keys::Keys;
 use crate::publish::{PublishError, compressed, copied};
@@ -24,7 +27,7 @@ use crate::site::{Draft, Lifetimes, Site, SiteError};
 pub struct Wanted {
     /// The role.
     pub role: Role,
-    /// The version it starts from.
+    /// The version it starts from; the one it leads to, for the delta of a version from itself.
     pub from: Version,
     /// The version it leads to.
     pub to: Version,
@@ -48,9 +51,6 @@ pub struct Done {
 /// Why there is no delta.
 #[derive(Debug, thiserror::Error)]
 pub enum DeltaError {
-    /// From a version to itself.
-    #[error("a delta from {0} to itself would be empty")]
-    Same(Version),
     /// One of the versions.
     #[error(transparent)]
     Published(#[from] PublishedError),
@@ -80,7 +80,6 @@ pub enum DeltaError {
 impl Fault for DeltaError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Same(_) => Exit::Usage,
             Self::Published(error) => error.exit(),
             Self::Make(error) => error.exit(),
             Self::Check(_) | Self::Scratch { .. } => Exit::Failed,
@@ -89,6 +88,9 @@ impl Fault for DeltaError {
         }
     }
 }
+
+/// Both objects of a delta, with their target names, on the site and without a name there yet.
+pub(crate) type Objects = Vec<(String, Target, Ready)>;
 
 /// Makes the delta and publishes it; `made` is told of the bytes of each content that is done.
 ///
@@ -102,24 +104,48 @@ pub fn publish(
     now: Time,
     made: impl FnMut(u64),
 ) -> Result<Done, DeltaError> {
-    let Wanted { role, from, to, effort } = wanted;
-    if from == to {
-        return Err(DeltaError::Same(to.clone()));
+    let Wanted { role, from, to, .. } = wanted;
+    let new = Published::open(site, role, to)?;
+    let old = if from == to { None } else { Some(Published::open(site, role, from)?) };
+    let (done, objects) = stage(site, wanted, old.as_ref().map(Published::tree), &new.tree(), made)?;
+    if !done.published {
+        return Ok(done);
     }
-    let (old, new) = (Published::open(site, role, from)?, Published::open(site, role, to)?);
-    let targets = site.targets();
-    let place = site.folder().to_owned();
+    let mut document = (**site.state().role(role)?.document()).clone();
+    for (name, target, ready) in objects {
+        ready.put(&target.file(&name)).map_err(PublishError::from)?;
+        document.targets.insert(name, target);
+    }
+    let mut draft = Draft::default();
+    draft.roles.insert(role.clone(), document);
+    site.commit(draft, keys, lifetimes, now)?;
+    Ok(done)
+}
+
+/// Makes and applies the delta from `old` to `new`, or that of `new` from itself; there are no objects of one that
+/// spares nothing.
+pub(crate) fn stage(
+    site: &Site,
+    wanted: &Wanted,
+    old: Option<Tree<'_>>,
+    new: &Tree<'_>,
+    made: impl FnMut(u64),
+) -> Result<(Done, Objects), DeltaError> {
+    let Wanted { role, from, to, effort } = wanted;
+    let (targets, place) = (site.targets(), site.folder().to_owned());
     let scratch = |source| DeltaError::Scratch { path: place.clone(), source };
     let folder = tempfile::Builder::new().prefix(".delta-").tempdir_in(&place).map_err(scratch)?;
     let [delta, index] = ["delta", "index"].map(|name| folder.path().join(name));
     let create = |path: &Path| File::create(path).map(BufWriter::new).map_err(scratch);
     let (mut to_delta, mut to_index) = (create(&delta)?, create(&index)?);
-    let (old, new) = (old.tree(), new.tree());
-    let work = make(&old, &new, *effort, folder.path(), &mut to_delta, &mut to_index, made)?;
+    let work = match &old {
+        Some(old) => make(old, new, *effort, folder.path(), &mut to_delta, &mut to_index, made)?,
+        None => own::make(new, *effort, folder.path(), &mut to_delta, &mut to_index)?,
+    };
     [&mut to_delta, &mut to_index].into_iter().try_for_each(Write::flush).map_err(scratch)?;
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(scratch);
     let Made { wanted: makes, kept, contents: all, .. } = &work;
-    let head = Head { from: old.digest, to: new.digest };
+    let head = Head { from: old.as_ref().unwrap_or(new).digest, to: new.digest };
     let expected = Work {
         head,
         wanted: makes,
@@ -130,23 +156,16 @@ pub fn publish(
 
     let (index_ready, contents, index_length, index_hash) = compressed(&targets, "delta-index", &index)?;
     let (delta_ready, delta_length, delta_hash) = copied(&targets, "delta", &delta)?;
-    let bytes = index_length + delta_length;
-    let mut done = Done { bytes, spares: work.spares, published: false, costs: work.costs };
-    if bytes >= done.spares {
-        return Ok(done);
+    let (bytes, spares) = (index_length + delta_length, work.spares);
+    let done = Done { bytes, spares, published: bytes < spares, costs: work.costs };
+    if !done.published {
+        return Ok((done, Vec::new()));
     }
-    let mut document = (**site.state().role(role)?.document()).clone();
-    let delta = (Object::Delta(from), Target::new(delta_length, delta_hash, None::<&()>), delta_ready);
-    let index =
-        (Object::DeltaIndex(from), Target::new(index_length, index_hash, Some(&contents)), index_ready);
-    for (object, target, ready) in [delta, index] {
-        let name = object.target(role, to);
-        ready.put(&target.file(&name)).map_err(PublishError::from)?;
-        document.targets.insert(name, target);
-    }
-    let mut draft = Draft::default();
-    draft.roles.insert(role.clone(), document);
-    site.commit(draft, keys, lifetimes, now)?;
-    done.published = true;
-    Ok(done)
+    let delta = Target::new(delta_length, delta_hash, None::<&()>);
+    let index = Target::new(index_length, index_hash, Some(&contents));
+    let objects = vec![
+        (Object::Delta(from).target(role, to), delta, delta_ready),
+        (Object::DeltaIndex(from).target(role, to), index, index_ready),
+    ];
+    Ok((done, objects))
 }

@@ -1,12 +1,12 @@
 //! Deltas against the versions they lie between: each is applied, and must make what its version has and the older
-//! one has not.
+//! one has not; of a version from itself, what it makes must be contents of the version.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 
-use edeploy_format::delta::Head;
+use edeploy_format::delta::{Head, IndexReader};
 use edeploy_format::digest::Digest;
 use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::TrustedRole;
@@ -76,7 +76,12 @@ fn apply(
     let of_delta = |wrong| (delta.0.clone(), wrong);
     let [from_older, from_newer] = [older, newer].map(|tree| packed(metadata, tree).map_err(of_delta));
     let (from_older, from_newer) = (from_older?, from_newer?);
-    let has = |content: &Digest| older.contents.contains_key(content);
+    let own =
+        (older.manifest == newer.manifest).then(|| made(metadata, index)).transpose().map_err(of_index)?;
+    let has = |content: &Digest| match &own {
+        Some(made) => newer.contents.contains_key(content) && !made.contains(content),
+        None => older.contents.contains_key(content),
+    };
     let missing = newer.contents.iter().filter(|(content, _)| !has(content));
     let wanted: HashMap<_, _> = missing.map(|(content, size)| (*content, *size)).collect();
     let work = Work {
@@ -101,6 +106,16 @@ fn apply(
         | CheckError::Content(_)
         | CheckError::Missing(_) => of_delta(wrong.into()),
     })
+}
+
+/// The contents that an index makes.
+fn made(metadata: &TrustedRole, index: &Part) -> Result<HashSet<Digest>, Wrong> {
+    let (_, mut frames) = IndexReader::new(BufReader::new(unpacked(metadata, index)?))?;
+    let mut made = HashSet::new();
+    while let Some(frame) = frames.next_frame()? {
+        made.extend(frame.pieces.iter().map(|piece| piece.view.content));
+    }
+    Ok(made)
 }
 
 fn packed(metadata: &TrustedRole, tree: &Tree) -> Result<Packed, Unsound> {

@@ -8,6 +8,7 @@ use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::name::{Role, Version};
 
+use crate::delta::publish::DeltaError;
 use crate::durable::WriteError;
 use crate::failure::Fault;
 use crate::finish::Secret;
@@ -147,6 +148,15 @@ pub enum PublishError {
     /// The site.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// The delta of the version from itself.
+    #[error("the delta of {version} from itself")]
+    Own {
+        /// The version.
+        version: Version,
+        /// Why there is none.
+        #[source]
+        source: Box<DeltaError>,
+    },
 }
 
 impl Fault for PublishError {
@@ -167,6 +177,7 @@ impl Fault for PublishError {
             Self::Transition(error) => error.exit(),
             Self::Write(error) => error.exit(),
             Self::Site(error) => error.exit(),
+            Self::Own { source, .. } => source.exit(),
         }
     }
 }

@@ -22,7 +22,7 @@ fn site() -> (Place, Version) {
 }
 
 /// Publishes another delta under this name, signed: what `change` makes of its frames and their streams.
-fn publish(place: &Place, from: &Version, change: impl Fn(usize, &mut Frame, &mut Vec<u8>)) {
+pub(crate) fn publish(place: &Place, from: &Version, change: impl Fn(usize, &mut Frame, &mut Vec<u8>)) {
     let ((target, packed), (_, bytes)) =
         (place.object("2.0", Object::DeltaIndex(from)), place.object("2.0", Object::Delta(from)));
     let listed: Contents = target.custom(INDEX).unwrap();

@@ -84,7 +84,7 @@ impl Place {
         file
     }
 
-    /// Makes a build whose tree is three boot files and `files`.
+    /// Makes a build whose tree is three boot files and `files`, of which one may be the initrd.
     pub(crate) fn build(&self, name: &str, serial: u64, files: &[(&str, &[u8])]) -> Build {
         let members: Vec<Member<'_>> = files.iter().map(|(path, bytes)| (*path, Some(*bytes))).collect();
         self.build_of(name, serial, &members)
@@ -200,12 +200,10 @@ fn record(path: &str, content: Option<&[u8]>) -> Record {
 
 /// Manifest, index, pack and bill of materials.
 fn parts(name: &str, serial: u64, files: &[Member<'_>], ostree: Option<String>) -> [Vec<u8>; 4] {
-    let mut members: Vec<Member<'_>> = vec![
-        ("boot", None),
-        ("boot/initrd", Some(b"initrd")),
-        ("boot/loader", Some(b"loader")),
-        ("boot/vmlinuz", Some(b"kernel")),
-    ];
+    let (own, files): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| *path == "boot/initrd");
+    let initrd: Member<'_> = own.first().copied().unwrap_or(("boot/initrd", Some(b"initrd")));
+    let mut members: Vec<Member<'_>> =
+        vec![("boot", None), initrd, ("boot/loader", Some(b"loader")), ("boot/vmlinuz", Some(b"kernel"))];
     members.extend(files);
     let records: Vec<Record> = members.iter().map(|(path, content)| record(path, *content)).collect();
     let contents: Vec<&[u8]> = members.iter().filter_map(|(_, content)| *content).collect();

@@ -8,6 +8,7 @@ mod delta_fsck;
 mod fixture;
 mod fsck;
 mod history;
+mod own_delta;
 mod prune;
 mod publish;
 mod python;

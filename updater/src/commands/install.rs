@@ -46,7 +46,7 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
     let (stores, role, version) = (&[first], &install.role, Some(&install.version));
     let trusted = Trusted::current(&*fetch, stores, role, expiry, version, &*progress)?;
     let scratch = std::env::temp_dir();
-    let wanted = Wanted::fetch(
+    let mut wanted = Wanted::fetch(
         &*fetch,
         trusted,
         &install.version,
@@ -54,6 +54,7 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
         Scratch(&scratch),
         &*progress,
     )?;
+    wanted.fetch_own_delta(&*fetch, Scratch(&scratch), &*progress);
     announce(&plan_install(&wanted, &*fetch)?, &wanted, &*fetch, &*progress)?;
     let blank = Blank { disk, install, settings: &settings };
     let coming = Coming { wanted: &wanted, fetch: &*fetch };
@@ -62,18 +63,20 @@ pub(super) fn run(common: &Common, install: &Install) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Failed, "an install ended as something else"));
     };
     let (head, filled) = (&wanted.head, host.filled());
+    let written = filled.fetched + filled.patched;
     let json = json!({
         "role": head.role, "version": head.version, "manifest": wanted.digest().to_string(),
         "slot": name.slot.to_string(), "entry": name.to_string(),
-        "downloaded": filled.downloaded, "written": filled.fetched,
+        "downloaded": filled.downloaded, "written": written, "patched": filled.patched,
     });
     let line = format!(
-        "{} {} is installed on {}: {} downloaded, {} written",
+        "{} {} is installed on {}: {} downloaded, {} written, {} of it patched",
         head.role,
         head.version,
         disk.display(),
         size(filled.downloaded),
-        size(filled.fetched)
+        size(written),
+        size(filled.patched)
     );
     super::answer_done(common, &json, &[line]);
     Ok(Exit::Done)

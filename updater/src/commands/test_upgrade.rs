@@ -11,9 +11,8 @@ use crate::host::Host;
 use crate::host::linux::Linux;
 use crate::installed::Installed;
 use crate::machine::{self, Goal, Observed, Outcome, Progress as Far, Step};
-use crate::planned::{Planned, plan};
+use crate::planned::{Planned, fetch_delta, plan};
 use crate::progress::{Progress, size};
-use crate::slot::Plan;
 use crate::trust::{Scratch, Trusted};
 use crate::wanted::Wanted;
 
@@ -26,11 +25,10 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let trusted = Trusted::current(&*fetch, &stores, role, expiry, Some(version), &*progress)?;
     let (scratch, architecture) = (std::env::temp_dir(), &installed.head.architecture);
     let mut wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
-    let (from, running) = (&installed.head.version, installed.options.manifest);
-    wanted.fetch_delta(&*fetch, from, running, Scratch(&scratch), &*progress);
+    fetch_delta(&installed, &mut wanted, &*fetch, Scratch(&scratch), &*progress)?;
     let mut paths = common.json.then(|| super::Stream::begin("paths")).transpose()?;
     let mut told = Ok(());
-    let Planned { plan, room } = plan(&installed, &wanted, &*fetch, &mut |change, path| {
+    let Planned { plan, way, room } = plan(&installed, &wanted, &*fetch, &mut |change, path| {
         if told.is_err() {
             return;
         }
@@ -57,7 +55,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let json = json!({
         "from": installed.head.version, "to": version, "slot": installed.slot().other().to_string(),
         "added": plan.added, "changed": plan.changed, "removed": plan.removed, "kept": plan.kept,
-        "way": way(&plan), "by_delta": plan.by_delta.bytes, "patch": plan.patched,
+        "way": way, "by_delta": plan.by_delta.bytes, "patch": plan.patched,
         "download": plan.download.bytes, "requests": plan.download.requests,
         "write": plan.written(), "copy": plan.copied, "already": plan.already,
         "esp_bytes": esp_bytes, "esp_room": esp.is_ok(), "slot_room": room.is_ok(), "hooks": hooks, "verdict": verdict.text,
@@ -68,12 +66,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
             "paths: {} added, {} changed, {} removed, {} kept",
             plan.added, plan.changed, plan.removed, plan.kept
         ),
-        format!(
-            "download: {} in {} requests, {}",
-            size(plan.download.bytes),
-            plan.download.requests,
-            way(&plan)
-        ),
+        format!("download: {} in {} requests, {}", size(plan.download.bytes), plan.download.requests, way),
         format!(
             "write: {} ({} of it copied from the running slot); {} are there already",
             size(plan.written()),
@@ -132,17 +125,6 @@ fn judge(installed: &Installed, wanted: &Wanted, progress: &dyn Progress) -> Res
         | Step::Bless { .. } => "nothing is in its way".to_owned(),
     };
     Ok(Verdict { exit: Exit::Done, text })
-}
-
-/// How the bytes come.
-fn way(plan: &Plan) -> String {
-    let (delta, all) = (plan.by_delta.bytes, plan.download.bytes);
-    match (delta, all - delta) {
-        (0, 0) => "nothing is fetched".to_owned(),
-        (0, _) => "whole contents".to_owned(),
-        (_, 0) => "by the delta".to_owned(),
-        (delta, _) => format!("{} of it by the delta", size(delta)),
-    }
 }
 
 fn room_for(problem: Option<&impl std::fmt::Display>) -> String {

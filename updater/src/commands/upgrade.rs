@@ -11,7 +11,7 @@ use crate::host::run as run_host;
 use crate::installed::Installed;
 use crate::journal::{Deployment, Event};
 use crate::machine::{Goal, Outcome};
-use crate::planned::{announce, plan};
+use crate::planned::{announce, fetch_delta, plan};
 use crate::progress::{Progress, size};
 use crate::slot::Filled;
 use crate::trust::{Scratch, Trusted};
@@ -72,8 +72,7 @@ fn bring(
     let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
     let mut wanted =
         Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), progress)?;
-    let (from, running) = (&installed.head.version, installed.options.manifest);
-    wanted.fetch_delta(&*fetch, from, running, Scratch(&scratch), progress);
+    fetch_delta(installed, &mut wanted, &*fetch, Scratch(&scratch), progress)?;
     *to = Some(Deployment {
         version: Some(upgrade.version.clone()),
         manifest: wanted.digest(),

@@ -62,7 +62,7 @@ pub struct Filling<'a> {
     pub manifest: &'a File,
     /// The running slot, if there is one.
     pub running: Option<Running<'a>>,
-    /// The delta from what runs, if one is published.
+    /// The delta from what runs, else that of the version from itself, if one is published.
     pub delta: Option<Frames<'a>>,
     /// The pack of the same version.
     pub pack: Frames<'a>,
@@ -79,7 +79,7 @@ pub struct Filled {
     pub copied: u64,
     /// Written from the pack.
     pub fetched: u64,
-    /// Made from contents of the running slot and the delta.
+    /// Made from contents of the running slot or the new tree and the delta.
     pub patched: u64,
     /// Bytes of the pack and the delta that came.
     pub downloaded: u64,

@@ -29,7 +29,7 @@ pub struct Planning<'a> {
     pub manifest: &'a File,
     /// The verified index of its pack.
     pub pack_index: &'a File,
-    /// The verified index of the delta from what runs, if one is published.
+    /// The verified index of the delta from what runs, else of that of the version from itself, if one is published.
     pub delta_index: Option<&'a File>,
     /// The partition of the inactive slot, in bytes.
     pub partition: u64,

@@ -90,6 +90,16 @@ fn is_like_first(
     Ok(Record { path: first.path.clone(), kind: Kind::File { size, digest }, ..link.clone() } == first)
 }
 
+/// The content of the file at `path` of a manifest, if it has one.
+///
+/// # Errors
+/// [`ManifestError`].
+pub fn content_at(file: &File, path: &TreePath) -> Result<Option<Digest>, ManifestError> {
+    let (start, end) = (manifest(file)?.offset(), file.metadata().map_err(ManifestError::Read)?.len());
+    let found = find(file, start..end, path)?;
+    Ok(found.and_then(|record| record.content()).map(|(_, digest)| digest))
+}
+
 /// The record of `path` among those that lie in these bytes of the manifest.
 fn find(
     file: &File,

@@ -25,7 +25,7 @@ const LARGE: usize = 512 << 10;
 const GAP: usize = 300 << 10;
 
 /// Bytes that no compression makes fewer.
-fn noise(seed: u8, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u8, length: usize) -> Vec<u8> {
     let blocks =
         (0..length.div_ceil(32) as u64).map(|n| Digest::of(&[&n.to_le_bytes()[..], &[seed]].concat()).0);
     let mut noise: Vec<u8> = blocks.flatten().collect();

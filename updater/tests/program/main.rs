@@ -18,6 +18,7 @@ mod full;
 mod journal;
 mod lab;
 mod limits;
+mod own_delta;
 mod set_up;
 #[path = "../support/site.rs"]
 mod site;

@@ -6,6 +6,7 @@ mod delta;
 mod fill;
 mod hostile;
 mod hostile_delta;
+mod own_delta;
 mod plan;
 mod resume;
 mod scale;

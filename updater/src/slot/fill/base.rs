@@ -1,4 +1,4 @@
-//! What patches are made from: contents of the running slot, else of the new tree as far as it is there.
+//! What patches are made from: contents of the running slot, if there is one, else of the new tree as far as it is there.
 //!
 //! Each is hashed before it counts. An unpacked form is written to a file without a name, which goes with it.
 
@@ -19,9 +19,9 @@ use crate::slot::tree::Tree;
 
 /// Open bases, one address space in their order.
 pub(super) struct Bases<'a> {
-    running: Running<'a>,
+    running: Option<Running<'a>>,
     slot: &'a Tree,
-    /// Where the new tree has contents that the running slot has not.
+    /// Where the new tree has contents that the running slot has not, or not any more.
     new: Index<'a>,
     views: Vec<View>,
     pub(super) files: Vec<(u64, File)>,
@@ -34,28 +34,23 @@ impl<'a> Bases<'a> {
     /// For the wanted pieces of a delta; `drifted` files were counted before.
     pub(super) fn new(
         filling: &Filling<'a>,
-        running: Running<'a>,
         index: &File,
         wants: Wants<'_, Piece>,
         drifted: u64,
     ) -> Result<Self, FillError> {
+        let (running, slot, progress) = (filling.running, filling.slot, filling.progress);
         let (mut frames, mut others) = (read::<Piece>(index)?, Vec::new());
         while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
             for piece in &frame.pieces {
                 if !wants(piece)? {
                     continue;
                 }
-                for base in &piece.bases {
-                    if !running.index.has(&base.content).map_err(FillError::Running)? {
-                        others.push(base.content.prefix());
-                    }
-                }
+                others.extend(piece.bases.iter().map(|base| base.content.prefix()));
             }
         }
         others.sort_unstable();
         others.dedup();
         let new = Index::of(filling.manifest, &others)?;
-        let (slot, progress) = (filling.slot, filling.progress);
         let (views, files, buffer) = (Vec::new(), Vec::new(), vec![0; BUFFER]);
         Ok(Self { running, slot, new, views, files, buffer, progress, drifted })
     }
@@ -92,9 +87,13 @@ impl<'a> Bases<'a> {
 
     /// A content, from whichever file still has it.
     fn content(&mut self, content: &Digest) -> Result<Option<(u64, File)>, FillError> {
-        for source in self.running.index.find(content) {
+        let sources = self
+            .running
+            .into_iter()
+            .flat_map(|running| running.index.find(content).map(move |source| (running.tree, source)));
+        for (tree, source) in sources {
             let source = source.map_err(FillError::Running)?;
-            if let Some(found) = opened(self.running.tree, &source, content, &mut self.buffer) {
+            if let Some(found) = opened(tree, &source, content, &mut self.buffer) {
                 return Ok(Some(found));
             }
             self.drifted += 1;

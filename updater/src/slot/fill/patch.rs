@@ -14,7 +14,7 @@ use edeploy_format::repack::{self, Form, RepackError};
 use super::base::Bases;
 use super::contents::Contents;
 use super::half::{self, Half, Lefts};
-use super::{FillError, Filled, Filling, Running};
+use super::{FillError, Filled, Filling};
 use crate::failure::Failure;
 use crate::slot::choice::Choice;
 use crate::slot::frames::{Frames, Made, cost};
@@ -24,7 +24,7 @@ use crate::slot::tree::{Tree, fault};
 impl<'a> Filling<'a> {
     /// What of `needs` the delta makes, with the scratch files that the slot has room for.
     pub(super) fn choice(&self, needs: &Index<'a>, lefts: &Lefts) -> Result<Choice, FillError> {
-        let (Some(delta), Some(_)) = (self.delta, self.running) else { return Ok(Choice::default()) };
+        let Some(delta) = self.delta else { return Ok(Choice::default()) };
         let found = self.slot.room()?;
         let mut room = found.f_bavail.saturating_mul(found.f_frsize);
         for record in needs.records() {
@@ -42,10 +42,8 @@ impl<'a> Filling<'a> {
         lefts: &Lefts,
         filled: &mut Filled,
     ) -> Result<(), FillError> {
-        let (Some(delta), Some(running), false) = (self.delta, self.running, needs.is_empty()) else {
-            return Ok(());
-        };
-        match self.patch_by(delta, running, needs, lefts, filled) {
+        let (Some(delta), false) = (self.delta, needs.is_empty()) else { return Ok(()) };
+        match self.patch_by(delta, needs, lefts, filled) {
             Err(error) if error.is_of_the_delta() => {
                 let error = Failure::from(error);
                 self.progress.note(&format!("not patched, fetched whole: {error}"));
@@ -58,7 +56,6 @@ impl<'a> Filling<'a> {
     fn patch_by(
         &self,
         delta: Frames<'_>,
-        running: Running<'a>,
         needs: &Index<'a>,
         lefts: &Lefts,
         filled: &mut Filled,
@@ -69,7 +66,7 @@ impl<'a> Filling<'a> {
         let mut patching = Patching {
             slot: self.slot,
             contents: Contents::new(self.slot, needs, lefts.clone()),
-            bases: Bases::new(self, running, delta.index, &wants, filled.drifted)?,
+            bases: Bases::new(self, delta.index, &wants, filled.drifted)?,
             without: None,
             made: Vec::new(),
             lefts: lefts.clone(),

@@ -55,7 +55,7 @@ impl Planning<'_> {
         if needs.is_empty() {
             return Ok(());
         }
-        if let Some(index) = self.running.and(self.delta_index) {
+        if let Some(index) = self.delta_index {
             let by_delta = |piece: &delta::Piece| needs.has(&piece.view.content);
             let by_pack = |piece: &pack::Piece| needs.has(&piece.content);
             let room = plan.need.left(self.partition);
