@@ -1,11 +1,13 @@
 //! From a tree and its manifest to the pack: all contents in compressed frames, and the index of the frames.
 //!
-//! Contents stand in the order of the manifest, each once. Small ones share a frame until it is [`SHARED`] long: a
-//! host that needs one of them fetches little more; larger ones are cut into frames of their own. Every content is
+//! Contents stand in the order of their source packages, and within one in that of the manifest, each once. Small ones
+//! share a frame until it is [`SHARED`] long, or [`LEAST`] and the next is of another package: a host that needs one of
+//! them mostly needs the others, and they resemble one another. Larger ones are cut into frames of their own. Every content is
 //! checked against the manifest as it is read, so a pack never disagrees with it. Frames are compressed in parallel,
 //! and the same bytes come out each time; frames that an earlier build has are not compressed again.
 
 mod earlier;
+mod packages;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -20,12 +22,16 @@ use edeploy_format::pack::{Frame, Piece, index_head};
 use edeploy_format::path::TreePath;
 
 pub use earlier::Earlier;
+use packages::Packages;
 
 use crate::failure::Fault;
 use crate::parallel;
+use crate::tree::TreeError;
 
 /// Small contents share a frame until it is this long.
 const SHARED: u64 = 512 << 10;
+/// A shared frame of this length is not gone on with for another package.
+const LEAST: u64 = 64 << 10;
 /// The zstd level: above it, time grows faster than bytes shrink.
 const LEVEL: i32 = 9;
 
@@ -46,6 +52,9 @@ pub enum PackError {
     /// The manifest cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The package database of the tree cannot be read.
+    #[error(transparent)]
+    Packages(#[from] TreeError),
     /// A file cannot be read.
     #[error("reading {path} of the tree")]
     Read {
@@ -125,7 +134,7 @@ pub fn write(
         Ok(())
     };
     let mut plans = Vec::new();
-    plan(manifest, |frame| {
+    plan(manifest, &Packages::of(root)?, |frame| {
         plans.push(frame);
         if plans.len() == 4 * parallel::threads() { flush(&mut plans) } else { Ok(()) }
     })?;
@@ -137,21 +146,29 @@ pub fn write(
 /// Hands out the frames of a manifest in order.
 fn plan(
     manifest: &mut Reader<impl BufRead>,
+    packages: &Packages,
     mut ready: impl FnMut(Plan) -> Result<(), PackError>,
 ) -> Result<(), PackError> {
-    let mut seen = HashSet::new();
-    let (mut shared, mut shared_length) = (Plan::new(), 0);
+    let (mut seen, mut contents) = (HashSet::new(), Vec::new());
     while let Some(record) = manifest.next_record()? {
         let Some((size, digest)) = record.content() else { continue };
-        if size == 0 || !seen.insert(digest) {
-            continue;
+        if size > 0 && seen.insert(digest) {
+            contents.push((packages.source(record.path.as_str()), record.path, size, digest));
         }
-        if shared_length + size > SHARED && !shared.is_empty() {
+    }
+    drop(seen);
+    // Stable: of one package they stay in the order of the manifest.
+    contents.sort_by_key(|(package, ..)| *package);
+    let (mut shared, mut shared_length, mut last) = (Plan::new(), 0, 0);
+    for (package, path, size, digest) in contents {
+        let full = shared_length + size > SHARED || package != last && shared_length >= LEAST;
+        if full && !shared.is_empty() {
             ready(std::mem::take(&mut shared))?;
             shared_length = 0;
         }
+        last = package;
         for piece in pieces(digest, size) {
-            let source = Source { path: record.path.clone(), piece, size };
+            let source = Source { path: path.clone(), piece, size };
             if size > SHARED {
                 ready(vec![source])?;
             } else {

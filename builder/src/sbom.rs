@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::recipe::Recipe;
 use crate::tree::{Tree, TreeError};
 use dpkg::Package;
+pub(crate) use dpkg::installed;
 use licence::Expression;
 
 const STATUS: &str = "var/lib/dpkg/status";

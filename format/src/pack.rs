@@ -1,6 +1,6 @@
 //! The pack: all contents of a version in compressed [frames].
 //!
-//! Its frames stand in the order of the manifest. A line of the index is
+//! Readers rely on no order of contents. A line of the index is
 //! `<BLAKE3 of the content> <offset in the content> <length>`. A content larger than a frame is cut into pieces
 //! that stand in order, in frames of their own. An empty content has no piece.
 

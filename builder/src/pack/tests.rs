@@ -135,3 +135,34 @@ fn frames_of_an_earlier_pack_are_taken_where_they_are_whole_and_the_same() {
     assert_ne!(again, packed(tree.path()).0);
     assert_eq!(packed_after(tree.path(), &Earlier::find(builds.path(), &other)), packed(tree.path()));
 }
+
+#[test]
+fn contents_of_a_source_package_stand_together_and_end_a_frame_that_is_long_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, bytes: &[u8]| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let database = "usr/lib/sysimage/dpkg";
+    let status = |name: &str| {
+        format!("Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n")
+    };
+    write(&format!("{database}/status"), (status("one") + &status("two")).as_bytes());
+    let long = LEAST as usize;
+    for (n, package) in ["two", "one", "two", "one"].into_iter().enumerate() {
+        let name = format!("usr/{n}");
+        write(&name, &vec![n as u8 + 1; if n == 3 { long } else { 100 }]);
+        let list = format!("{database}/info/{package}.list");
+        let before = fs::read_to_string(folder.path().join(&list)).unwrap_or_default();
+        write(&list, format!("{before}/{name}\n").as_bytes());
+    }
+    let (pack, index, _) = packed(folder.path());
+    let frames: Vec<Frame> = IndexReader::new(&index[..]).unwrap().map(Result::unwrap).collect();
+    let lengths: Vec<Vec<u32>> =
+        frames.iter().map(|frame| frame.pieces.iter().map(|piece| piece.length).collect()).collect();
+    // What no package has, then the files of each with the list of them.
+    let status = u32::try_from((status("one") + &status("two")).len()).unwrap();
+    assert_eq!(lengths, [vec![status, 100, long as u32, 14], vec![100, 100, 14]]);
+    assert_eq!(unpacked(&pack, &index).len(), 7);
+}

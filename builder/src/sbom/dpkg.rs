@@ -2,7 +2,7 @@
 
 /// An installed package.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Package {
+pub(crate) struct Package {
     pub name: String,
     pub version: String,
     pub architecture: String,
@@ -13,7 +13,7 @@ pub(super) struct Package {
 }
 
 /// The installed packages of a status file, sorted by name and architecture.
-pub(super) fn installed(status: &str) -> Vec<Package> {
+pub(crate) fn installed(status: &str) -> Vec<Package> {
     let mut packages: Vec<_> = status.split("\n\n").filter_map(package).collect();
     packages.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
     packages
