@@ -107,7 +107,7 @@ pub fn publish(
     let Wanted { role, from, to, .. } = wanted;
     let new = Published::open(site, role, to)?;
     let old = if from == to { None } else { Some(Published::open(site, role, from)?) };
-    let (done, objects) = stage(site, wanted, old.as_ref().map(Published::tree), &new.tree(), made)?;
+    let (done, objects) = stage(site, wanted, old.as_ref().map(Published::tree).as_ref(), &new.tree(), made)?;
     if !done.published {
         return Ok(done);
     }
@@ -127,7 +127,7 @@ pub fn publish(
 pub(crate) fn stage(
     site: &Site,
     wanted: &Wanted,
-    old: Option<Tree<'_>>,
+    old: Option<&Tree<'_>>,
     new: &Tree<'_>,
     made: impl FnMut(u64),
 ) -> Result<(Done, Objects), DeltaError> {
@@ -138,14 +138,14 @@ pub(crate) fn stage(
     let [delta, index] = ["delta", "index"].map(|name| folder.path().join(name));
     let create = |path: &Path| File::create(path).map(BufWriter::new).map_err(scratch);
     let (mut to_delta, mut to_index) = (create(&delta)?, create(&index)?);
-    let work = match &old {
+    let work = match old {
         Some(old) => make(old, new, *effort, folder.path(), &mut to_delta, &mut to_index, made)?,
         None => own::make(new, *effort, folder.path(), &mut to_delta, &mut to_index)?,
     };
     [&mut to_delta, &mut to_index].into_iter().try_for_each(Write::flush).map_err(scratch)?;
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(scratch);
     let Made { wanted: makes, kept, contents: all, .. } = &work;
-    let head = Head { from: old.as_ref().unwrap_or(new).digest, to: new.digest };
+    let head = Head { from: old.unwrap_or(new).digest, to: new.digest };
     let expected = Work {
         head,
         wanted: makes,
