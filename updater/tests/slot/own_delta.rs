@@ -156,7 +156,7 @@ fn where_the_delta_of_a_version_from_itself_does_not_do_the_pack_does() {
         match &notes[..] {
             [] => assert_eq!(said, "", "case {n}"),
             [note] => assert!(
-                said != "" && note.starts_with("not patched, fetched whole: ") && note.contains(said),
+                !said.is_empty() && note.starts_with("not patched, fetched whole: ") && note.contains(said),
                 "{note}"
             ),
             more => panic!("{more:?}"),
@@ -180,7 +180,7 @@ fn a_delta_of_a_version_from_itself_is_gone_on_with_where_it_broke_off() {
     let (before, second) = (pack.requests.borrow().len(), &frames[1]);
     let filled = fill().unwrap();
     let end = second.offset + u64::from(second.compressed);
-    assert_eq!(server.requests.borrow()[1..], [second.offset..end]);
+    assert_eq!(server.requests.borrow()[1..], vec![second.offset..end]);
     assert_eq!((filled.patched, filled.fetched, pack.requests.borrow().len()), (INITRD, 0, before));
     assert_clean(&slot, &story.new);
 }
