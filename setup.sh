@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-packages="cpio debootstrap dosfstools e2fsprogs fdisk gdisk libglib2.0-dev libostree-dev lz4 mmdebstrap mtools musl-tools
+packages="cpio debootstrap dosfstools e2fsprogs faketime fdisk gdisk libglib2.0-dev libostree-dev lz4 mmdebstrap mtools musl-tools
   curl groff-base openssl ostree ovmf pkg-config python3-venv qemu-system-x86 qemu-utils rsync systemd-boot-efi time uidmap zstd"
 
 say() { printf 'setup: %s\n' "$*"; }

@@ -4,12 +4,13 @@
 //! (<https://theupdateframework.github.io/specification/latest/#detailed-client-workflow>) as a
 //! sequence of types: [`TrustedRoot`] → [`TrustedTimestamp`] → [`TrustedSnapshot`] →
 //! [`TrustedTargets`] → [`TrustedRole`]. Each is made only from the one before it and bytes that
-//! passed every check, so that nothing unverified can be used and no step left out.
+//! passed every check, so that nothing unverified can be used and no step left out. [`workflow`] goes through them.
 //!
-//! The profile: consistent snapshots; Ed25519 only; every delegation of `targets.json` is one role
+//! [`Rules`] say what is taken. Those of this project, [`Profile`]: consistent snapshots; Ed25519 only; every delegation of `targets.json` is one role
 //! `role-<name>`, terminating, with the one path pattern `<name>@*`. Pure: no file, no socket, and
 //! the time is handed in. Private keys come in as values to sign with and are not kept.
 
+mod bins;
 mod canonical;
 mod client;
 mod envelope;
@@ -17,19 +18,22 @@ mod error;
 mod hash;
 mod key;
 mod metadata;
+mod role;
+mod rules;
 mod seen;
 mod target;
 mod time;
+pub mod workflow;
 
 pub use canonical::NotCanonical;
-pub use client::{
-    Expiry, Listed, TrustedRole, TrustedRoot, TrustedSnapshot, TrustedTargets, TrustedTimestamp,
-};
+pub use client::{Expiry, TrustedRoot, TrustedSnapshot, TrustedTargets, TrustedTimestamp};
 pub use envelope::{Envelope, Listing, Verified, sign};
 pub use error::{Fault, TufError};
 pub use hash::{BadSha256, Sha256, Sha256Hasher};
 pub use key::{Key, KeyId, RoleKeys};
 pub use metadata::{Common, Issued, MetaFile, Root, RootRoles, Signed, Snapshot, Timestamp};
+pub use role::{Listed, TrustedRole};
+pub use rules::{General, Profile, Rules};
 pub use seen::Seen;
 pub use target::{Contents, Delegation, Delegations, Hashes, Identity, Policy, Target, Targets};
 pub use time::{BadTime, Time};
@@ -59,3 +63,5 @@ pub const SPEC_VERSION: &str = "1.0.31";
 pub const VERSION_LIMIT: u64 = (1 << 53) - 1;
 /// How many new roots a client follows in one go.
 pub const ROOTS_LIMIT: u64 = 256;
+/// How many delegated roles a search of the general workflow visits.
+pub const DELEGATIONS_LIMIT: usize = 32;

@@ -7,13 +7,13 @@
 mod object;
 mod store;
 
-pub use object::{ObjectError, Scratch, into_memory, unpacked};
-pub use store::{STATE_FOLDER, Store, StoreError};
+pub use object::{ObjectError, Scratch, copy_checked, into_memory, unpacked};
+pub use store::{STATE_FOLDER, Store, StoreError, replace};
 
 use edeploy_format::name::{Object, Role, Version};
+use edeploy_format::tuf::workflow::{self, Source};
 use edeploy_format::tuf::{
-    self, Expiry, Listed, ROOTS_LIMIT, Signed, Target, Timestamp, TrustedRole, TrustedRoot, TrustedTargets,
-    TufError, delegated,
+    self, Expiry, Listed, Target, TrustedRole, TrustedRoot, TrustedTargets, TufError, delegated,
 };
 
 use crate::failure::chain;
@@ -110,21 +110,9 @@ impl Trusted {
         role: &Role,
         expiry: Expiry,
     ) -> Result<Self, TrustError> {
-        let root = newest_root(fetch, anchor(stores)?)?;
-        let seen = root.seen(&copies(stores, "timestamp")?, &copies(stores, "snapshot")?);
-        let bytes = fetch.get("metadata/timestamp.json", Timestamp::LIMIT)?;
-        let timestamp = root.timestamp(&bytes, &seen, expiry)?;
-        let had = |listing: &tuf::Listing, name: &str| -> Result<Vec<u8>, TrustError> {
-            let kept = copies(stores, name)?.into_iter().find(|bytes| listing.is(bytes));
-            let fetched = || fetch.get(&format!("metadata/{}", listing.file), listing.limit);
-            Ok(kept.map_or_else(fetched, Ok)?)
-        };
-        let bytes = had(&timestamp.snapshot_listing(), "snapshot")?;
-        let snapshot = timestamp.snapshot(&bytes, &seen)?;
-        let bytes = had(&snapshot.targets_listing()?, "targets")?;
-        let targets = snapshot.targets(&bytes)?;
-        let bytes = had(&targets.role_listing(role)?, &delegated(role))?;
-        let role = targets.role(role, &bytes)?;
+        let source = Site { fetch, stores };
+        let targets = workflow::refresh(&source, anchor(stores)?, expiry)?;
+        let role = workflow::role(&source, &targets, role)?;
         Ok(Self { targets, role })
     }
 
@@ -225,17 +213,34 @@ fn anchor(stores: &[Store]) -> Result<TrustedRoot, TrustError> {
     }
 }
 
-/// Follows the chain of roots to its end.
-fn newest_root(fetch: &dyn Fetch, mut root: TrustedRoot) -> Result<TrustedRoot, TrustError> {
-    for _ in 0..ROOTS_LIMIT {
-        let listing = root.next_listing();
-        match fetch.get(&format!("metadata/{}", listing.file), listing.limit) {
-            Ok(bytes) => root = root.next(&bytes)?,
-            Err(FetchError::NotFound { .. }) => break,
-            Err(e) => return Err(e.into()),
+/// A site, and what was kept of it.
+struct Site<'a> {
+    fetch: &'a dyn Fetch,
+    stores: &'a [Store],
+}
+
+impl Source for Site<'_> {
+    type Error = TrustError;
+
+    fn fetch(&self, file: &str, limit: u64) -> Result<Vec<u8>, TrustError> {
+        Ok(self.fetch.get(&format!("metadata/{file}"), limit)?)
+    }
+
+    fn if_there(&self, file: &str, limit: u64) -> Result<Option<Vec<u8>>, TrustError> {
+        match Source::fetch(self, file, limit) {
+            Err(TrustError::Fetch(FetchError::NotFound { .. })) => Ok(None),
+            other => other.map(Some),
         }
     }
-    Ok(root)
+
+    fn kept(&self, name: &str) -> Result<Vec<Vec<u8>>, TrustError> {
+        Ok(copies(self.stores, name)?)
+    }
+
+    /// Nothing yet: a host keeps a chain as a whole ([`Store::save`]), so that what it kept always fits together.
+    fn keep(&self, _: &str, _: &[u8]) -> Result<(), TrustError> {
+        Ok(())
+    }
 }
 
 /// The copies of `<name>.json` in all stores that have one.

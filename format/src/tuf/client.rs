@@ -1,13 +1,16 @@
 //! The client workflow: each step is a type, made from the one before and bytes that hold.
 
-use super::envelope::{Listing, Verified};
+use super::delegated;
+use super::envelope::{Listing, Signers, Verified};
 use super::error::{Fault, TufError};
-use super::metadata::{Root, Signed, Snapshot, Timestamp};
+use super::key::RoleKeys;
+use super::metadata::{MetaFile, Root, Signed, Snapshot, Timestamp};
+use super::role::TrustedRole;
+use super::rules::{Profile, Rules};
 use super::seen::{Kept, Seen, newest, not_older, rollback};
-use super::target::{Identity, Target, Targets};
+use super::target::Targets;
 use super::time::Time;
-use super::{delegated, matches};
-use crate::name::{Role, Version};
+use crate::name::Role;
 
 /// Whether dates count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,10 @@ impl Expiry {
 
 /// A root that is believed: because it was handed in as such, or because the one before signed it.
 #[derive(Clone, Debug)]
-pub struct TrustedRoot(Verified<Root>);
+pub struct TrustedRoot {
+    root: Verified<Root>,
+    rules: &'static dyn Rules,
+}
 
 impl TrustedRoot {
     /// The anchor: a root that came by a trusted way. It must be signed by its own keys.
@@ -49,18 +55,31 @@ impl TrustedRoot {
     /// # Errors
     /// Any [`Fault`] of form or signature; a root may be expired here.
     pub fn anchor(bytes: &[u8]) -> Result<Self, TufError> {
-        let root = Verified::<Root>::opened(bytes, |envelope| {
+        Self::anchor_under(&Profile, bytes)
+    }
+
+    /// The same, under other rules than [`Profile`]; they hold for all that follows from it.
+    ///
+    /// # Errors
+    /// As [`TrustedRoot::anchor`].
+    pub fn anchor_under(rules: &'static dyn Rules, bytes: &[u8]) -> Result<Self, TufError> {
+        let root = Verified::<Root>::opened(bytes, rules, |envelope| {
             // There is no one above: only its own word says which keys are its own.
-            let own: Root = envelope.read()?;
-            envelope.check(&own.keys, &own.roles.root)
+            let own: Root = envelope.read_under(rules)?;
+            envelope.check(Signers { keys: &own.keys, role: &own.roles.root, rules })
         });
-        root.map(Self).map_err(|fault| fault.of("root.json"))
+        root.map(|root| Self { root, rules }).map_err(|fault| fault.of("root.json"))
+    }
+
+    /// Whoever must have signed what `role` may sign.
+    fn signers<'a>(&'a self, role: &'a RoleKeys) -> Signers<'a> {
+        Signers { keys: &self.root.keys, role, rules: self.rules }
     }
 
     /// The name of the root that would come next.
     #[must_use]
     pub fn next_listing(&self) -> Listing {
-        let version = self.0.common.version + 1;
+        let version = self.root.common.version + 1;
         Listing { file: format!("{version}.root.json"), limit: Root::LIMIT, sha256: None }
     }
 
@@ -69,23 +88,28 @@ impl TrustedRoot {
     /// # Errors
     /// Any [`Fault`] of form, signature or version; a root on the way may be expired.
     pub fn next(&self, bytes: &[u8]) -> Result<Self, TufError> {
-        let expected = self.0.common.version + 1;
-        let root = Verified::<Root>::opened(bytes, |envelope| {
-            envelope.check(&self.0.keys, &self.0.roles.root)?;
-            let new: Root = envelope.read()?;
-            envelope.check(&new.keys, &new.roles.root)
+        let (expected, rules) = (self.root.common.version + 1, self.rules);
+        let root = Verified::<Root>::opened(bytes, rules, |envelope| {
+            envelope.check(self.signers(&self.root.roles.root))?;
+            let new: Root = envelope.read_under(rules)?;
+            envelope.check(Signers { keys: &new.keys, role: &new.roles.root, rules })
         });
         let root = root.and_then(|root| match root.common.version {
             found if found == expected => Ok(root),
             found => Err(Fault::NotThatVersion { expected, found }),
         });
-        root.map(Self).map_err(|fault| fault.of(&format!("{expected}.root.json")))
+        root.map(|root| Self { root, rules }).map_err(|fault| fault.of(&format!("{expected}.root.json")))
     }
 
     /// The document.
     #[must_use]
     pub fn root(&self) -> &Verified<Root> {
-        &self.0
+        &self.root
+    }
+
+    /// What must be had as `name`, as the repository calls its files.
+    fn listing<T: Signed>(&self, name: &str, meta: &MetaFile) -> Listing {
+        Listing::of::<T>(name, meta, self.root.consistent_snapshot)
     }
 
     /// What still counts of the timestamps and snapshots kept from before; the newest of each.
@@ -95,17 +119,22 @@ impl TrustedRoot {
     /// forgotten: so a repository recovers from an attacker who made its versions jump.
     #[must_use]
     pub fn seen(&self, timestamps: &[Vec<u8>], snapshots: &[Vec<u8>]) -> Seen {
-        let roles = &self.0.roles;
+        let roles = &self.root.roles;
         let timestamp = newest(timestamps, |bytes| {
-            Verified::<Timestamp>::opened(bytes, |e| e.check(&self.0.keys, &roles.timestamp))
+            Verified::<Timestamp>::opened(bytes, self.rules, |e| e.check(self.signers(&roles.timestamp)))
         });
         let snapshot = newest(snapshots, |bytes| {
-            Verified::<Snapshot>::opened(bytes, |e| e.check(&self.0.keys, &roles.snapshot))
+            Verified::<Snapshot>::opened(bytes, self.rules, |e| e.check(self.signers(&roles.snapshot)))
         });
         match (timestamp, snapshot) {
             (Kept::Replaced, _) | (_, Kept::Replaced) => Seen::default(),
             (timestamp, snapshot) => Seen { timestamp: timestamp.document(), snapshot: snapshot.document() },
         }
+    }
+
+    /// Whether the root itself may still be used, so that nothing else need be fetched if not.
+    pub(super) fn must_be_fresh(&self, seen: &Seen, expiry: Expiry) -> Result<(), TufError> {
+        expiry.not_before(seen.issued()).check("root.json", &self.root)
     }
 
     /// The timestamp in `bytes`; when it is of the very version seen before, that one stays.
@@ -114,9 +143,9 @@ impl TrustedRoot {
     /// Any [`Fault`] of form, signature or age; an expired root.
     pub fn timestamp(self, bytes: &[u8], seen: &Seen, expiry: Expiry) -> Result<TrustedTimestamp, TufError> {
         const FILE: &str = "timestamp.json";
+        self.must_be_fresh(seen, expiry)?;
         let expiry = expiry.not_before(seen.issued());
-        expiry.check("root.json", &self.0)?;
-        let offered = Verified::open(FILE, bytes, &self.0.keys, &self.0.roles.timestamp)?;
+        let offered = Verified::open(FILE, bytes, self.signers(&self.root.roles.timestamp))?;
         let timestamp = not_older(offered, seen.timestamp.as_ref()).map_err(|fault| fault.of(FILE))?;
         expiry.check(FILE, &timestamp)?;
         let expiry = expiry.not_before(timestamp.issued());
@@ -128,7 +157,7 @@ impl TrustedRoot {
 #[derive(Clone, Debug)]
 pub struct TrustedTimestamp {
     root: TrustedRoot,
-    timestamp: Verified<Timestamp>,
+    pub(super) timestamp: Verified<Timestamp>,
     expiry: Expiry,
 }
 
@@ -136,7 +165,7 @@ impl TrustedTimestamp {
     /// The snapshot that must be had.
     #[must_use]
     pub fn snapshot_listing(&self) -> Listing {
-        Listing::of::<Snapshot>("snapshot", self.timestamp.snapshot())
+        self.root.listing::<Snapshot>("snapshot", self.timestamp.snapshot())
     }
 
     /// The snapshot in `bytes`.
@@ -144,17 +173,22 @@ impl TrustedTimestamp {
     /// # Errors
     /// Any [`Fault`]: not the one listed, or one that takes back what was `seen`.
     pub fn snapshot(self, bytes: &[u8], seen: &Seen) -> Result<TrustedSnapshot, TufError> {
+        let snapshot = self.open_snapshot(bytes, seen)?;
+        Ok(TrustedSnapshot { above: self, snapshot })
+    }
+
+    pub(super) fn open_snapshot(&self, bytes: &[u8], seen: &Seen) -> Result<Verified<Snapshot>, TufError> {
         const FILE: &str = "snapshot.json";
-        let (keys, roles) = (&self.root.0.keys, &self.root.0.roles);
         self.timestamp.snapshot().check(bytes).map_err(|fault| fault.of(FILE))?;
-        let snapshot = Verified::<Snapshot>::open(FILE, bytes, keys, &roles.snapshot)?;
+        let snapshot =
+            Verified::<Snapshot>::open(FILE, bytes, self.root.signers(&self.root.root.roles.snapshot))?;
         listed_version(&snapshot, self.timestamp.snapshot().version).map_err(|fault| fault.of(FILE))?;
         for (file, before) in seen.snapshot.iter().flat_map(|seen| &seen.meta) {
             let now = snapshot.meta.get(file).ok_or_else(|| Fault::Dropped(file.clone()).of(FILE))?;
             rollback(file, before.version, now.version).map_err(|fault| fault.of(FILE))?;
         }
         self.expiry.check(FILE, &snapshot)?;
-        Ok(TrustedSnapshot { above: self, snapshot })
+        Ok(snapshot)
     }
 }
 
@@ -166,14 +200,23 @@ fn listed_version<T: Signed>(document: &Verified<T>, expected: u64) -> Result<()
 /// The snapshot is believed too: which versions of all targets files belong together is known.
 #[derive(Clone, Debug)]
 pub struct TrustedSnapshot {
-    above: TrustedTimestamp,
-    snapshot: Verified<Snapshot>,
+    pub(super) above: TrustedTimestamp,
+    pub(super) snapshot: Verified<Snapshot>,
 }
 
 impl TrustedSnapshot {
-    fn listed(&self, name: &str) -> Result<&super::metadata::MetaFile, TufError> {
+    fn listed(&self, name: &str) -> Result<&MetaFile, TufError> {
         let file = format!("{name}.json");
         self.snapshot.meta.get(&file).ok_or_else(|| Fault::NotListed(file).of("snapshot.json"))
+    }
+
+    /// What must be had of the targets file `name`, which is `encoded` in names of files.
+    pub(super) fn listing(&self, name: &str, encoded: &str) -> Result<Listing, TufError> {
+        Ok(self.above.root.listing::<Targets>(encoded, self.listed(name)?))
+    }
+
+    pub(super) fn rules(&self) -> &'static dyn Rules {
+        self.above.root.rules
     }
 
     /// The `targets.json` that must be had.
@@ -181,7 +224,7 @@ impl TrustedSnapshot {
     /// # Errors
     /// [`Fault::NotListed`].
     pub fn targets_listing(&self) -> Result<Listing, TufError> {
-        Ok(Listing::of::<Targets>("targets", self.listed("targets")?))
+        self.listing("targets", "targets")
     }
 
     /// The `targets.json` in `bytes`.
@@ -189,49 +232,39 @@ impl TrustedSnapshot {
     /// # Errors
     /// Any [`Fault`]: not the one listed, or with a delegation outside the profile.
     pub fn targets(self, bytes: &[u8]) -> Result<TrustedTargets, TufError> {
-        const FILE: &str = "targets.json";
-        let root = &self.above.root.0;
-        let targets = self.open(FILE, "targets", bytes, &root.keys, &root.roles.targets)?;
-        profile(&targets).map_err(|fault| fault.of(FILE))?;
+        let targets = self.open_targets(bytes)?;
         Ok(TrustedTargets { above: self, targets })
     }
 
-    fn open(
+    pub(super) fn open_targets(&self, bytes: &[u8]) -> Result<Verified<Targets>, TufError> {
+        const FILE: &str = "targets.json";
+        let root = &self.above.root;
+        let targets = self.open(FILE, "targets", bytes, root.signers(&root.root.roles.targets))?;
+        self.rules().top(&targets).map_err(|fault| fault.of(FILE))?;
+        Ok(targets)
+    }
+
+    pub(super) fn open(
         &self,
         file: &str,
         name: &str,
         bytes: &[u8],
-        keys: &std::collections::BTreeMap<super::KeyId, super::Key>,
-        role: &super::RoleKeys,
+        signers: Signers<'_>,
     ) -> Result<Verified<Targets>, TufError> {
         let listed = self.listed(name)?;
         listed.check(bytes).map_err(|fault| fault.of(file))?;
-        let targets = Verified::<Targets>::open(file, bytes, keys, role)?;
+        let targets = Verified::<Targets>::open(file, bytes, signers)?;
         listed_version(&targets, listed.version).map_err(|fault| fault.of(file))?;
         self.above.expiry.check(file, &targets)?;
         Ok(targets)
     }
 }
 
-/// Delegations in one form only, no name twice, and nothing listed that is a server role's: then
-/// every client, however it walks delegations, finds the same targets.
-fn profile(targets: &Targets) -> Result<(), Fault> {
-    let mut names = std::collections::BTreeSet::new();
-    for delegation in targets.delegations.iter().flat_map(|all| &all.roles) {
-        let role = delegation.role().filter(|_| names.insert(&delegation.name));
-        let role = role.ok_or_else(|| Fault::Delegation(delegation.name.clone()))?;
-        if let Some(target) = targets.targets.keys().find(|target| matches(&role, target)) {
-            return Err(Fault::Shadowed(target.clone()));
-        }
-    }
-    Ok(())
-}
-
 /// `targets.json` is believed too: whose word counts for which server role is known.
 #[derive(Clone, Debug)]
 pub struct TrustedTargets {
-    above: TrustedSnapshot,
-    targets: Verified<Targets>,
+    pub(super) above: TrustedSnapshot,
+    pub(super) targets: Verified<Targets>,
 }
 
 impl TrustedTargets {
@@ -244,7 +277,7 @@ impl TrustedTargets {
             return Err(Fault::NoSuchRole(role.clone()).of("targets.json"));
         }
         let name = delegated(role);
-        Ok(Listing::of::<Targets>(&name, self.above.listed(&name)?))
+        self.above.listing(&name, &name)
     }
 
     /// The metadata of `role` in `bytes`.
@@ -252,18 +285,23 @@ impl TrustedTargets {
     /// # Errors
     /// Any [`Fault`]: not the one listed, or not signed by the key of that role.
     pub fn role(&self, role: &Role, bytes: &[u8]) -> Result<TrustedRole, TufError> {
+        let targets = self.open_role(role, bytes)?;
+        Ok(TrustedRole { role: role.clone(), targets })
+    }
+
+    pub(super) fn open_role(&self, role: &Role, bytes: &[u8]) -> Result<Verified<Targets>, TufError> {
         let no_role = || Fault::NoSuchRole(role.clone()).of("targets.json");
         let delegations = self.targets.delegations.as_ref().ok_or_else(no_role)?;
         let delegation = self.targets.delegation(role).ok_or_else(no_role)?;
-        let (name, keys) = (delegated(role), &delegations.keys);
-        let targets = self.above.open(&format!("{name}.json"), &name, bytes, keys, &delegation.keys)?;
-        Ok(TrustedRole { role: role.clone(), targets })
+        let name = delegated(role);
+        let signers = Signers { keys: &delegations.keys, role: &delegation.keys, rules: self.above.rules() };
+        self.above.open(&format!("{name}.json"), &name, bytes, signers)
     }
 
     /// The root.
     #[must_use]
     pub fn root(&self) -> &Verified<Root> {
-        &self.above.above.root.0
+        &self.above.above.root.root
     }
 
     /// The timestamp.
@@ -281,66 +319,6 @@ impl TrustedTargets {
     /// `targets.json`.
     #[must_use]
     pub fn targets(&self) -> &Verified<Targets> {
-        &self.targets
-    }
-}
-
-/// A version that is published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its name.
-    pub version: Version,
-    /// What its manifest says about itself.
-    pub identity: Identity,
-}
-
-/// The metadata of one server role is believed.
-#[derive(Clone, Debug)]
-pub struct TrustedRole {
-    role: Role,
-    targets: Verified<Targets>,
-}
-
-impl TrustedRole {
-    /// The server role.
-    #[must_use]
-    pub fn role(&self) -> &Role {
-        &self.role
-    }
-
-    /// The object `name`; `None` too when the role lists it and has no right to.
-    #[must_use]
-    pub fn target(&self, name: &str) -> Option<&Target> {
-        self.targets.targets.get(name).filter(|_| matches(&self.role, name))
-    }
-
-    /// All objects that the role lists and may list.
-    pub fn targets(&self) -> impl Iterator<Item = (&str, &Target)> {
-        let all = self.targets.targets.iter().map(|(name, target)| (name.as_str(), target));
-        all.filter(|(name, _)| matches(&self.role, name))
-    }
-
-    /// The versions whose manifests the role lists, by serial. Names and custom fields that are not of
-    /// this project's form are no versions.
-    #[must_use]
-    pub fn versions(&self) -> Vec<Listed> {
-        let version = |name: &str| -> Option<Version> {
-            let rest = name.strip_prefix(self.role.as_str())?.strip_prefix('@')?;
-            rest.strip_suffix("@manifest")?.parse().ok()
-        };
-        let mut versions: Vec<Listed> = self
-            .targets()
-            .filter_map(|(name, target)| {
-                Some(Listed { version: version(name)?, identity: target.custom(name).ok()? })
-            })
-            .collect();
-        versions.sort_by(|a, b| (a.identity.serial, &a.version).cmp(&(b.identity.serial, &b.version)));
-        versions
-    }
-
-    /// The document.
-    #[must_use]
-    pub fn document(&self) -> &Verified<Targets> {
         &self.targets
     }
 }

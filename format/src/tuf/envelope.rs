@@ -14,6 +14,7 @@ use super::error::{Fault, TufError};
 use super::hash::Sha256;
 use super::key::{Key, KeyId, RoleKeys};
 use super::metadata::{MetaFile, Signed};
+use super::rules::{Profile, Rules};
 use crate::digest::{hex, unhex};
 
 /// One signature as the file holds it.
@@ -41,9 +42,13 @@ impl Envelope {
     /// Reads the outer form.
     ///
     /// # Errors
-    /// [`Fault::Envelope`] or [`Fault::NotCanonical`].
+    /// [`Fault::Envelope`], [`Fault::SignedTwice`] or [`Fault::NotCanonical`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let File { signatures, signed } = serde_json::from_slice(bytes).map_err(Fault::Envelope)?;
+        let mut named = BTreeSet::new();
+        if let Some(twice) = signatures.iter().find(|entry| !named.insert(&entry.keyid)) {
+            return Err(Fault::SignedTwice(twice.keyid.clone()));
+        }
         let message = canonical(&signed)?;
         Ok(Self { signatures, signed, message })
     }
@@ -53,21 +58,22 @@ impl Envelope {
         self.signatures.iter().map(|entry| &entry.keyid)
     }
 
-    /// Whether the first signature under `id` is one of `key`.
+    /// Whether the signature under `id` is one of `key`.
     #[must_use]
     pub fn is_signed_by(&self, id: &KeyId, key: &VerifyingKey) -> bool {
-        let entry = self.signatures.iter().find(|entry| entry.keyid == *id);
-        let signature =
-            entry.and_then(|entry| unhex(&entry.sig)).and_then(|b| Signature::from_slice(&b).ok());
+        let signature = self.signature(id).and_then(|bytes| Signature::from_slice(&bytes).ok());
         signature.is_some_and(|signature| key.verify_strict(&self.message, &signature).is_ok())
     }
 
-    /// Whether enough of the listed keys signed. Each key counts once, whatever it is called.
-    pub(super) fn check(&self, keys: &BTreeMap<KeyId, Key>, role: &RoleKeys) -> Result<(), Fault> {
-        let listed = role.keyids.iter().filter_map(|id| Some((id, keys.get(id)?.ed25519()?)));
-        let signed = listed.filter(|(id, key)| self.is_signed_by(id, key));
-        let valid = signed.map(|(_, key)| key.to_bytes()).collect::<BTreeSet<_>>().len();
-        let threshold = role.threshold;
+    fn signature(&self, id: &KeyId) -> Option<Vec<u8>> {
+        unhex(&self.signatures.iter().find(|entry| entry.keyid == *id)?.sig)
+    }
+
+    /// Whether enough of those listed signed. Each key counts once, whatever it is called.
+    pub(super) fn check(&self, by: Signers<'_>) -> Result<(), Fault> {
+        let signer = |id| by.rules.signer(by.keys.get(id)?, &self.message, &self.signature(id)?);
+        let valid = by.role.keyids.iter().filter_map(signer).collect::<BTreeSet<_>>().len();
+        let threshold = by.role.threshold;
         let enough = threshold > 0 && valid as u64 >= threshold;
         if enough { Ok(()) } else { Err(Fault::Signatures { valid, threshold }) }
     }
@@ -77,11 +83,23 @@ impl Envelope {
     /// # Errors
     /// The [`Fault`] of its form.
     pub fn read<T: Signed>(&self) -> Result<T, Fault> {
+        self.read_under(&Profile)
+    }
+
+    pub(super) fn read_under<T: Signed>(&self, rules: &dyn Rules) -> Result<T, Fault> {
         let value: T = T::deserialize(&self.signed).map_err(Fault::Shape)?;
         value.common().check::<T>()?;
-        value.check()?;
+        value.check(rules)?;
         Ok(value)
     }
+}
+
+/// Whoever must have signed: those of `keys` that `role` names, counted by `rules`.
+#[derive(Clone, Copy)]
+pub(super) struct Signers<'a> {
+    pub(super) keys: &'a BTreeMap<KeyId, Key>,
+    pub(super) role: &'a RoleKeys,
+    pub(super) rules: &'static dyn Rules,
 }
 
 /// A document whose signatures were checked, with the bytes it came from.
@@ -92,22 +110,15 @@ pub struct Verified<T> {
 }
 
 impl<T: Signed> Verified<T> {
-    /// Opens `bytes`, which `role` of `keys` must have signed.
-    ///
-    /// # Errors
-    /// The first [`Fault`] found, under the name `file`.
-    pub fn open(
-        file: &str,
-        bytes: &[u8],
-        keys: &BTreeMap<KeyId, Key>,
-        role: &RoleKeys,
-    ) -> Result<Self, TufError> {
-        Self::opened(bytes, |envelope| envelope.check(keys, role)).map_err(|fault| fault.of(file))
+    /// Opens `bytes`, which `by` must have signed.
+    pub(super) fn open(file: &str, bytes: &[u8], by: Signers<'_>) -> Result<Self, TufError> {
+        Self::opened(bytes, by.rules, |envelope| envelope.check(by)).map_err(|fault| fault.of(file))
     }
 
     /// Opens `bytes` after `check` has passed the envelope.
     pub(super) fn opened(
         bytes: &[u8],
+        rules: &dyn Rules,
         check: impl FnOnce(&Envelope) -> Result<(), Fault>,
     ) -> Result<Self, Fault> {
         let length = bytes.len() as u64;
@@ -116,7 +127,7 @@ impl<T: Signed> Verified<T> {
         }
         let envelope = Envelope::parse(bytes)?;
         check(&envelope)?;
-        Ok(Self { value: envelope.read()?, bytes: bytes.to_vec() })
+        Ok(Self { value: envelope.read_under(rules)?, bytes: bytes.to_vec() })
     }
 
     /// The file as it was read.
@@ -141,7 +152,7 @@ impl<T> std::ops::Deref for Verified<T> {
 /// [`Fault::TooLong`], and what a client would refuse in it.
 pub fn sign<T: Signed>(document: &T, keys: &[&SigningKey]) -> Result<Vec<u8>, Fault> {
     document.common().check::<T>()?;
-    document.check()?;
+    document.check(&Profile)?;
     let signed = serde_json::to_value(document).map_err(Fault::Shape)?;
     let message = canonical(&signed)?;
     let mut signatures = BTreeMap::new();
@@ -167,9 +178,10 @@ pub struct Listing {
 }
 
 impl Listing {
-    pub(super) fn of<T: Signed>(name: &str, meta: &MetaFile) -> Self {
+    pub(super) fn of<T: Signed>(name: &str, meta: &MetaFile, consistent: bool) -> Self {
+        let version = if consistent { format!("{}.", meta.version) } else { String::new() };
         Self {
-            file: format!("{}.{name}.json", meta.version),
+            file: format!("{version}{name}.json"),
             limit: meta.length.unwrap_or(T::LIMIT).min(T::LIMIT),
             sha256: meta.hashes.as_ref().map(|hashes| hashes.sha256),
         }

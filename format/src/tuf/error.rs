@@ -33,6 +33,9 @@ pub enum Fault {
         /// How many must have signed.
         threshold: u64,
     },
+    /// Two signatures under one identifier.
+    #[error("has two signatures of the key {0}")]
+    SignedTwice(KeyId),
     /// The signed part is not what such a file must be.
     #[error("signed, but not well formed")]
     Shape(#[source] serde_json::Error),
@@ -128,6 +131,12 @@ pub enum Fault {
     /// A delegation outside the profile.
     #[error("the delegation `{0}` is not one role `role-<name>`, terminating, with the one path `<name>@*`")]
     Delegation(String),
+    /// A delegation that the specification does not know, in the general workflow.
+    #[error("the delegation `{0}` has no form that the specification knows, or a name that it cannot have")]
+    Form(String),
+    /// A search that leads through too many roles.
+    #[error("is one delegated role too many: at most {} are searched", super::DELEGATIONS_LIMIT)]
+    Delegations,
     /// `targets.json` lists what only a delegated role may.
     #[error("lists {0}, which belongs to a delegated role")]
     Shadowed(String),

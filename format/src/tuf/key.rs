@@ -1,9 +1,9 @@
 //! Public keys, their identifiers, and who must sign.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -60,6 +60,23 @@ impl Key {
         VerifyingKey::from_bytes(&bytes.try_into().ok()?).ok().filter(|key| !key.is_weak())
     }
 
+    /// The public key, if it is of Ed25519 and `signature` is its signature of `message`.
+    #[must_use]
+    pub fn signed(&self, message: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
+        let key = self.ed25519()?;
+        key.verify_strict(message, &Signature::from_slice(signature).ok()?).ok()?;
+        Some(key.as_bytes().to_vec())
+    }
+
+    /// The text of a field, `keyval.public` under the name `public`.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        match field {
+            "public" => self.0.get("keyval")?.get(field)?.as_str(),
+            other => self.0.get(other)?.as_str(),
+        }
+    }
+
     /// Its identifier: what python-securesystemslib computes, over type, scheme and value alone.
     ///
     /// # Errors
@@ -91,23 +108,6 @@ impl RoleKeys {
     pub fn new(keyids: impl IntoIterator<Item = KeyId>, threshold: u64) -> Self {
         Self { keyids: keyids.into_iter().collect(), threshold, extra: Map::new() }
     }
-
-    /// Whether the threshold can be reached, and is not zero.
-    pub(super) fn check(&self) -> Result<(), Fault> {
-        let keys = self.keyids.len();
-        let reachable = usize::try_from(self.threshold).is_ok_and(|t| (1..=keys).contains(&t));
-        if reachable { Ok(()) } else { Err(Fault::Threshold { threshold: self.threshold, keys }) }
-    }
-}
-
-/// Each key must stand under its own identifier: one key could count twice otherwise.
-pub(super) fn check_ids(keys: &BTreeMap<KeyId, Key>) -> Result<(), Fault> {
-    for (id, key) in keys {
-        if key.ed25519().is_some() && key.id()? != *id {
-            return Err(Fault::KeyId(id.clone()));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

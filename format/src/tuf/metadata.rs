@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::error::Fault;
 use super::hash::Sha256;
-use super::key::{Key, KeyId, RoleKeys, check_ids};
+use super::key::{Key, KeyId, RoleKeys};
+use super::rules::Rules;
 use super::target::Hashes;
 use super::time::Time;
 use super::{SPEC_VERSION, VERSION_LIMIT};
@@ -31,9 +32,7 @@ pub trait Signed: Serialize + DeserializeOwned {
     ///
     /// # Errors
     /// The [`Fault`] found.
-    fn check(&self) -> Result<(), Fault> {
-        Ok(())
-    }
+    fn check(&self, rules: &dyn Rules) -> Result<(), Fault>;
 }
 
 /// What every signed part begins with.
@@ -100,7 +99,7 @@ pub struct Root {
     /// Type, version, expiry.
     #[serde(flatten)]
     pub common: Common,
-    /// Whether files carry their version or hash in their name; here always.
+    /// Whether files carry their version or hash in their name; under [`super::Profile`] always.
     #[serde(default)]
     pub consistent_snapshot: bool,
     /// All keys, by identifier.
@@ -121,10 +120,8 @@ impl Signed for Root {
         &self.common
     }
 
-    fn check(&self) -> Result<(), Fault> {
-        check_ids(&self.keys)?;
-        self.roles.all().into_iter().try_for_each(RoleKeys::check)?;
-        if self.consistent_snapshot { Ok(()) } else { Err(Fault::Inconsistent) }
+    fn check(&self, rules: &dyn Rules) -> Result<(), Fault> {
+        rules.root(self)
     }
 }
 
@@ -221,7 +218,7 @@ impl Signed for Timestamp {
         &self.common
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self, _: &dyn Rules) -> Result<(), Fault> {
         if !self.meta.contains_key("snapshot.json") {
             return Err(Fault::NotListed("snapshot.json".to_owned()));
         }
@@ -251,7 +248,7 @@ impl Signed for Snapshot {
         &self.common
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self, _: &dyn Rules) -> Result<(), Fault> {
         check_listed(&self.meta)
     }
 }

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::error::Fault;
 use super::hash::Sha256;
-use super::key::{Key, KeyId, RoleKeys, check_ids};
+use super::key::{Key, KeyId, RoleKeys};
 use super::metadata::{Common, Signed};
+use super::rules::Rules;
 use crate::digest::Digest;
 use crate::name::{Architecture, Role};
 
@@ -204,9 +205,7 @@ impl Signed for Targets {
         &self.common
     }
 
-    fn check(&self) -> Result<(), Fault> {
-        let Some(delegations) = &self.delegations else { return Ok(()) };
-        check_ids(&delegations.keys)?;
-        delegations.roles.iter().try_for_each(|delegation| delegation.keys.check())
+    fn check(&self, rules: &dyn Rules) -> Result<(), Fault> {
+        rules.targets(self)
     }
 }

@@ -72,7 +72,8 @@ const FORGED: &[Case] = &[
                 }) as Bend,
             )]);
         },
-        "reading targets.json: signed by 1 of the keys that may sign it, and 2 must",
+        "reading targets.json: has two signatures of the key \
+         3336b222894653a1c328c2636b5ada9d8c2f53be3b927369d64e7087014bf619",
     ),
     (
         "the same key under two identifiers",

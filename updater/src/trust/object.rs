@@ -85,7 +85,7 @@ pub fn into_memory(
     let mut bytes = Vec::new();
     from_any(fetch, &mut |fetch| {
         bytes.clear();
-        copy_checked(fetch, name, target, &mut bytes, &full)
+        copy_checked(fetch, &path(name, target), name, target, &mut bytes, &full)
     })?;
     Ok(bytes)
 }
@@ -136,7 +136,7 @@ pub fn unpacked(
     let mut packed = scratch.file(name)?;
     from_any(fetch, &mut |fetch| {
         packed.rewind().and_then(|()| packed.set_len(0)).map_err(failed)?;
-        copy_checked(fetch, name, target, &mut packed, &failed)
+        copy_checked(fetch, &path(name, target), name, target, &mut packed, &failed)
     })?;
     packed.rewind().map_err(failed)?;
     let mut file = scratch.file(name)?;
@@ -183,10 +183,18 @@ fn from_any(
     first
 }
 
-/// Copies the object to `to`, and fails unless length and SHA-256 are as signed; `full` is the error
+fn path(name: &str, target: &Target) -> String {
+    format!("targets/{}", target.file(name))
+}
+
+/// Copies the object at `path` to `to`, and fails unless length and SHA-256 are as signed; `full` is the error
 /// when `to` takes no more.
-fn copy_checked(
+///
+/// # Errors
+/// [`ObjectError`]; what was written until then is not to be used.
+pub fn copy_checked(
     fetch: &dyn Fetch,
+    path: &str,
     name: &str,
     target: &Target,
     to: &mut dyn Write,
@@ -194,7 +202,7 @@ fn copy_checked(
 ) -> Result<(), ObjectError> {
     let read = |source| ObjectError::Read { name: name.to_owned(), source };
     let differs = |what| ObjectError::Differs { name: name.to_owned(), what };
-    let mut from = fetch.open(&format!("targets/{}", target.file(name)), None)?.take(target.length + 1);
+    let mut from = fetch.open(path, None)?.take(target.length + 1);
     let mut hasher = Sha256Hasher::default();
     let mut buffer = vec![0; 64 << 10];
     let mut length = 0;

@@ -99,7 +99,11 @@ impl Store {
     }
 }
 
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Puts `bytes` in the place of the file at `path` in `folder`, by rename; both are on the disk when it returns.
+///
+/// # Errors
+/// Any of the file system.
+pub fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let new = path.with_extension("new");
     let mut file = File::create(&new)?;
