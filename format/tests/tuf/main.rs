@@ -9,3 +9,4 @@ mod nonsense;
 mod recovery;
 mod replay;
 mod site;
+mod tamper;

@@ -5,6 +5,7 @@
 mod limits;
 mod mirrors;
 mod ranges;
+mod redirects;
 mod server;
 
 use edeploy_ab::fetch::{Fetch, FetchError, FolderFetch, HttpFetch, Limits};

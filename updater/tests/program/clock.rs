@@ -1,9 +1,11 @@
 //! Dates: what a wrong clock does.
 
+use std::process::Command;
+
 use edeploy_format::tuf::Time;
 use serde_json::json;
 
-use crate::lab::{Lab, rule, tree};
+use crate::lab::{Lab, Ran, rule, tree};
 
 #[test]
 fn the_clock_is_not_before_the_build_of_what_runs() {
@@ -22,4 +24,39 @@ fn the_clock_is_not_before_the_build_of_what_runs() {
         ran.err.contains(&format!("which cannot be: {built} counts, when what runs was built\n")),
         "{ran:?}"
     );
+}
+
+/// The program with a clock that is wrong by so many days.
+fn at(days: i32, lab: &Lab, words: &[&str]) -> Ran {
+    let mut command = Command::new("faketime");
+    command.args(["-f", &format!("{days:+}d"), env!("CARGO_BIN_EXE_edeploy-ab")]).args(words);
+    command.arg("--disk").arg(lab.path("disk")).args(["--booted", "a", "--repo"]).arg(lab.site_folder());
+    Ran::of(command.output().expect("faketime: apt-get install faketime"))
+}
+
+#[test]
+fn a_clock_that_is_wrong_delays_an_upgrade_and_never_lets_old_metadata_in() {
+    let mut lab = Lab::installed();
+    // Far ahead: what is published has expired, and both times are named.
+    let ran = at(60, &lab, &["upgrade", "2"]);
+    let (code, said) = ran.failed();
+    let expires = Time::new(lab.site.now).plus_days(7);
+    assert_eq!(code, 5, "{ran:?}");
+    assert!(said.starts_with(&format!("reading timestamp.json: expired {expires}, and it is ")), "{said}");
+    // Far behind: the last timestamp that was accepted counts, so what expired before it stays expired.
+    let issued = Time::new(lab.site.now);
+    lab.site.now -= 10 * 86_400;
+    lab.sign();
+    let ran = at(-400, &lab, &["upgrade", "2"]);
+    let (code, said) = ran.failed();
+    let expires = Time::new(lab.site.now).plus_days(7);
+    assert_eq!(code, 5, "{ran:?}");
+    assert!(
+        said.starts_with(&format!("reading timestamp.json: expired {expires}, and it is {issued}")),
+        "{said}"
+    );
+    // And what has not expired is taken.
+    lab.site.now += 10 * 86_400;
+    lab.sign();
+    at(-400, &lab, &["upgrade", "2"]).done();
 }

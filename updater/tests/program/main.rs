@@ -8,6 +8,7 @@ mod answers;
 mod bad_disk;
 mod bad_hook;
 mod bad_manifest;
+mod bad_server;
 mod bad_site;
 mod bad_state;
 mod clock;
@@ -22,5 +23,6 @@ mod own_delta;
 mod set_up;
 #[path = "../support/site.rs"]
 mod site;
+mod swapped;
 #[path = "../slot/support/version.rs"]
 mod version;
