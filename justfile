@@ -31,6 +31,10 @@ python-tuf:
     @target/python-tuf/bin/python -c "import tuf; assert tuf.__version__ == '7.0.1'" 2>/dev/null || \
       { python3 -m venv --clear target/python-tuf && target/python-tuf/bin/pip install -q tuf==7.0.1 securesystemslib[crypto]; }
 
+# The TUF client of hosts alone, for suites that test such clients, in target/debug/examples/tuf_client
+tuf-client:
+    @cargo build --quiet -p edeploy-ab --example tuf_client
+
 # Unit and integration tests, without virtual machines
 test: host python-tuf
     cargo test --workspace --exclude vm-tests

@@ -33,7 +33,7 @@ pub use hash::{BadSha256, Sha256, Sha256Hasher};
 pub use key::{Key, KeyId, RoleKeys};
 pub use metadata::{Common, Issued, MetaFile, Root, RootRoles, Signed, Snapshot, Timestamp};
 pub use role::{Listed, TrustedRole};
-pub use rules::{General, Profile, Rules};
+pub use rules::{General, Profile, Rules, Signer};
 pub use seen::Seen;
 pub use target::{Contents, Delegation, Delegations, Hashes, Identity, Policy, Target, Targets};
 pub use time::{BadTime, Time};

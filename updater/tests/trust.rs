@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
-use edeploy_ab::fetch::{Fetch, FolderFetch, Meter, open_repos};
+use edeploy_ab::fetch::{Fetch, FetchError, FolderFetch, Meter, open_repos};
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::trust::{ObjectError, Scratch, Store, TrustError, Trusted, into_memory, unpacked};
 use edeploy_format::digest::Digest;
@@ -89,6 +89,28 @@ fn what_was_kept_is_believed_again_without_the_site_and_at_any_date() {
     let kept = Trusted::kept(&host.stores[0], &role()).unwrap();
     assert_eq!(kept.versions().len(), 2);
     assert!(matches!(Trusted::kept(&host.stores[1], &role()), Err(TrustError::Store(_))));
+}
+
+#[test]
+fn what_was_kept_and_is_still_listed_is_not_fetched_again_and_what_was_damaged_is() {
+    for store in 0..2 {
+        let host = Host::new();
+        site().publish(&host.site());
+        host.stores[store].save(&host.refresh().unwrap()).unwrap();
+        for name in ["snapshot", "targets", "role-web"] {
+            let published = host.site().join(format!("metadata/1.{name}.json"));
+            let away = published.with_extension("away");
+            fs::rename(&published, &away).unwrap();
+            assert_eq!(host.refresh().unwrap().versions().len(), 2, "{name}");
+            let kept = host.folder.path().join(["state", "slot"][store]).join(format!("{name}.json"));
+            let good = fs::read(&kept).unwrap();
+            fs::write(&kept, &good[1..]).unwrap();
+            assert!(matches!(host.refresh(), Err(TrustError::Fetch(FetchError::NotFound { .. }))), "{name}");
+            fs::rename(&away, &published).unwrap();
+            assert_eq!(host.refresh().unwrap().versions().len(), 2, "{name}");
+            fs::write(&kept, good).unwrap();
+        }
+    }
 }
 
 #[test]

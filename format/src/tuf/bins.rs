@@ -25,7 +25,7 @@ impl Succinct {
     pub(super) fn of(delegations: &Delegations) -> Result<Option<Self>, Fault> {
         let bins: Option<Self> = field(&delegations.extra, "succinct_roles")?;
         match bins {
-            Some(bins) if !(1..=32).contains(&bins.bit_length) => Err(Fault::Form(bins.name_prefix)),
+            Some(bins) if !(1..=32).contains(&bins.bit_length) => Err(Fault::form(&bins.name_prefix)),
             other => Ok(other),
         }
     }

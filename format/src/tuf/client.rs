@@ -80,7 +80,7 @@ impl TrustedRoot {
     #[must_use]
     pub fn next_listing(&self) -> Listing {
         let version = self.root.common.version + 1;
-        Listing { file: format!("{version}.root.json"), limit: Root::LIMIT, sha256: None }
+        Listing { file: format!("{version}.root.json"), limit: Root::LIMIT }
     }
 
     /// The root that comes next: signed by the keys of this one and by its own.

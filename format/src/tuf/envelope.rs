@@ -3,7 +3,7 @@
 //! A file is opened in a fixed order: length, JSON, signatures, and only then is anything inside
 //! looked at. What is read is the very value whose canonical form was verified.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::canonical::canonical;
 use super::error::{Fault, TufError};
-use super::hash::Sha256;
 use super::key::{Key, KeyId, RoleKeys};
 use super::metadata::{MetaFile, Signed};
 use super::rules::{Profile, Rules};
@@ -42,13 +41,9 @@ impl Envelope {
     /// Reads the outer form.
     ///
     /// # Errors
-    /// [`Fault::Envelope`], [`Fault::SignedTwice`] or [`Fault::NotCanonical`].
+    /// [`Fault::Envelope`] or [`Fault::NotCanonical`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let File { signatures, signed } = serde_json::from_slice(bytes).map_err(Fault::Envelope)?;
-        let mut named = BTreeSet::new();
-        if let Some(twice) = signatures.iter().find(|entry| !named.insert(&entry.keyid)) {
-            return Err(Fault::SignedTwice(twice.keyid.clone()));
-        }
         let message = canonical(&signed)?;
         Ok(Self { signatures, signed, message })
     }
@@ -58,22 +53,30 @@ impl Envelope {
         self.signatures.iter().map(|entry| &entry.keyid)
     }
 
-    /// Whether the signature under `id` is one of `key`.
+    /// Whether the first signature under `id` is one of `key`.
     #[must_use]
     pub fn is_signed_by(&self, id: &KeyId, key: &VerifyingKey) -> bool {
-        let signature = self.signature(id).and_then(|bytes| Signature::from_slice(&bytes).ok());
+        let entry = self.signatures.iter().find(|entry| entry.keyid == *id);
+        let signature =
+            entry.and_then(|entry| unhex(&entry.sig)).and_then(|b| Signature::from_slice(&b).ok());
         signature.is_some_and(|signature| key.verify_strict(&self.message, &signature).is_ok())
     }
 
-    fn signature(&self, id: &KeyId) -> Option<Vec<u8>> {
-        unhex(&self.signatures.iter().find(|entry| entry.keyid == *id)?.sig)
-    }
-
-    /// Whether enough of those listed signed. Each key counts once, whatever it is called.
+    /// Whether enough of those listed signed, each under its identifier once. Each key counts once, whatever it is
+    /// called.
     pub(super) fn check(&self, by: Signers<'_>) -> Result<(), Fault> {
-        let signer = |id| by.rules.signer(by.keys.get(id)?, &self.message, &self.signature(id)?);
-        let valid = by.role.keyids.iter().filter_map(signer).collect::<BTreeSet<_>>().len();
-        let threshold = by.role.threshold;
+        // Few sign, so this is no set.
+        let mut valid: Vec<Vec<u8>> = Vec::new();
+        for id in &by.role.keyids {
+            let mut named = self.signatures.iter().filter(|entry| entry.keyid == *id);
+            let (Some(entry), Some(key)) = (named.next(), by.keys.get(id)) else { continue };
+            if named.next().is_some() {
+                return Err(Fault::SignedTwice(id.clone()));
+            }
+            let signer = unhex(&entry.sig).and_then(|sig| by.rules.signer(key, &self.message, &sig));
+            valid.extend(signer.filter(|signer| !valid.contains(signer)));
+        }
+        let (valid, threshold) = (valid.len(), by.role.threshold);
         let enough = threshold > 0 && valid as u64 >= threshold;
         if enough { Ok(()) } else { Err(Fault::Signatures { valid, threshold }) }
     }
@@ -173,23 +176,11 @@ pub struct Listing {
     pub file: String,
     /// No more bytes than this need be read.
     pub limit: u64,
-    /// Its hash, where it is listed.
-    pub sha256: Option<Sha256>,
 }
 
 impl Listing {
     pub(super) fn of<T: Signed>(name: &str, meta: &MetaFile, consistent: bool) -> Self {
         let version = if consistent { format!("{}.", meta.version) } else { String::new() };
-        Self {
-            file: format!("{version}{name}.json"),
-            limit: meta.length.unwrap_or(T::LIMIT).min(T::LIMIT),
-            sha256: meta.hashes.as_ref().map(|hashes| hashes.sha256),
-        }
-    }
-
-    /// Whether `bytes` are known to be this file, so that it need not be fetched.
-    #[must_use]
-    pub fn is(&self, bytes: &[u8]) -> bool {
-        self.sha256.is_some_and(|sha256| sha256 == Sha256::of(bytes))
+        Self { file: format!("{version}{name}.json"), limit: meta.length.unwrap_or(T::LIMIT).min(T::LIMIT) }
     }
 }

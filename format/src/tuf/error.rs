@@ -33,7 +33,7 @@ pub enum Fault {
         /// How many must have signed.
         threshold: u64,
     },
-    /// Two signatures under one identifier.
+    /// Two signatures under the identifier of one that may sign it.
     #[error("has two signatures of the key {0}")]
     SignedTwice(KeyId),
     /// The signed part is not what such a file must be.
@@ -131,12 +131,9 @@ pub enum Fault {
     /// A delegation outside the profile.
     #[error("the delegation `{0}` is not one role `role-<name>`, terminating, with the one path `<name>@*`")]
     Delegation(String),
-    /// A delegation that the specification does not know, in the general workflow.
-    #[error("the delegation `{0}` has no form that the specification knows, or a name that it cannot have")]
-    Form(String),
-    /// A search that leads through too many roles.
-    #[error("is one delegated role too many: at most {} are searched", super::DELEGATIONS_LIMIT)]
-    Delegations,
+    /// What only the general workflow can meet.
+    #[error("{0}")]
+    General(String),
     /// `targets.json` lists what only a delegated role may.
     #[error("lists {0}, which belongs to a delegated role")]
     Shadowed(String),
@@ -152,6 +149,13 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// A delegation that the specification does not know.
+    pub(super) fn form(name: &str) -> Self {
+        Self::General(format!(
+            "the delegation `{name}` has no form that the specification knows, or a name it cannot have"
+        ))
+    }
+
     /// This fault, found in `file`.
     pub(super) fn of(self, file: &str) -> TufError {
         TufError { file: file.to_owned(), fault: self }

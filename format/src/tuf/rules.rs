@@ -91,12 +91,15 @@ fn reachable(role: &RoleKeys) -> Result<(), Fault> {
     if reachable { Ok(()) } else { Err(Fault::Threshold { threshold: role.threshold, keys }) }
 }
 
+/// Checks the signature (last) of a message (second) under a key: [`Rules::signer`].
+pub type Signer = fn(&Key, &[u8], &[u8]) -> Option<Vec<u8>>;
+
 /// The rules of the specification alone: identifiers are opaque, a threshold that cannot be reached only makes that
 /// role unusable, names of files need not be versioned, and delegations have any form.
 #[derive(Clone, Copy, Debug)]
 pub struct General {
-    /// As [`Rules::signer`], for whatever kinds of keys the program brings code for.
-    pub signer: fn(&Key, &[u8], &[u8]) -> Option<Vec<u8>>,
+    /// For whatever kinds of keys the program brings code for.
+    pub signer: Signer,
 }
 
 impl Rules for General {
@@ -112,14 +115,14 @@ impl Rules for General {
         let Some(delegations) = &targets.delegations else { return Ok(()) };
         if let Some(bins) = Succinct::of(delegations)? {
             not_zero(&bins.keys)?;
-            return if delegations.roles.is_empty() { Ok(()) } else { Err(Fault::Form(bins.name_prefix)) };
+            return if delegations.roles.is_empty() { Ok(()) } else { Err(Fault::form(&bins.name_prefix)) };
         }
         let mut names = BTreeSet::new();
         delegations.roles.iter().try_for_each(|delegation| {
             not_zero(&delegation.keys)?;
             let well =
                 may_be_called(&delegation.name) && names.insert(&delegation.name) && one_form(delegation)?;
-            if well { Ok(()) } else { Err(Fault::Form(delegation.name.clone())) }
+            if well { Ok(()) } else { Err(Fault::form(&delegation.name)) }
         })
     }
 

@@ -58,10 +58,9 @@ pub fn refresh<S: Source>(source: &S, root: TrustedRoot, expiry: Expiry) -> Resu
     let timestamp = root.timestamp(&bytes, &seen, expiry)?;
     source.keep("timestamp", timestamp.timestamp.bytes())?;
     let listing = timestamp.snapshot_listing();
-    let snapshot = had(source, "snapshot", &listing, &|bytes| timestamp.open_snapshot(bytes, &seen))?;
+    let snapshot = had(source, "snapshot", &listing, |bytes| timestamp.open_snapshot(bytes, &seen))?;
     let snapshot = TrustedSnapshot { above: timestamp, snapshot };
-    let targets =
-        had(source, "targets", &snapshot.targets_listing()?, &|bytes| snapshot.open_targets(bytes))?;
+    let targets = had(source, "targets", &snapshot.targets_listing()?, |bytes| snapshot.open_targets(bytes))?;
     Ok(TrustedTargets { above: snapshot, targets })
 }
 
@@ -77,18 +76,33 @@ fn newest_root<S: Source>(source: &S, mut root: TrustedRoot) -> Result<TrustedRo
 }
 
 /// The document `name`: a kept copy if one passes every check, else the one from the site, which is then kept.
-fn had<S: Source, T: Signed>(
+fn had<S: Source, T>(
     source: &S,
     name: &str,
     listing: &Listing,
-    open: &dyn Fn(&[u8]) -> Result<Verified<T>, TufError>,
+    open: impl Fn(&[u8]) -> Result<Verified<T>, TufError>,
 ) -> Result<Verified<T>, S::Error> {
-    if let Some(kept) = source.kept(name)?.iter().find_map(|copy| open(copy).ok()) {
-        return Ok(kept);
+    let mut document = None;
+    had_by(source, name, listing, &mut |bytes| {
+        document = Some(open(bytes)?);
+        Ok(())
+    })?;
+    Ok(document.expect("opened: checked in had_by"))
+}
+
+/// The same for any kind of document, once in the program; `open` has passed when it returns.
+fn had_by<S: Source>(
+    source: &S,
+    name: &str,
+    listing: &Listing,
+    open: &mut dyn FnMut(&[u8]) -> Result<(), TufError>,
+) -> Result<(), S::Error> {
+    if source.kept(name)?.iter().any(|copy| open(copy).is_ok()) {
+        return Ok(());
     }
-    let document = open(&source.fetch(&listing.file, listing.limit)?)?;
-    source.keep(name, document.bytes())?;
-    Ok(document)
+    let bytes = source.fetch(&listing.file, listing.limit)?;
+    open(&bytes)?;
+    source.keep(name, &bytes)
 }
 
 /// The metadata of a server role.
@@ -97,7 +111,7 @@ fn had<S: Source, T: Signed>(
 /// Those of `source`, and any [`Fault`].
 pub fn role<S: Source>(source: &S, above: &TrustedTargets, role: &Role) -> Result<TrustedRole, S::Error> {
     let listing = above.role_listing(role)?;
-    let targets = had(source, &delegated(role), &listing, &|bytes| above.open_role(role, bytes))?;
+    let targets = had(source, &delegated(role), &listing, |bytes| above.open_role(role, bytes))?;
     Ok(TrustedRole { role: role.clone(), targets })
 }
 
@@ -128,7 +142,8 @@ pub fn target<S: Source>(source: &S, top: &TrustedTargets, path: &str) -> Result
             }
         };
         if visited.len() > DELEGATIONS_LIMIT + 1 {
-            return Err(Fault::Delegations.of(&file(&next.name)).into());
+            let many = format!("is one delegated role too many: at most {DELEGATIONS_LIMIT} are searched");
+            return Err(Fault::General(many).of(&file(&next.name)).into());
         }
         targets = delegate(source, top, &next)?;
     }
@@ -172,7 +187,7 @@ fn delegate<S: Source>(
     let encoded = percent_encoded(&to.name);
     let listing = top.above.listing(&to.name, &encoded)?;
     let signers = Signers { keys: &to.keys, role: &to.role, rules: top.above.rules() };
-    had(source, &encoded, &listing, &|bytes| top.above.open(&file(&encoded), &to.name, bytes, signers))
+    had(source, &encoded, &listing, |bytes| top.above.open(&file(&encoded), &to.name, bytes, signers))
 }
 
 fn file(name: &str) -> String {

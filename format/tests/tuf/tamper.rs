@@ -62,7 +62,8 @@ fn a_document_cut_anywhere_is_refused() {
 
 #[test]
 fn a_document_that_goes_on_is_refused_unless_with_blanks_where_no_length_is_listed() {
-    let additions: [(&str, fn(&[u8]) -> Vec<u8>, bool); 6] = [
+    type Add = fn(&[u8]) -> Vec<u8>;
+    let additions: [(&str, Add, bool); 6] = [
         ("a blank", |_| b" ".to_vec(), true),
         ("a line's end", |_| b"\n".to_vec(), true),
         ("a zero", |_| vec![0], false),

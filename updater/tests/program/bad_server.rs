@@ -52,8 +52,8 @@ fn endless(asked: Asked<'_>) -> Answer {
 }
 
 /// Another range than was asked for.
-fn elsewhere(asked: Asked<'_>) -> Answer {
-    let place = format!("Content-Range: bytes {}-/*\r\n", asked.range.unwrap_or(0) + 1);
+fn elsewhere(start: usize) -> Answer {
+    let place = format!("Content-Range: bytes {}-/*\r\n", start + 1);
     ("206 Partial Content", place, PAGE.to_vec())
 }
 
@@ -87,7 +87,12 @@ const SERVERS: &[(&str, Server, i32, &str)] = &[
     ),
     (
         "another range of the pack",
-        |a| only("@pack", a, |a| if a.range.is_some() { elsewhere(a) } else { honest(a) }),
+        |a| {
+            only("@pack", a, |a| match a.range {
+                Some(start) => elsewhere(start),
+                None => honest(a),
+            })
+        },
         6,
         "…: the server answered …",
     ),
@@ -98,7 +103,7 @@ fn serve(site: PathBuf, server: Server) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        listener.incoming().for_each(|stream| answer(&stream.unwrap(), &site, server))
+        listener.incoming().for_each(|stream| answer(&stream.unwrap(), &site, server));
     });
     base
 }
