@@ -21,6 +21,7 @@ use crate::failure::{Failure, Fault};
 use crate::finish::{self, Boot};
 use crate::ids::{self, Accounts};
 use crate::import;
+use crate::keys::Needles;
 use crate::mmdebstrap;
 use crate::ostree::{Identity, OstreeError, Pending, Repository};
 use crate::overlay::Overlay;
@@ -68,6 +69,8 @@ pub struct Request<'a> {
     pub ostree: &'a Repository,
     /// The serial of the version.
     pub serial: u64,
+    /// What no file may hold of the keys of the site.
+    pub signing: &'a Needles,
 }
 
 /// What was built.
@@ -153,7 +156,8 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     }
     let sbom = sbom::document(&tree, request.recipe, request.epoch)?;
     progress.stage("finishing the tree");
-    let boot = finish::finish(&tree, request.recipe, request.updater, progress)?;
+    let Request { recipe, updater, signing, .. } = *request;
+    let boot = finish::finish(&tree, recipe, updater, signing, progress)?;
     let survey = scan::survey(tree.root())?;
     check_ids(request, &tree)?;
     let site = site(request)?;
@@ -169,7 +173,6 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     let path = out.join("sbom");
     fs::write(&path, sbom).map_err(failed("writing", &path))?;
     let folder = publish_locally(request, work.path(), &out)?;
-    let recipe = request.recipe;
     Ok(Built {
         role: recipe.role.to_string(),
         version: recipe.version.to_string(),

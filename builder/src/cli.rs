@@ -75,6 +75,9 @@ pub struct Build {
     /// The published site, whose ostree/ takes the tree.
     #[arg(long, value_name = "DIR", default_value = "repo")]
     pub repo: PathBuf,
+    /// A folder of private keys: a tree with one of them in it is refused. May be given several times.
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    pub keys: Vec<PathBuf>,
     /// The host binary to lay into the tree; by default edeploy-ab beside rolebuild.
     #[arg(long, value_name = "FILE")]
     pub updater: Option<PathBuf>,

@@ -19,8 +19,9 @@ use edeploy_format::exit::Exit;
 use serde::Serialize;
 
 use crate::answer;
-use crate::cli::{Cli, Command, Days, RootCommands};
+use crate::cli::{Cli, Command, Days, KeyFolders, RootCommands};
 use crate::failure::Failure;
+use crate::keys::{Keys, Passphrases};
 use crate::site::Lifetimes;
 use build::Ended;
 
@@ -71,6 +72,12 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
 fn done<T: Serialize + Display>(cli: &Cli, value: &T) -> Exit {
     answer::print(cli.json, value);
     Exit::Done
+}
+
+/// The keys of the folders that were typed, opened.
+fn keys(folders: &KeyFolders) -> Result<Keys, Failure> {
+    let KeyFolders { keys, passphrase_file, ask_passphrase } = folders;
+    Ok(Keys::unlock(keys, Passphrases::read(passphrase_file, *ask_passphrase)?)?)
 }
 
 /// What was typed about dates.

@@ -7,6 +7,9 @@ use std::fmt;
 
 use edeploy_format::exit::Exit;
 
+/// How the base64 of private keys begins that have no passphrase: Ed25519 in PKCS#8 v1 and v2, and OpenSSH's own form.
+const PRIVATE: [&str; 3] = ["MC4CAQAwBQYDK2Vw", "MFECAQEwBQYDK2Vw", "b3BlbnNzaC1rZXktdjE"];
+
 /// An error of a module, which knows the exit code of the program it ends.
 pub trait Fault: Error + 'static {
     /// The exit code, by kind of fault.
@@ -37,14 +40,24 @@ impl<E: Fault> From<E> for Failure {
 impl fmt::Display for Failure {
     /// The error and its sources, joined by colons.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.cause)?;
+        let mut text = self.cause.to_string();
         let mut source = self.cause.source();
         while let Some(error) = source {
-            write!(f, ": {error}")?;
+            text += &format!(": {error}");
             source = error.source();
         }
-        Ok(())
+        f.write_str(&without_keys(text))
     }
+}
+
+/// Messages quote what they are about; where somebody put a private key into a recipe or a hook, it goes no further.
+fn without_keys(mut text: String) -> String {
+    while let Some(begin) = PRIVATE.iter().filter_map(|key| text.find(key)).min() {
+        let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+        let length = text[begin..].bytes().take_while(|b| is_base64(b)).count();
+        text.replace_range(begin..begin + length, "(a private key)");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -59,6 +72,15 @@ mod tests {
         fn exit(&self) -> Exit {
             Exit::Input
         }
+    }
+
+    #[test]
+    fn a_private_key_in_what_is_quoted_is_not_shown() {
+        let key = "MC4CAQAwBQYDK2VwBCIEIPlYa6RtZsvxLDvYo3GeKfZcvDTR34VtwdFROXH0SYo8";
+        let error = std::io::Error::other(format!("{key:?} is no role, {key}== neither"));
+        let failure = Failure::from(Unreadable(error));
+        let expected = "reading recipe.toml: \"(a private key)\" is no role, (a private key) neither";
+        assert_eq!(failure.to_string(), expected);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use edeploy_format::path::TreePath;
 
 use crate::failure::Fault;
 use crate::initrd::Defect;
+use crate::keys::Needles;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::recipe::value::InitrdForm;
@@ -90,7 +91,8 @@ impl Fault for FinishError {
     }
 }
 
-/// Makes the tree what a slot may hold, and gives what it boots. `updater` is the host binary on this machine.
+/// Makes the tree what a slot may hold, and gives what it boots. `updater` is the host binary on this machine,
+/// `signing` what no file may hold of the keys of the site.
 ///
 /// # Errors
 /// [`FinishError`] names what cannot be in a role's tree.
@@ -98,6 +100,7 @@ pub fn finish(
     tree: &Tree,
     recipe: &Recipe,
     updater: &Path,
+    signing: &Needles,
     progress: &Progress,
 ) -> Result<Boot, FinishError> {
     if recipe.exclude_docs {
@@ -114,6 +117,8 @@ pub fn finish(
     if recipe.initrd == InitrdForm::Plain && !boot::make_plain(tree, &boot.initrd)? {
         progress.note(&format!("/{} is no cpio archive, compressed or not: kept as it is", boot.initrd));
     }
+    // After the initrd was unpacked: its files are part of what is looked at.
+    secrets::check_signing(tree, signing)?;
     Ok(boot)
 }
 

@@ -62,7 +62,11 @@ pub fn plain(image: &[u8]) -> Result<Option<Vec<u8>>, Defect> {
     plain_within(image, UNPACKED_LIMIT)
 }
 
-fn plain_within(image: &[u8], limit: usize) -> Result<Option<Vec<u8>>, Defect> {
+/// As [`plain`], with another limit for what it unpacks to, in bytes.
+///
+/// # Errors
+/// [`Defect`].
+pub fn plain_within(image: &[u8], limit: usize) -> Result<Option<Vec<u8>>, Defect> {
     let Some(Unpacked { bytes, early }) = unpack(image, limit)? else { return Ok(None) };
     let split = |at: usize| -> Result<[Contents<'_>; 2], Defect> {
         Ok([Contents::read(&bytes[..at], 0, limit)?, Contents::read(&bytes[at..], at, limit)?])

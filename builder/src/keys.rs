@@ -1,22 +1,38 @@
-//! Private keys: a folder of PKCS#8 v1 PEM files that OpenSSL reads, each of mode 0600.
+//! Private keys: a folder of PKCS#8 v1 PEM files that OpenSSL reads, each its owner's alone, and of signers, which name
+//! a command that has the key elsewhere.
 //!
 //! Keys are found by their identifier; file names are labels for people. No private key is printed, and none
 //! is written over or removed. A key that the metadata does not name any more may be deleted by hand.
 
+mod command;
+mod error;
+mod file;
+mod needles;
+mod passphrase;
+mod signer;
+
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
-use edeploy_format::exit::Exit;
-use edeploy_format::tuf::{Fault as TufFault, Key, KeyId, RoleKeys};
+use edeploy_format::tuf::{Key, KeyId, RoleKeys};
+use zeroize::Zeroizing;
 
-use crate::durable::{self, WriteError};
-use crate::failure::Fault;
+use crate::durable;
+pub use command::CommandError;
+pub use error::{KeysError, Locked};
+use file::{Care, Pem, Sealed, unread};
+pub use needles::Needles;
+pub use passphrase::{Passphrase, Passphrases};
+pub use signer::Signer;
+
+/// How the name of a key's file ends.
+const PEM: &str = ".pem";
+/// How the name of a signer's file ends.
+const SIGNER: &str = ".signer.toml";
 
 /// The keys of one or more folders.
 #[derive(Debug)]
@@ -24,125 +40,119 @@ pub struct Keys {
     /// Where new keys go.
     folder: PathBuf,
     by_id: BTreeMap<KeyId, Kept>,
+    locked: Locked,
+    passphrases: Passphrases,
+    needles: Needles,
 }
 
 #[derive(Debug)]
 struct Kept {
     file: PathBuf,
-    key: SigningKey,
+    signer: Signer,
 }
 
-/// Why keys cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// A folder or file cannot be read.
-    #[error("reading {path}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Others may read it, or it is no plain file.
-    #[error("{path} has mode {mode:04o}: a private key must be a plain file of mode 0600")]
-    Mode {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// Not an Ed25519 key in PKCS#8 PEM.
-    #[error("{0} is not an Ed25519 private key in PKCS#8 PEM")]
-    NotAKey(PathBuf),
-    /// A key would be overwritten.
-    #[error("{0} is there already; keys are never overwritten")]
-    Exists(PathBuf),
-    /// A name that is no file name of a key.
-    #[error("{0:?} is no name for a key: use letters, digits, `.`, `_` and `-`")]
-    Name(String),
-    /// Too few of the keys that must sign are here.
-    #[error(
-        "{role} must be signed by {threshold} of the keys {listed}, and {found} of them lie in {folder}; \
-         name the folder that holds the others with --keys"
-    )]
-    Missing {
-        /// What must be signed.
-        role: String,
-        /// How many must.
-        threshold: u64,
-        /// How many are here.
-        found: usize,
-        /// The identifiers, shortened.
-        listed: String,
-        /// Where was looked.
-        folder: PathBuf,
-    },
-    /// A file could not be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// A new key could not be made.
-    #[error("making a key")]
-    Random(#[source] io::Error),
-    /// An identifier could not be computed.
-    #[error("the identifier of a key")]
-    Id(#[source] TufFault),
+/// The identifier of the public half of `signer`.
+fn id_of(signer: &Signer) -> Result<KeyId, KeysError> {
+    Key::from(signer.public()).id().map_err(KeysError::Id)
 }
 
-impl Fault for KeysError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Read { .. } | Self::Random(_) | Self::Id(_) => Exit::Failed,
-            Self::Write(error) => error.exit(),
-            Self::Mode { .. } | Self::NotAKey(_) | Self::Name(_) => Exit::Input,
-            Self::Exists(_) => Exit::Refused,
-            Self::Missing { .. } => Exit::NotFound,
-        }
-    }
-}
-
-/// The identifier of the public half of `key`.
-fn id_of(key: &SigningKey) -> Result<KeyId, KeysError> {
-    Key::from(&key.verifying_key()).id().map_err(KeysError::Id)
-}
-
-fn unread(path: &Path) -> impl FnOnce(io::Error) -> KeysError {
-    let path = path.to_owned();
-    move |source| KeysError::Read { path, source }
+/// Bytes nobody can guess.
+fn random(bytes: &mut [u8]) -> io::Result<()> {
+    rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty()).map(drop).map_err(io::Error::from)
 }
 
 impl Keys {
-    /// Reads every `*.pem` of `folders`, which may be missing; new keys will go into the first.
+    /// Reads every `*.pem` and `*.signer.toml` of `folders`, which may be missing; new keys will go into the first.
+    /// Encrypted keys stay locked.
     ///
     /// # Errors
     /// [`KeysError`] names the file that is no key, or that others may read.
     pub fn load(folders: &[PathBuf]) -> Result<Self, KeysError> {
+        Self::unlock(folders, Passphrases::default())
+    }
+
+    /// The same, and opens what is encrypted as far as `passphrases` do; new keys are encrypted by the first of them.
+    ///
+    /// # Errors
+    /// As [`Keys::load`].
+    pub fn unlock(folders: &[PathBuf], passphrases: Passphrases) -> Result<Self, KeysError> {
         let folder = folders.first().cloned().unwrap_or_else(|| PathBuf::from("keys"));
-        let mut keys = Self { folder, by_id: BTreeMap::new() };
-        for folder in folders {
-            let entries = match fs::read_dir(folder) {
-                Ok(entries) => entries,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(unread(folder)(e)),
-            };
-            for entry in entries {
-                let file = entry.map_err(unread(folder))?.path();
-                if file.extension().is_some_and(|ending| ending == "pem") {
-                    let key = read(&file)?;
-                    keys.by_id.insert(id_of(&key)?, Kept { file, key });
-                }
-            }
+        let (by_id, locked, needles) = (BTreeMap::new(), Locked::default(), Needles::none());
+        let mut keys = Self { folder, by_id, locked, passphrases, needles };
+        let mut sealed = Vec::new();
+        for folder in folders.iter().filter(|folder| folder.exists()) {
+            file::check_folder(folder)?;
+            let entries = fs::read_dir(folder).map_err(unread(folder))?;
+            let files = entries.map(|entry| Ok(entry.map_err(unread(folder))?.path()));
+            let mut files = files.collect::<Result<Vec<PathBuf>, KeysError>>()?;
+            files.sort();
+            files.into_iter().try_for_each(|file| keys.read(file, &mut sealed))?;
+        }
+        sealed.into_iter().try_for_each(|(file, sealed)| keys.open(file, &sealed))?;
+        if keys.passphrases.is_wanted() {
+            keys.passphrases.ask_for_new()?;
         }
         Ok(keys)
     }
 
-    /// The file of the key called `name`, whether it is there or not.
-    fn file(&self, name: &str) -> Result<PathBuf, KeysError> {
+    /// Takes in a file, if it is one of a key or signer; an encrypted one goes to `sealed`.
+    fn read(&mut self, file: PathBuf, sealed: &mut Vec<(PathBuf, Sealed)>) -> Result<(), KeysError> {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.ends_with(SIGNER) {
+            let signer = Signer::command(&file)?;
+            self.keep(file, signer)?;
+        } else if name.ends_with(PEM) {
+            let text = file::read(&file, Care::Secret)?;
+            match Pem::parse(&file, &text)? {
+                Pem::Plain(key) => self.keep(file, key.into()).map(drop)?,
+                Pem::Encrypted(key) => {
+                    self.needles.add_sealed(&file, &text);
+                    sealed.push((file, key));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens an encrypted key, or counts it among those that are locked.
+    fn open(&mut self, file: PathBuf, sealed: &Sealed) -> Result<(), KeysError> {
+        for passphrase in self.passphrases.known() {
+            if let Some(key) = sealed.open(passphrase)? {
+                return self.keep(file, key.into()).map(drop);
+            }
+        }
+        let typed = self.passphrases.ask_for(&file)?;
+        match typed.map(|passphrase| sealed.open(passphrase)).transpose()?.flatten() {
+            Some(key) => self.keep(file, key.into()).map(drop),
+            None => {
+                self.locked.0.push(file);
+                Ok(())
+            }
+        }
+    }
+
+    fn keep(&mut self, file: PathBuf, signer: Signer) -> Result<KeyId, KeysError> {
+        if let Some(key) = signer.private() {
+            self.needles.add_key(&file, key);
+        }
+        let id = id_of(&signer)?;
+        self.by_id.insert(id.clone(), Kept { file, signer });
+        Ok(id)
+    }
+
+    /// What no tree may hold of these keys.
+    #[must_use]
+    pub fn needles(&self) -> &Needles {
+        &self.needles
+    }
+
+    /// The files of a key called `name`, whether they are there or not: its own, and its signer's.
+    fn files(&self, name: &str) -> Result<[PathBuf; 2], KeysError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
             return Err(KeysError::Name(name.to_owned()));
         }
-        Ok(self.folder.join(format!("{name}.pem")))
+        Ok([PEM, SIGNER].map(|ending| self.folder.join(format!("{name}{ending}"))))
     }
 
     /// Makes the key `name`, which must not be there.
@@ -150,22 +160,22 @@ impl Keys {
     /// # Errors
     /// [`KeysError::Exists`], or that it could not be written.
     pub fn make(&mut self, name: &str) -> Result<KeyId, KeysError> {
-        let file = self.file(name)?;
-        if file.exists() {
-            return Err(KeysError::Exists(file));
+        let files = self.files(name)?;
+        if let Some(taken) = files.iter().find(|file| file.symlink_metadata().is_ok()) {
+            return Err(KeysError::Exists(taken.clone()));
         }
-        let mut secret = [0; 32];
-        rustix::rand::getrandom(&mut secret, rustix::rand::GetRandomFlags::empty())
-            .map_err(|e| KeysError::Random(e.into()))?;
+        let [file, _] = files;
+        let mut secret = Zeroizing::new([0; 32]);
+        random(&mut *secret).map_err(KeysError::Random)?;
         let key = SigningKey::from_bytes(&secret);
-        // OpenSSL 3.0 reads PKCS#8 v1 only, which has no public half.
-        let pair = KeypairBytes { secret_key: secret, public_key: None };
-        let pem = pair.to_pkcs8_pem(LineEnding::LF).expect("32 bytes fit the form");
+        let pem =
+            file::pem(&key, self.passphrases.for_new()).ok_or_else(|| KeysError::Encrypt(file.clone()))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(unread(&self.folder))?;
-        durable::write(&self.folder, &format!("{name}.pem"), pem.as_bytes(), 0o600)?;
-        let id = id_of(&key)?;
-        self.by_id.insert(id.clone(), Kept { file, key });
-        Ok(id)
+        durable::write(&self.folder, &format!("{name}{PEM}"), pem.as_bytes(), 0o600)?;
+        if self.passphrases.for_new().is_some() {
+            self.needles.add_sealed(&file, &pem);
+        }
+        self.keep(file, key.into())
     }
 
     /// The key called `name`, made if it is missing.
@@ -173,11 +183,30 @@ impl Keys {
     /// # Errors
     /// As [`Keys::make`].
     pub fn kept_or_made(&mut self, name: &str) -> Result<KeyId, KeysError> {
-        let file = self.file(name)?;
-        match self.by_id.iter().find(|(_, kept)| kept.file == file) {
+        let files = self.files(name)?;
+        if files.iter().any(|file| self.locked.0.contains(file)) {
+            return Err(self.none(name));
+        }
+        match self.by_id.iter().find(|(_, kept)| files.contains(&kept.file)) {
             Some((id, _)) => Ok(id.clone()),
             None => self.make(name),
         }
+    }
+
+    /// The key called `name` in whichever folder.
+    ///
+    /// # Errors
+    /// [`KeysError::NoKey`].
+    pub fn named(&self, name: &str) -> Result<KeyId, KeysError> {
+        let called = [PEM, SIGNER].map(|ending| format!("{name}{ending}"));
+        let is = |file: &Path| file.file_name().is_some_and(|file| called.iter().any(|name| **name == *file));
+        let found = self.by_id.iter().find(|(_, kept)| is(&kept.file));
+        found.map(|(id, _)| id.clone()).ok_or_else(|| self.none(name))
+    }
+
+    fn none(&self, name: &str) -> KeysError {
+        let (folder, locked) = (self.folder.clone(), self.locked.clone());
+        KeysError::NoKey { name: name.to_owned(), folder, locked }
     }
 
     /// A new key called `name`, or, where that is taken, `name-2`, `name-3` and so on.
@@ -187,7 +216,7 @@ impl Keys {
     pub fn fresh(&mut self, name: &str) -> Result<KeyId, KeysError> {
         let mut candidate = name.to_owned();
         let mut n = 1;
-        while self.file(&candidate)?.exists() {
+        while self.files(&candidate)?.iter().any(|file| file.symlink_metadata().is_ok()) {
             n += 1;
             candidate = format!("{name}-{n}");
         }
@@ -197,7 +226,7 @@ impl Keys {
     /// The public half of the key `id`, as metadata holds it.
     #[must_use]
     pub fn public(&self, id: &KeyId) -> Option<Key> {
-        self.by_id.get(id).map(|kept| Key::from(&kept.key.verifying_key()))
+        self.by_id.get(id).map(|kept| Key::from(kept.signer.public()))
     }
 
     /// The file of the key `id`.
@@ -208,15 +237,15 @@ impl Keys {
 
     /// Those of the keys of `wanted` that are here.
     #[must_use]
-    pub fn present(&self, wanted: &RoleKeys) -> Vec<&SigningKey> {
-        wanted.keyids.iter().filter_map(|id| self.by_id.get(id)).map(|kept| &kept.key).collect()
+    pub fn present(&self, wanted: &RoleKeys) -> Vec<&Signer> {
+        wanted.keyids.iter().filter_map(|id| self.by_id.get(id)).map(|kept| &kept.signer).collect()
     }
 
     /// The keys that must sign `role`: at least as many as `wanted` asks for.
     ///
     /// # Errors
     /// [`KeysError::Missing`].
-    pub fn signers(&self, role: &str, wanted: &RoleKeys) -> Result<Vec<&SigningKey>, KeysError> {
+    pub fn signers(&self, role: &str, wanted: &RoleKeys) -> Result<Vec<&Signer>, KeysError> {
         let present = self.present(wanted);
         if present.len() as u64 >= wanted.threshold {
             return Ok(present);
@@ -228,19 +257,9 @@ impl Keys {
             found: present.len(),
             listed: wanted.keyids.iter().map(short).collect::<Vec<_>>().join(", "),
             folder: self.folder.clone(),
+            locked: self.locked.clone(),
         })
     }
-}
-
-fn read(file: &Path) -> Result<SigningKey, KeysError> {
-    let metadata = fs::symlink_metadata(file).map_err(unread(file))?;
-    let mode = metadata.mode() & 0o7777;
-    if !metadata.is_file() || mode != 0o600 {
-        return Err(KeysError::Mode { path: file.to_owned(), mode });
-    }
-    let text = fs::read_to_string(file).map_err(unread(file))?;
-    let pair = KeypairBytes::from_pkcs8_pem(&text).map_err(|_| KeysError::NotAKey(file.to_owned()))?;
-    Ok(SigningKey::from_bytes(&pair.secret_key))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use ostree::gio::{self, prelude::*};
 use ostree::glib;
 
 use crate::failure::Fault;
+use crate::keys::CommandError;
 use crate::scan::Refused;
 pub use check::Checked;
 pub use commit::{Identity, Pending};
@@ -82,6 +83,9 @@ pub enum OstreeError {
     /// The tree holds what no role may hold.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A key does not sign.
+    #[error(transparent)]
+    Sign(#[from] CommandError),
 }
 
 impl Fault for OstreeError {
@@ -92,6 +96,7 @@ impl Fault for OstreeError {
             Self::Write { .. } => Exit::Failed,
             Self::Damaged { .. } => Exit::Differs,
             Self::Refused(refused) => refused.exit(),
+            Self::Sign(error) => error.exit(),
         }
     }
 }

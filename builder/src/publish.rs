@@ -12,7 +12,6 @@ mod stage;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-use ed25519_dalek::SigningKey;
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Head, Reader};
 use edeploy_format::name::{Object, Role, Version};
@@ -25,7 +24,7 @@ use crate::delta::choose::Effort;
 use crate::delta::make::Tree;
 use crate::delta::publish::Wanted;
 use crate::finish::secrets;
-use crate::keys::Keys;
+use crate::keys::{Keys, Signer};
 use crate::ostree::Repository;
 use crate::site::{Draft, Lifetimes, OSTREE, Site, delegate};
 use crate::transition;
@@ -110,7 +109,10 @@ pub fn publish(
     check_serial(build, &head, before)?;
     let transition = transition::read(&build.transitions, &head)?;
     let transition = serde_json::to_vec(&transition).expect("a transition has plain keys");
-    let mut objects = stage(site, build, &head, &manifest, &transition, copied)?;
+    if let Some((_, key)) = keys.needles().find(&transition) {
+        return Err(PublishError::Signing { place: "the transition".to_owned(), key: key.to_owned() });
+    }
+    let mut objects = stage(site, build, &head, &manifest, &transition, keys.needles(), copied)?;
     let change = change(build, before, &objects)?;
     let own_delta = if change == Change::Version { own(site, build, &manifest, &mut objects)? } else { None };
     let bytes = objects.iter().map(|object| object.target.length).sum();
@@ -175,7 +177,7 @@ fn own(
 }
 
 /// Signs and seals the commit that holds the same tree, for those who use the OSTree repository itself.
-fn sign_commit(site: &Site, head: &Head, keys: &[&SigningKey]) -> Result<(), PublishError> {
+fn sign_commit(site: &Site, head: &Head, keys: &[&Signer]) -> Result<(), PublishError> {
     let Some(commit) = &head.ostree else { return Ok(()) };
     let path = site.folder().join(OSTREE);
     let absent = || PublishError::Commit { path: path.clone(), commit: commit.clone() };

@@ -15,6 +15,7 @@ mod init;
 mod prune;
 mod refresh;
 mod rotate;
+mod sign;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -34,7 +35,7 @@ pub use prune::Pruned;
 pub(crate) use prune::{files, named};
 pub use refresh::Good;
 pub(crate) use rotate::delegate;
-pub use rotate::{Replace, Rotated};
+pub use rotate::{Replace, Replacements, Rotated, replacement};
 
 /// The folder of metadata in a site.
 pub const METADATA: &str = "metadata";

@@ -27,7 +27,7 @@ pub mod workflow;
 
 pub use canonical::NotCanonical;
 pub use client::{Expiry, TrustedRoot, TrustedSnapshot, TrustedTargets, TrustedTimestamp};
-pub use envelope::{Envelope, Listing, Verified, sign};
+pub use envelope::{Envelope, Listing, Verified, message, sign, signed};
 pub use error::{Fault, TufError};
 pub use hash::{BadSha256, Sha256, Sha256Hasher};
 pub use key::{Key, KeyId, RoleKeys};

@@ -17,9 +17,16 @@ pub struct Repo {
 /// Where the private keys are.
 #[derive(Args, Debug)]
 pub struct KeyFolders {
-    /// A folder of private keys; new ones go into the first. May be given several times.
+    /// A folder of private keys and signers; new keys go into the first. May be given several times.
     #[arg(long, value_name = "DIR", default_value = "keys")]
     pub keys: Vec<PathBuf>,
+    /// A file whose first line is the passphrase of encrypted keys; new ones are encrypted by the first that is
+    /// given. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Vec<PathBuf>,
+    /// Encrypt new keys by a passphrase that is asked for on the terminal.
+    #[arg(long)]
+    pub ask_passphrase: bool,
 }
 
 /// For how long what is signed is good.
@@ -94,10 +101,10 @@ pub struct Rotate {
     /// Where the keys are.
     #[command(flatten)]
     pub keys: KeyFolders,
-    /// Whose key is replaced by a new one: root, targets, snapshot, timestamp or role-<name>. May be given several
-    /// times. After a theft of targets, snapshot or timestamp, replace all three: hosts then forget what the thief
-    /// showed them.
-    #[arg(long, value_name = "NAME")]
+    /// Whose key is replaced by a new one: root, targets, snapshot, timestamp or role-<name>; with =KEY by the key or
+    /// signer of that name, for root several with commas. May be given several times. After a theft of targets,
+    /// snapshot or timestamp, replace all three: hosts then forget what the thief showed them.
+    #[arg(long, value_name = "NAME[=KEY]")]
     pub replace: Vec<String>,
     /// How many root keys there are from now on.
     #[arg(long, value_name = "M")]

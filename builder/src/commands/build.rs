@@ -7,6 +7,7 @@ use edeploy_format::exit::Exit;
 
 use crate::build::{self, Built, Request, Source};
 use crate::failure::{Failure, Fault};
+use crate::keys::Keys;
 use crate::ostree::Repository;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -34,6 +35,7 @@ pub fn run(args: &cli::Build) -> Result<Ended, Failure> {
     if !rustix::process::geteuid().is_root() {
         return as_user(args, &recipe, epoch, &progress);
     }
+    let keys = Keys::load(&args.keys)?;
     let ostree = Repository::open(&args.repo.join("ostree"))?;
     let serial = match args.serial {
         Some(serial) => serial,
@@ -48,6 +50,7 @@ pub fn run(args: &cli::Build) -> Result<Ended, Failure> {
         site: &args.repo,
         ostree: &ostree,
         serial,
+        signing: keys.needles(),
     };
     build::build(&request, &progress).map(|built| Ended::Here(Box::new(built)))
 }

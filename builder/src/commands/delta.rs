@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli;
 use crate::clock;
-use crate::commands::lifetimes;
+use crate::commands::{keys, lifetimes};
 use crate::delta::choose::Effort;
 use crate::delta::make::Cost;
 use crate::delta::publish::{DeltaError, Done, Wanted, publish};
@@ -69,7 +69,7 @@ impl fmt::Display for Delta {
 /// # Errors
 /// When a version is not published, or its objects are damaged.
 pub fn run(args: &cli::Delta) -> Result<Answer, Failure> {
-    let keys = Keys::load(&args.keys.keys)?;
+    let keys = keys(&args.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
     let (role, mut deltas) = (&args.role, Vec::new());
     for (from, to) in pairs(args, &site)? {

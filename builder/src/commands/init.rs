@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use crate::cli;
 use crate::clock;
-use crate::commands::lifetimes;
+use crate::commands::{keys, lifetimes};
 use crate::failure::Failure;
-use crate::keys::Keys;
 use crate::site::{self, FIRST_ROOT, METADATA, RootKeys};
 
 /// What was made.
@@ -40,7 +39,7 @@ pub fn run(args: &cli::Init) -> Result<Answer, Failure> {
     let repo = &args.repo.repo;
     let (root_keys, root_threshold) = (args.root_keys, args.root_threshold);
     let wanted = RootKeys { keys: root_keys, threshold: root_threshold };
-    let mut keys = Keys::load(&args.keys.keys)?;
+    let mut keys = keys(&args.keys)?;
     site::init(repo, &mut keys, wanted, lifetimes(&args.days), clock::now())?;
     Ok(Answer { repo: repo.clone(), root: repo.join(METADATA).join(FIRST_ROOT), root_keys, root_threshold })
 }

@@ -7,8 +7,8 @@ use edeploy_format::tuf::KeyId;
 use serde::Serialize;
 
 use crate::cli;
+use crate::commands::keys;
 use crate::failure::Failure;
-use crate::keys::Keys;
 
 /// The keys that were made.
 #[derive(Debug, Serialize)]
@@ -35,7 +35,7 @@ impl fmt::Display for Answer {
 /// # Errors
 /// When one is there already, or cannot be written; those before it were made.
 pub fn run(args: &cli::Keygen) -> Result<Answer, Failure> {
-    let mut keys = Keys::load(&args.keys.keys)?;
+    let mut keys = keys(&args.keys)?;
     let mut made = Vec::new();
     for name in &args.names {
         let id = keys.make(name)?;

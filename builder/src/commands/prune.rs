@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use crate::cli;
 use crate::clock;
-use crate::commands::lifetimes;
+use crate::commands::{keys, lifetimes};
 use crate::failure::Failure;
-use crate::keys::Keys;
 use crate::ostree::Repository;
 use crate::site::{OSTREE, Site};
 
@@ -41,7 +40,7 @@ impl fmt::Display for Answer {
 /// # Errors
 /// When keys that must sign are not at hand.
 pub fn run(args: &cli::Prune) -> Result<Answer, Failure> {
-    let keys = Keys::load(&args.keys.keys)?;
+    let keys = keys(&args.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
     let pruned = site.prune(args.keep.get(), &keys, lifetimes(&args.days), clock::now())?;
     let ostree = site.folder().join(OSTREE);

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cli;
 use crate::clock;
 use crate::commands::delta::{self, Delta};
-use crate::commands::lifetimes;
+use crate::commands::{keys, lifetimes};
 use crate::delta::publish::{DeltaError, Wanted};
 use crate::failure::{Failure, Fault};
 use crate::keys::Keys;
@@ -81,7 +81,7 @@ pub fn run(args: &cli::Publish) -> Result<(Answer, Option<Failure>), Failure> {
         role: role.clone(),
         version: version.clone(),
     };
-    let mut keys = Keys::load(&args.keys.keys)?;
+    let mut keys = keys(&args.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
     let progress = Progress::new();
     let length = std::fs::metadata(build.folder.join("pack")).map_or(0, |pack| pack.len());

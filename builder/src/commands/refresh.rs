@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use crate::cli;
 use crate::clock;
-use crate::commands::lifetimes;
+use crate::commands::{keys, lifetimes};
 use crate::failure::Failure;
-use crate::keys::Keys;
 use crate::site::{Good, Site};
 
 /// A date that ends within so many days is worth a warning.
@@ -39,7 +38,7 @@ impl fmt::Display for Answer {
 /// # Errors
 /// When keys that must sign are not at hand.
 pub fn run(args: &cli::Refresh) -> Result<Answer, Failure> {
-    let keys = Keys::load(&args.keys.keys)?;
+    let keys = keys(&args.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
     let now = clock::now();
     site.refresh(args.all, &keys, lifetimes(&args.days), now)?;

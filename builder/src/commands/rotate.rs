@@ -1,6 +1,5 @@
 //! `rolebuild root rotate`: a new root.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -9,11 +8,11 @@ use serde::Serialize;
 
 use crate::cli;
 use crate::clock;
-use crate::commands::lifetimes;
+use crate::commands::{keys, lifetimes};
 use crate::failure::Failure;
 use crate::keys::Keys;
 use crate::ostree::Repository;
-use crate::site::{OSTREE, Replace, RootKeys, Site};
+use crate::site::{OSTREE, Replace, Replacements, RootKeys, Site, replacement};
 
 /// What became of it.
 #[derive(Debug, Serialize)]
@@ -37,9 +36,9 @@ impl fmt::Display for Answer {
 /// # Errors
 /// When keys that must sign are not at hand.
 pub fn run(args: &cli::Rotate) -> Result<Answer, Failure> {
-    let replace: BTreeSet<Replace> =
-        args.replace.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    let mut keys = Keys::load(&args.keys.keys)?;
+    let replace: Replacements =
+        args.replace.iter().map(|text| replacement(text)).collect::<Result<_, _>>()?;
+    let mut keys = keys(&args.keys)?;
     let mut site = Site::open(&args.repo.repo)?;
     let before = &site.state().chain.root().roles.root;
     let root_keys = RootKeys {
@@ -47,7 +46,7 @@ pub fn run(args: &cli::Rotate) -> Result<Answer, Failure> {
         threshold: args.root_threshold.unwrap_or(before.threshold),
     };
     let rotated = site.rotate(&replace, root_keys, &mut keys, lifetimes(&args.days), clock::now())?;
-    for replaced in &replace {
+    for replaced in replace.keys() {
         if let Replace::Role(role) = replaced {
             sign_commits(&site, role, &keys)?;
         }

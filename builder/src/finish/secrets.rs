@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use edeploy_format::exit::Exit;
 use edeploy_format::manifest::{Kind, Record};
@@ -11,8 +11,9 @@ use edeploy_format::path::TreePath;
 use super::FinishError;
 use super::clean::{pattern, remove_matches};
 use crate::failure::Fault;
+use crate::keys::Needles;
 use crate::recipe::value::Pattern;
-use crate::scan::{Entry, Form, Refused, walk_below};
+use crate::scan::{Entry, Form, Refused, walk, walk_below};
 use crate::tree::Tree;
 
 /// Every path that is a machine's own. A recipe may not lay one, and no published tree holds one.
@@ -52,6 +53,14 @@ pub enum Secret {
         "/{0} holds a private key; name it in the recipe under [allow] private-keys if all machines share it"
     )]
     PrivateKey(TreePath),
+    /// A file with one of the keys that sign for the site.
+    #[error("/{path} holds the key of {}, which signs for this site; no tree may hold that", key.display())]
+    Signing {
+        /// The file in the tree.
+        path: TreePath,
+        /// The file of the key.
+        key: PathBuf,
+    },
 }
 
 impl Fault for Secret {
@@ -120,7 +129,30 @@ fn check_entry(entry: Entry, allowed: &[TreePath]) -> Result<(), FinishError> {
     Ok(())
 }
 
-/// Whether a line of the file begins a private key in PEM, as OpenSSL and OpenSSH write them.
+/// Refuses a tree with a file that holds something of `signing`, the keys of the site; nothing allows it.
+///
+/// # Errors
+/// [`FinishError::Secret`] names the path.
+pub(super) fn check_signing(tree: &Tree, signing: &Needles) -> Result<(), FinishError> {
+    if signing.is_empty() {
+        return Ok(());
+    }
+    walk(tree.root(), &mut |entry: Entry| check_file(&entry, signing))
+}
+
+fn check_file(entry: &Entry, signing: &Needles) -> Result<(), FinishError> {
+    if entry.form != Form::File {
+        return Ok(());
+    }
+    let unread = |e| Refused::Io(entry.on_disk.clone(), e);
+    let found = File::open(&entry.on_disk).and_then(|file| signing.find_in(file)).map_err(unread)?;
+    match found {
+        Some(key) => Err(Secret::Signing { path: entry.path.clone(), key: key.to_owned() }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Whether a line of the file begins a private key as OpenSSL, OpenSSH, GnuPG or PuTTY write them.
 fn holds_private_key(path: &Path) -> Result<bool, Refused> {
     let search = || -> io::Result<bool> {
         let mut lines = BufReader::new(File::open(path)?);
@@ -132,7 +164,9 @@ fn holds_private_key(path: &Path) -> Result<bool, Refused> {
                 return Ok(false);
             }
             let text = line.trim_ascii();
-            if text.starts_with(b"-----BEGIN ") && text.ends_with(b"PRIVATE KEY-----") {
+            let ends = [&b"PRIVATE KEY-----"[..], b"PRIVATE KEY BLOCK-----"];
+            let pem = text.starts_with(b"-----BEGIN ") && ends.iter().any(|end| text.ends_with(end));
+            if pem || text.starts_with(b"PuTTY-User-Key-File-") {
                 return Ok(true);
             }
         }

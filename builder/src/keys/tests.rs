@@ -1,7 +1,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use edeploy_format::exit::Exit;
+
 use super::*;
+use crate::failure::Fault;
 
 fn folder() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
@@ -58,15 +61,71 @@ fn a_key_that_others_may_read_is_refused_by_name() {
     let (_guard, paths) = folder();
     Keys::load(&paths).unwrap().make("root").unwrap();
     let file = paths[0].join("root.pem");
-    for wrong in [0o640, 0o604, 0o644, 0o700] {
+    for wrong in [0o640, 0o604, 0o620, 0o602, 0o644, 0o700, 0o4600] {
         fs::set_permissions(&file, fs::Permissions::from_mode(wrong)).unwrap();
         let error = Keys::load(&paths).unwrap_err();
         let path = file.display();
-        let expected =
-            format!("{path} has mode {wrong:04o}: a private key must be a plain file of mode 0600");
+        let expected = format!(
+            "{path} has mode {wrong:04o}, which lets others at it, or is none for a secret: chmod 600 {path}"
+        );
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.exit(), Exit::Input);
     }
+}
+
+#[test]
+fn a_key_that_is_only_read_is_taken() {
+    let (_guard, paths) = folder();
+    Keys::load(&paths).unwrap().make("root").unwrap();
+    fs::set_permissions(paths[0].join("root.pem"), fs::Permissions::from_mode(0o400)).unwrap();
+    assert_eq!(Keys::load(&paths).unwrap().by_id.len(), 1);
+}
+
+#[test]
+fn a_key_or_folder_of_another_user_is_refused_with_the_line_that_mends_it() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not root: nobody's files cannot be made here");
+        return;
+    }
+    let (_guard, paths) = folder();
+    Keys::load(&paths).unwrap().make("root").unwrap();
+    for path in [paths[0].join("root.pem"), paths[0].clone()] {
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        let shown = path.display();
+        let expected = format!(
+            "{shown} belongs to user 65534, who can read and change it, not to user 0 or root: chown 0 {shown}"
+        );
+        assert_eq!(Keys::load(&paths).unwrap_err().to_string(), expected);
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+    }
+    assert!(Keys::load(&paths).is_ok());
+}
+
+#[test]
+fn a_folder_that_others_can_put_files_into_is_refused_and_one_they_can_read_is_not() {
+    let (_guard, paths) = folder();
+    Keys::load(&paths).unwrap().make("root").unwrap();
+    fs::set_permissions(&paths[0], fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(Keys::load(&paths).is_ok());
+    for wrong in [0o775, 0o757, 0o1777] {
+        fs::set_permissions(&paths[0], fs::Permissions::from_mode(wrong)).unwrap();
+        let path = paths[0].display();
+        let expected =
+            format!("{path} has mode {wrong:04o}: others could put what signs there: chmod go-w {path}");
+        assert_eq!(Keys::load(&paths).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_key_is_not_read_through_a_link() {
+    let (_guard, paths) = folder();
+    Keys::load(&paths).unwrap().make("root").unwrap();
+    std::os::unix::fs::symlink("root.pem", paths[0].join("other.pem")).unwrap();
+    let error = Keys::load(&paths).unwrap_err();
+    assert!(matches!(&error, KeysError::NotPlain(path) if *path == paths[0].join("other.pem")), "{error}");
+    fs::remove_file(paths[0].join("other.pem")).unwrap();
+    fs::create_dir(paths[0].join("other.pem")).unwrap();
+    assert!(matches!(Keys::load(&paths), Err(KeysError::NotPlain(_))));
 }
 
 #[test]
@@ -108,3 +167,6 @@ fn missing_signers_are_counted_and_named() {
     paths.push(other.path().to_owned());
     assert_eq!(Keys::load(&paths).unwrap().signers("root", &wanted).unwrap().len(), 2);
 }
+
+mod sealed;
+mod sought;

@@ -5,13 +5,14 @@
 //! so signing and checking are done here. Trust in what hosts install is TUF's; this is for those who use the
 //! repository itself.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signature, VerifyingKey};
 use edeploy_format::tuf::Sha256;
 use ostree::gio;
 use ostree::{ObjectType, glib};
 
 use super::seal::SEAL;
 use super::{OstreeError, Repository};
+use crate::keys::Signer;
 
 /// The key of the signatures in a commit's detached metadata.
 const SIGNATURES: &str = "ostree.sign.ed25519";
@@ -23,6 +24,10 @@ pub(super) struct Detached {
     pub(super) seal: Option<Sha256>,
 }
 
+fn is_by(key: &VerifyingKey, bytes: &[u8], signature: &[u8]) -> bool {
+    Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(bytes, &signature).is_ok())
+}
+
 impl Repository {
     /// Signs a commit with `keys`, in place of signatures that are there, and seals it if it is not sealed yet.
     ///
@@ -30,13 +35,17 @@ impl Repository {
     ///
     /// # Errors
     /// [`OstreeError`].
-    pub fn sign(&self, commit: &str, keys: &[&SigningKey]) -> Result<(), OstreeError> {
+    pub fn sign(&self, commit: &str, keys: &[&Signer]) -> Result<(), OstreeError> {
         let bytes = self.commit_bytes(commit)?;
-        let signatures: Vec<Vec<u8>> = keys.iter().map(|key| key.sign(&bytes).to_bytes().to_vec()).collect();
         let detached = self.detached(commit)?;
-        if detached.seal.is_some() && detached.signatures == signatures {
+        let is_signed = detached.signatures.len() == keys.len()
+            && keys.iter().zip(&detached.signatures).all(|(key, by)| is_by(key.public(), &bytes, by));
+        // A command that signs may ask a person each time.
+        if detached.seal.is_some() && is_signed {
             return Ok(());
         }
+        let signatures = keys.iter().map(|key| key.sign(&bytes).map(Vec::from));
+        let signatures: Vec<Vec<u8>> = signatures.collect::<Result<_, _>>()?;
         let seal = detached.seal.map_or_else(|| self.seal(commit), Ok)?;
         detached.metadata.insert(SIGNATURES, signatures);
         detached.metadata.insert(SEAL, seal.to_string());
@@ -52,11 +61,7 @@ impl Repository {
     pub fn is_signed_by(&self, commit: &str, keys: &[VerifyingKey]) -> Result<bool, OstreeError> {
         let bytes = self.commit_bytes(commit)?;
         let signatures = self.detached(commit)?.signatures;
-        let valid = |signature: &Vec<u8>| {
-            let signature = Signature::from_slice(signature);
-            signature
-                .is_ok_and(|signature| keys.iter().any(|key| key.verify_strict(&bytes, &signature).is_ok()))
-        };
+        let valid = |signature: &Vec<u8>| keys.iter().any(|key| is_by(key, &bytes, signature));
         Ok(!signatures.is_empty() && signatures.iter().all(valid))
     }
 

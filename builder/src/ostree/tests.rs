@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
 
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::SigningKey;
 use edeploy_format::digest::Digest;
 
 use super::commit::Identity;
 use super::*;
+use crate::keys::Signer;
 
 struct Case {
     folder: tempfile::TempDir,
@@ -141,9 +142,9 @@ fn what_no_version_needs_is_pruned() {
 fn a_commit_is_signed_by_the_present_keys_in_libostrees_format() {
     let case = case();
     let commit = case.commit("a", 1);
-    let (one, two) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
-    let signed_by = |keys: &[&SigningKey]| {
-        let keys: Vec<_> = keys.iter().map(|key| key.verifying_key()).collect();
+    let [one, two] = [[1; 32], [2; 32]].map(|secret| Signer::from(SigningKey::from_bytes(&secret)));
+    let signed_by = |keys: &[&Signer]| {
+        let keys: Vec<_> = keys.iter().map(|key| *key.public()).collect();
         case.repository.is_signed_by(&commit, &keys).unwrap()
     };
     assert!(!signed_by(&[&one]), "nobody signed it yet");
@@ -155,7 +156,7 @@ fn a_commit_is_signed_by_the_present_keys_in_libostrees_format() {
         assert!(signed_by(&[&one]));
     }
     let shown = case.ostree(&["show", "--print-detached-metadata-key=ostree.sign.ed25519", &commit]);
-    let signature = one.sign(&fs::read(case.object(&commit, "commit")).unwrap()).to_bytes();
+    let signature = one.sign(&fs::read(case.object(&commit, "commit")).unwrap()).unwrap();
     let bytes: Vec<String> = signature.iter().map(|byte| format!("0x{byte:02x}")).collect();
     assert_eq!(shown.trim(), format!("[[byte {}]]", bytes.join(", ")));
     case.ostree(&["fsck"]);
@@ -165,7 +166,7 @@ fn a_commit_is_signed_by_the_present_keys_in_libostrees_format() {
 fn the_seal_is_what_sha256sum_says_of_the_objects_and_stays() {
     let case = case();
     let commit = case.commit("a", 1);
-    let key = SigningKey::from_bytes(&[1; 32]);
+    let key = Signer::from(SigningKey::from_bytes(&[1; 32]));
     case.repository.sign(&commit, &[&key]).unwrap();
     let script = "find objects -type f ! -name '*.commitmeta' | LC_ALL=C sort | xargs sha256sum | sha256sum";
     let ostree = case.folder.path().join("ostree");
@@ -185,6 +186,6 @@ fn the_seal_is_what_sha256sum_says_of_the_objects_and_stays() {
     assert_eq!(checked.damaged, []);
     let said = case.repository.check_seal(&commit, &checked).unwrap();
     assert_eq!(said, Some("has an object with other bytes than were published, though its content is right"));
-    case.repository.sign(&commit, &[&SigningKey::from_bytes(&[2; 32])]).unwrap();
+    case.repository.sign(&commit, &[&Signer::from(SigningKey::from_bytes(&[2; 32]))]).unwrap();
     assert_eq!(sealed(), before);
 }

@@ -79,6 +79,14 @@ pub enum PublishError {
     /// The tree holds what must be unique to a machine.
     #[error(transparent)]
     Secret(#[from] Secret),
+    /// One of the keys that sign for the site is in what would be published.
+    #[error("{place} holds the key of {}, which signs for this site; nothing published may", key.display())]
+    Signing {
+        /// The path in the tree, or the object.
+        place: String,
+        /// The file of the key.
+        key: PathBuf,
+    },
     /// The manifest is for another role or version.
     #[error("{folder} holds {role} {version}, not the build that was asked for")]
     Other {
@@ -169,6 +177,7 @@ impl Fault for PublishError {
             | Self::Frame { .. }
             | Self::PackLength { .. }
             | Self::Secret(_)
+            | Self::Signing { .. }
             | Self::Other { .. } => Exit::Input,
             Self::Differs { .. } | Self::Serial { .. } | Self::Changed(_) => Exit::Refused,
             Self::MinSerial { .. } => Exit::Usage,

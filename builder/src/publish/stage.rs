@@ -5,14 +5,15 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use edeploy_format::digest::{Digest, Hasher};
-use edeploy_format::manifest::Head;
+use edeploy_format::manifest::{Head, Reader};
 use edeploy_format::name::Object;
-use edeploy_format::pack::IndexReader;
+use edeploy_format::pack::{Frame, IndexReader};
 use edeploy_format::tuf::{Contents, Identity, Sha256, Target};
 use serde::Serialize;
 
 use super::{Build, PublishError};
 use crate::durable::{Incoming, Ready};
+use crate::keys::Needles;
 use crate::site::Site;
 
 /// zstd level of manifest and index.
@@ -41,6 +42,7 @@ pub(super) fn stage(
     head: &Head,
     manifest: &Contents,
     transition: &[u8],
+    signing: &Needles,
     copied: impl FnMut(u64),
 ) -> Result<Vec<Staged>, PublishError> {
     let identity = Identity {
@@ -57,7 +59,7 @@ pub(super) fn stage(
         return Err(PublishError::Changed(build.folder.join("manifest")));
     }
     let manifest = stage.staged(Object::Manifest, length, sha256, Some(&identity), ready);
-    let (ready, length, sha256) = stage.pack(copied)?;
+    let (ready, length, sha256) = stage.pack(signing, copied)?;
     let pack = stage.staged(Object::Pack, length, sha256, None::<&()>, ready);
     let (ready, length, sha256) = stage.copied("sbom")?;
     let sbom = stage.staged(Object::Sbom, length, sha256, None::<&()>, ready);
@@ -91,8 +93,12 @@ impl Stage<'_> {
         copied(&self.folder, name, &self.build.folder.join(name))
     }
 
-    /// Copies the pack, and holds every frame against the index.
-    fn pack(&self, mut copied: impl FnMut(u64)) -> Result<(Ready, u64, Sha256), PublishError> {
+    /// Copies the pack, and holds every frame against the index; looks for `signing` in what it holds.
+    fn pack(
+        &self,
+        signing: &Needles,
+        mut copied: impl FnMut(u64),
+    ) -> Result<(Ready, u64, Sha256), PublishError> {
         let index = self.build.folder.join("pack-index");
         let wrong = |source| PublishError::Index { path: index.clone(), source };
         let mut frames = IndexReader::new(BufReader::new(open(&index)?)).map_err(wrong)?;
@@ -107,6 +113,9 @@ impl Stage<'_> {
             if Digest::of(&bytes) != frame.digest {
                 return Err(PublishError::Frame { path, at: frame.offset });
             }
+            if let Some((content, key)) = held(&frame, &bytes, signing).map_err(unread(&path))? {
+                return Err(self.signing(content, key));
+            }
             incoming.write_all(&bytes).map_err(unread(&path))?;
             length += compressed;
             copied(compressed);
@@ -117,9 +126,39 @@ impl Stage<'_> {
         }
     }
 
+    /// The refusal of a content that holds a key of the site, under its first path.
+    fn signing(&self, content: Digest, key: PathBuf) -> PublishError {
+        let path = self.build.folder.join("manifest");
+        let named = || {
+            let mut manifest = Reader::new(BufReader::new(File::open(&path).ok()?)).ok()?;
+            while let Some(record) = manifest.next_record().ok()? {
+                if record.content().is_some_and(|(_, digest)| digest == content) {
+                    return Some(format!("/{}", record.path));
+                }
+            }
+            None
+        };
+        PublishError::Signing { place: named().unwrap_or_else(|| format!("the content {content}")), key }
+    }
+
     fn compressed(&self, name: &str) -> Result<(Ready, Contents, u64, Sha256), PublishError> {
         compressed(&self.folder, name, &self.build.folder.join(name))
     }
+}
+
+/// The content in a frame that holds one of `signing`, and that key's file.
+fn held(frame: &Frame, bytes: &[u8], signing: &Needles) -> io::Result<Option<(Digest, PathBuf)>> {
+    if signing.is_empty() {
+        return Ok(None);
+    }
+    let bytes = zstd::bulk::decompress(bytes, frame.length as usize)?;
+    let Some((place, key)) = signing.find(&bytes) else { return Ok(None) };
+    let mut end = 0;
+    let piece = frame.pieces.iter().find(|piece| {
+        end += piece.length as usize;
+        place < end
+    });
+    Ok(piece.map(|piece| (piece.content, key.to_owned())))
 }
 
 /// The file `from`, on its way into `folder`; `label` tells it from others.

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use ed25519_dalek::SigningKey;
 use edeploy_format::name::Role;
 use edeploy_format::tuf::{
-    Common, Issued, MetaFile, RoleKeys, Root, Signed, Snapshot, Targets, Time, Timestamp, delegated, sign,
+    Common, Issued, MetaFile, RoleKeys, Root, Signed, Snapshot, Targets, Time, Timestamp, delegated,
 };
 use serde_json::Map;
 
+use super::sign::sign;
 use super::{ROOT, Site, SiteError, State, TIMESTAMP};
 use crate::durable;
 use crate::keys::Keys;
@@ -58,9 +58,9 @@ impl Pen<'_> {
         wanted: &RoleKeys,
         before: &[&RoleKeys],
     ) -> Result<Vec<u8>, SiteError> {
-        let mut signers: Vec<&SigningKey> = self.keys.signers(file, wanted)?;
+        let mut signers = self.keys.signers(file, wanted)?;
         signers.extend(before.iter().flat_map(|before| self.keys.present(before)));
-        sign(document, &signers).map_err(|source| SiteError::Sign { file: file.to_owned(), source })
+        sign(file, document, &signers)
     }
 
     fn next<T: Signed>(&self, before: u64, days: u32) -> Common {

@@ -73,6 +73,17 @@ pub enum SiteError {
     /// Nothing of this name can be given a new key.
     #[error("{0:?} has no key to replace: say root, targets, snapshot, timestamp or role-<name>")]
     NoSuchKey(String),
+    /// Several keys for what one signs.
+    #[error("{0}: one key signs this, several can only be named for root")]
+    OneKey(String),
+    /// More root keys named than there are to be.
+    #[error("{named} root keys are named, and --root-keys says {keys}")]
+    Named {
+        /// How many are named.
+        named: usize,
+        /// How many there are to be.
+        keys: usize,
+    },
     /// Keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -89,7 +100,7 @@ impl Fault for SiteError {
             Self::Read { .. } | Self::Lock { .. } | Self::Remove { .. } => Exit::Failed,
             Self::Metadata(_) => Exit::Untrusted,
             Self::Sign { .. } => Exit::Failed,
-            Self::Threshold { .. } | Self::NoSuchKey(_) => Exit::Usage,
+            Self::Threshold { .. } | Self::NoSuchKey(_) | Self::OneKey(_) | Self::Named { .. } => Exit::Usage,
             Self::Keys(error) => error.exit(),
             Self::Write(error) => error.exit(),
         }

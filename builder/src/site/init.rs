@@ -4,10 +4,11 @@ use std::path::Path;
 
 use edeploy_format::tuf::{
     Common, Delegations, Issued, KeyId, MetaFile, RoleKeys, Root, RootRoles, Signed, Snapshot, Targets, Time,
-    Timestamp, sign,
+    Timestamp,
 };
 use serde_json::Map;
 
+use super::sign::sign;
 use super::{FIRST_ROOT, Lifetimes, METADATA, ROOT, SiteError, TARGETS, TIMESTAMP, lock};
 use crate::durable;
 use crate::keys::Keys;
@@ -105,5 +106,5 @@ fn first_root(keys: &mut Keys, wanted: RootKeys, common: Common) -> Result<Root,
 
 fn signed<T: Signed>(keys: &Keys, file: &str, document: &T, role: &RoleKeys) -> Result<Vec<u8>, SiteError> {
     let signers = keys.signers(file, role)?;
-    sign(document, &signers).map_err(|source| SiteError::Sign { file: file.to_owned(), source })
+    sign(file, document, &signers)
 }

@@ -1,6 +1,6 @@
 //! New keys, and a new root that names them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use edeploy_format::name::Role;
@@ -42,6 +42,23 @@ impl FromStr for Replace {
     }
 }
 
+/// Whose keys are replaced, and by which: names of keys that are there, in order; new ones are made for the rest.
+pub type Replacements = BTreeMap<Replace, Vec<String>>;
+
+/// `NAME` or `NAME=KEY,…`, as it is typed.
+///
+/// # Errors
+/// [`SiteError::NoSuchKey`], or [`SiteError::OneKey`] for more keys than one where one signs.
+pub fn replacement(text: &str) -> Result<(Replace, Vec<String>), SiteError> {
+    let (what, keys) = text.split_once('=').map_or((text, ""), |(what, keys)| (what, keys));
+    let what: Replace = what.parse()?;
+    let keys: Vec<String> = keys.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect();
+    if what != Replace::Root && keys.len() > 1 {
+        return Err(SiteError::OneKey(text.to_owned()));
+    }
+    Ok((what, keys))
+}
+
 /// What became of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotated {
@@ -64,14 +81,30 @@ impl Fresh<'_> {
         Ok(id)
     }
 
-    fn one(&mut self, label: &str) -> Result<RoleKeys, SiteError> {
-        Ok(RoleKeys::new([self.key(label)?], 1))
+    /// The key that is named, else a new one.
+    fn one(&mut self, label: &str, named: &[String]) -> Result<RoleKeys, SiteError> {
+        let id = match named.first() {
+            Some(name) => self.keys.named(name)?,
+            None => self.key(label)?,
+        };
+        Ok(RoleKeys::new([id], 1))
     }
 
-    /// The root keys: those of before as far as they stay, then new ones.
-    fn root(&mut self, before: &RoleKeys, replace: bool, wanted: RootKeys) -> Result<RoleKeys, SiteError> {
-        let kept = before.keyids.iter().take(if replace { 0 } else { wanted.keys });
-        let mut ids: Vec<KeyId> = kept.cloned().collect();
+    /// The root keys: those of before as far as they stay, or those that are named, then new ones.
+    fn root(
+        &mut self,
+        before: &RoleKeys,
+        replace: Option<&Vec<String>>,
+        wanted: RootKeys,
+    ) -> Result<RoleKeys, SiteError> {
+        let mut ids: Vec<KeyId> = match replace {
+            None => before.keyids.iter().take(wanted.keys).cloned().collect(),
+            Some(named) => named.iter().map(|name| self.keys.named(name)).collect::<Result<_, _>>()?,
+        };
+        if ids.len() > wanted.keys {
+            let (named, keys) = (ids.len(), wanted.keys);
+            return Err(SiteError::Named { named, keys });
+        }
         while ids.len() < wanted.keys {
             ids.push(self.key(&root_label(ids.len() + 1))?);
         }
@@ -80,7 +113,7 @@ impl Fresh<'_> {
 }
 
 impl Site {
-    /// Publishes a new root: with new keys for what `replace` names, with `root_keys` as the number of root keys
+    /// Publishes a new root: with other keys for what `replace` names, with `root_keys` as the number of root keys
     /// and the threshold, and with a new date in any case.
     ///
     /// # Errors
@@ -88,7 +121,7 @@ impl Site {
     /// at hand.
     pub fn rotate(
         &mut self,
-        replace: &BTreeSet<Replace>,
+        replace: &Replacements,
         root_keys: RootKeys,
         keys: &mut Keys,
         lifetimes: Lifetimes,
@@ -101,25 +134,25 @@ impl Site {
 
         let mut root = old.clone();
         let mut fresh = Fresh { keys, made: Vec::new() };
-        root.roles.root = fresh.root(&old.roles.root, replace.contains(&Replace::Root), root_keys)?;
+        root.roles.root = fresh.root(&old.roles.root, replace.get(&Replace::Root), root_keys)?;
         let mut draft = Draft::default();
-        for what in replace {
+        for (what, named) in replace {
             match what {
                 Replace::Root => {}
                 Replace::Targets => {
-                    root.roles.targets = fresh.one("targets")?;
+                    root.roles.targets = fresh.one("targets", named)?;
                     draft.targets.get_or_insert_with(|| (**self.state.chain.targets()).clone());
                 }
                 Replace::Snapshot => {
-                    root.roles.snapshot = fresh.one("snapshot")?;
+                    root.roles.snapshot = fresh.one("snapshot", named)?;
                     draft.snapshot = true;
                 }
-                Replace::Timestamp => root.roles.timestamp = fresh.one("timestamp")?,
+                Replace::Timestamp => root.roles.timestamp = fresh.one("timestamp", named)?,
                 Replace::Role(role) => {
                     let published = (**self.state.role(role)?.document()).clone();
                     draft.roles.insert(role.clone(), published);
                     let targets = draft.targets.get_or_insert_with(|| (**self.state.chain.targets()).clone());
-                    delegate(targets, role, fresh.one(&delegated(role))?, fresh.keys);
+                    delegate(targets, role, fresh.one(&delegated(role), named)?, fresh.keys);
                 }
             }
         }

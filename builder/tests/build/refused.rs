@@ -148,3 +148,31 @@ fn a_version_that_is_none() {
     let output = case.rolebuild(&["build", "recipes/web", "--version", "any"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }
+
+#[test]
+fn a_key_that_signs_for_the_site_wherever_it_lies_and_whatever_is_allowed() {
+    let case = Case::new();
+    let made = case.rolebuild(&["keygen", "targets", "role-web"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let pem = fs::read_to_string(case.path("keys/role-web.pem")).unwrap();
+    let body = pem.lines().nth(1).unwrap();
+    case.recipe("[allow]\nprivate-keys = ['/usr/share/x']\n");
+    let holds = |path: &str| {
+        format!(
+            "rolebuild: /{path} holds the key of keys/role-web.pem, which signs for this site; no tree may hold that"
+        )
+    };
+    for (path, text) in [("usr/share/x", pem.clone()), ("usr/lib/y", format!("key = \"{body}\""))] {
+        case.write(&format!("tree/{path}"), &text);
+        assert_eq!(case.refused(), holds(path));
+        fs::remove_file(case.path(&format!("tree/{path}"))).unwrap();
+    }
+    // An initrd is looked into, as it is unpacked before.
+    case.write("key", &pem);
+    let script = "echo key | cpio --quiet -o -H newc | gzip > tree/boot/initrd.img-6";
+    let packed = std::process::Command::new("sh").args(["-c", script]).current_dir(case.path("")).status();
+    assert!(packed.unwrap().success());
+    assert_eq!(case.refused(), holds("boot/initrd.img-6"));
+    case.write("tree/boot/initrd.img-6", "initrd");
+    case.built("1");
+}

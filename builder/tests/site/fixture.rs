@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, KeypairBytes};
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Head, Kind, Owner, Record, Writer};
 use edeploy_format::name::{Object, Role, Version};
@@ -64,6 +66,12 @@ impl Place {
 
     pub(crate) fn keys(&self) -> Keys {
         Keys::load(&[self.path().join("keys")]).unwrap()
+    }
+
+    /// The private key in a file of the folder of keys.
+    pub(crate) fn secret(&self, name: &str) -> SigningKey {
+        let pem = fs::read_to_string(self.path().join(format!("keys/{name}.pem"))).unwrap();
+        SigningKey::from_bytes(&KeypairBytes::from_pkcs8_pem(&pem).unwrap().secret_key)
     }
 
     pub(crate) fn site(&self) -> Site {

@@ -7,7 +7,7 @@ use edeploy_format::digest::Digest;
 use edeploy_format::name::Object;
 use edeploy_format::tuf::{Sha256, Target};
 use rolebuild::fsck::{Report, fsck};
-use rolebuild::site::{Draft, METADATA, RootKeys, TARGETS};
+use rolebuild::site::{Draft, METADATA, RootKeys, TARGETS, replacement};
 
 use crate::fixture::*;
 
@@ -23,7 +23,7 @@ fn damaged(place: &Place) -> Vec<String> {
 fn site() -> Place {
     let place = Place::new();
     place.publish("1.0", 1, &[("zz", b"one")]).unwrap();
-    let replace = ["root", "timestamp", "role-web"].map(|name| name.parse().unwrap());
+    let replace = ["root", "timestamp", "role-web"].map(|name| replacement(name).unwrap());
     let root = RootKeys { keys: 2, threshold: 2 };
     place.site().rotate(&replace.into(), root, &mut place.keys(), LIFETIMES, now()).unwrap();
     place.publish("1.1", 2, &[("zz", b"two"), ("zzz", &[7; 5000])]).unwrap();

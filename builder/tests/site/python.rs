@@ -7,7 +7,7 @@ use std::process::Command;
 use edeploy_format::name::Object;
 use edeploy_format::tuf::{Expiry, Seen, Sha256, TrustedRole, TrustedRoot};
 use rolebuild::clock;
-use rolebuild::site::{METADATA, RootKeys, init};
+use rolebuild::site::{METADATA, RootKeys, init, replacement};
 
 use crate::fixture::*;
 
@@ -74,7 +74,8 @@ fn its_client_downloads_what_we_published() {
 fn its_client_follows_our_new_roots_and_new_keys() {
     let (place, url) = site();
     download(&place, &url, "web@1.0@sbom").unwrap();
-    let replace = ["root", "targets", "snapshot", "timestamp", "role-web"].map(|name| name.parse().unwrap());
+    let replace =
+        ["root", "targets", "snapshot", "timestamp", "role-web"].map(|name| replacement(name).unwrap());
     let two = RootKeys { keys: 3, threshold: 2 };
     place.site().rotate(&replace.into(), two, &mut place.keys(), LIFETIMES, clock::now()).unwrap();
     place.publish_at("1.1", 2, clock::now());

@@ -1,19 +1,18 @@
 //! New roots and new dates, as hosts with the old root see them.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use edeploy_format::tuf::{Expiry, Seen, TrustedRoot, TrustedTargets, TufError, VERSION_LIMIT, sign};
 use rolebuild::failure::Fault as _;
 use rolebuild::keys::Keys;
-use rolebuild::site::{Replace, RootKeys, Rotated, SiteError, init};
+use rolebuild::site::{Replacements, RootKeys, Rotated, SiteError, init, replacement};
 
 use crate::fixture::*;
 
 const ONE: RootKeys = RootKeys { keys: 1, threshold: 1 };
 
 fn rotate(place: &Place, replace: &[&str], root: RootKeys) -> Result<Rotated, SiteError> {
-    let replace: BTreeSet<Replace> = replace.iter().map(|name| name.parse().unwrap()).collect();
+    let replace: Replacements = replace.iter().map(|text| replacement(text).unwrap()).collect();
     place.site().rotate(&replace, root, &mut place.keys(), LIFETIMES, now().plus_days(1))
 }
 
@@ -91,14 +90,11 @@ fn a_lost_online_key_is_replaced_without_it() {
 #[test]
 fn replaced_keys_make_hosts_forget_versions_that_jumped() {
     let place = Place::new();
-    let stolen = place.path().join("keys");
     let forged = {
-        let keys = Keys::load(&[stolen]).unwrap();
         let chain = place.state().chain;
         let mut timestamp = (**chain.timestamp()).clone();
         timestamp.common.version = VERSION_LIMIT;
-        let signers = keys.signers("timestamp", &chain.root().roles.timestamp).unwrap();
-        sign(&timestamp, &signers).unwrap()
+        sign(&timestamp, &[&place.secret("timestamp")]).unwrap()
     };
     let anchor = TrustedRoot::anchor(&file(&place, "1.root.json")).unwrap();
     rotate(&place, &["snapshot", "timestamp"], ONE).unwrap();
@@ -127,7 +123,7 @@ fn two_of_three_holders_sign_a_root_together() {
 
     fs::remove_file(others.join("root-3.pem")).unwrap();
     let mut both = Keys::load(&[place.path().join("keys"), others]).unwrap();
-    let rotated = place.site().rotate(&BTreeSet::new(), wanted, &mut both, LIFETIMES, now()).unwrap();
+    let rotated = place.site().rotate(&Replacements::new(), wanted, &mut both, LIFETIMES, now()).unwrap();
     assert_eq!(rotated.version, 2);
     assert!(walk(&place, &file(&place, "1.root.json"), 2).is_ok());
 }

@@ -154,16 +154,32 @@ impl<T> std::ops::Deref for Verified<T> {
 /// [`Fault::Shape`] or [`Fault::NotCanonical`] when an unknown field in it cannot be signed,
 /// [`Fault::TooLong`], and what a client would refuse in it.
 pub fn sign<T: Signed>(document: &T, keys: &[&SigningKey]) -> Result<Vec<u8>, Fault> {
-    document.common().check::<T>()?;
-    document.check(&Profile)?;
-    let signed = serde_json::to_value(document).map_err(Fault::Shape)?;
-    let message = canonical(&signed)?;
+    let message = message(document)?;
     let mut signatures = BTreeMap::new();
     for key in keys {
-        let id = Key::from(&key.verifying_key()).id()?;
-        signatures.insert(id, hex(&key.sign(&message).to_bytes()));
+        signatures.insert(Key::from(&key.verifying_key()).id()?, key.sign(&message).to_bytes());
     }
-    let signatures = signatures.into_iter().map(|(keyid, sig)| Entry { keyid, sig }).collect();
+    signed(document, &signatures)
+}
+
+/// The bytes of `document` that are signed: for keys that are not at hand as values.
+///
+/// # Errors
+/// As [`sign`].
+pub fn message<T: Signed>(document: &T) -> Result<Vec<u8>, Fault> {
+    document.common().check::<T>()?;
+    document.check(&Profile)?;
+    Ok(canonical(&serde_json::to_value(document).map_err(Fault::Shape)?)?)
+}
+
+/// The file of `document` with `signatures` of its [`message`], which are not looked at.
+///
+/// # Errors
+/// As [`sign`].
+pub fn signed<T: Signed>(document: &T, signatures: &BTreeMap<KeyId, [u8; 64]>) -> Result<Vec<u8>, Fault> {
+    let signed = serde_json::to_value(document).map_err(Fault::Shape)?;
+    let entry = |(keyid, sig): (&KeyId, &[u8; 64])| Entry { keyid: keyid.clone(), sig: hex(sig) };
+    let signatures = signatures.iter().map(entry).collect();
     let bytes = serde_json::to_vec(&File { signatures, signed }).map_err(Fault::Shape)?;
     let length = bytes.len() as u64;
     if length > T::LIMIT { Err(Fault::TooLong { length, limit: T::LIMIT }) } else { Ok(bytes) }
