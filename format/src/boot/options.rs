@@ -94,6 +94,13 @@ impl<'a> Rest<'a> {
         self.0 = rest;
         Ok(value)
     }
+
+    /// Takes the next argument, which must be `expected`.
+    fn take_whole(&mut self, expected: &'static str) -> Result<(), OptionsError> {
+        let found = || self.0.split(' ').next().unwrap_or_default().chars().take(80).collect();
+        let missing = OptionsError::Missing { expected, found: found() };
+        if self.take(expected)?.is_empty() { Ok(()) } else { Err(missing) }
+    }
 }
 
 impl FromStr for Options {
@@ -102,7 +109,7 @@ impl FromStr for Options {
     fn from_str(text: &str) -> Result<Self, OptionsError> {
         let mut rest = Rest(text);
         let root = rest.take(ROOT)?.parse()?;
-        rest.take("ro")?;
+        rest.take_whole("ro")?;
         Ok(Self {
             root,
             slot: rest.take("edeploy.slot=")?.parse()?,
@@ -110,7 +117,7 @@ impl FromStr for Options {
             manifest: rest.take("edeploy.manifest=")?.parse()?,
             machine: rest.take("systemd.machine_id=")?.parse()?,
             role: {
-                rest.take("systemd.gpt_auto=0")?;
+                rest.take_whole("systemd.gpt_auto=0")?;
                 rest.0.to_owned()
             },
         })
@@ -165,6 +172,15 @@ mod tests {
             error.to_string(),
             "kernel arguments: expected `root=PARTUUID=` at \"BOOT_IMAGE=/vmlinuz\""
         );
+    }
+
+    #[test]
+    fn an_argument_that_only_begins_like_one_of_ours_is_not_it() {
+        let whole = options("quiet").to_string();
+        for (ours, other) in [(" ro ", " root "), ("gpt_auto=0", "gpt_auto=01")] {
+            let error = whole.replace(ours, other).parse::<Options>().unwrap_err();
+            assert!(matches!(error, OptionsError::Missing { .. }), "{other}: {error}");
+        }
     }
 
     #[test]

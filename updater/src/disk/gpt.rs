@@ -6,14 +6,18 @@
 //! Crate gpt renumbers partitions and tears tables when it rewrites an existing one, so no function
 //! here does.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use edeploy_format::slot::Slot;
 use gpt::disk::LogicalBlockSize;
+use gpt::header::read_header_from_arbitrary_device;
 use gpt::partition_types::{EFI, LINUX_FS, Type};
 
 const SECTOR: u64 = 512;
 const ALIGNMENT: u64 = 1 << 20;
+/// Bytes of an entry of the table, and the most entries there may be: every tool makes 128 of them.
+const ENTRY: u32 = 128;
+const ENTRIES: u32 = 1024;
 /// What the table and its backup take at either end, rounded up to the alignment.
 const MARGIN: u64 = ALIGNMENT;
 /// The state partition takes the rest; less than this is refused.
@@ -107,6 +111,7 @@ fn writing(source: io::Error) -> GptError {
 /// [`GptError::Foreign`] unless it is exactly ours and lies within the disk.
 pub fn read(mut disk: impl Read + Write + Seek + std::fmt::Debug) -> Result<Layout, GptError> {
     let size = disk.seek(SeekFrom::End(0)).map_err(reading)?;
+    check_entries(&mut disk, size)?;
     let table = gpt::GptConfig::new().writable(false).open_from_device(disk).map_err(GptError::Table)?;
     let used: Vec<_> = table.partitions().iter().filter(|(_, p)| p.is_used()).collect();
     let find = |name: &str| {
@@ -167,6 +172,28 @@ fn recognise(start: &[u8]) -> &'static str {
     }
 }
 
+/// Refuses a table whose entries crate gpt (4.1) would panic at, or take all memory for: others than 128 bytes each, and
+/// more than there ever are. It takes the first header that is whole.
+fn check_entries(disk: &mut (impl Read + Seek), size: u64) -> Result<(), GptError> {
+    for at in [SECTOR, (size / SECTOR).saturating_sub(1) * SECTOR] {
+        // Where the crate expects a header: in the second sector.
+        let mut start = [0; 2 * SECTOR as usize];
+        disk.seek(SeekFrom::Start(at)).map_err(reading)?;
+        if disk.read_exact(&mut start[SECTOR as usize..]).is_err() {
+            continue;
+        }
+        let header = read_header_from_arbitrary_device(&mut Cursor::new(start), LogicalBlockSize::Lb512);
+        let Ok(header) = header else { continue };
+        return match (header.part_size, header.num_parts) {
+            (ENTRY, ..=ENTRIES) => Ok(()),
+            (bytes, entries) => {
+                Err(GptError::Foreign(format!("its table has {entries} entries of {bytes} bytes")))
+            }
+        };
+    }
+    Ok(())
+}
+
 /// Makes the table of a new machine and zeroes both ends of the disk before it.
 ///
 /// Nothing is durable before the caller syncs.
@@ -221,8 +248,6 @@ fn write_table(
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -286,5 +311,34 @@ mod tests {
         create(&mut cut, SIZES).unwrap();
         cut.get_mut().truncate(usize::try_from(200 * MIB).unwrap());
         assert!(matches!(read(&mut cut), Err(GptError::Foreign(_))));
+    }
+
+    /// Writes a field of both headers, with the check sum that then is right.
+    fn set(disk: &mut Cursor<Vec<u8>>, at: usize, value: u32) {
+        let last = disk.get_ref().len() / 512 * 512 - 512;
+        for header in [512, last] {
+            let header = &mut disk.get_mut()[header..header + 92];
+            header[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            header[16..20].fill(0);
+            let bit = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+            let crc =
+                header.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc)));
+            header[16..20].copy_from_slice(&(!crc).to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn entries_of_another_size_or_without_number_are_refused_and_nothing_panics() {
+        let (count, size) = (80, 84);
+        for (at, value, says) in [
+            (size, 256, "its table has 128 entries of 256 bytes"),
+            (size, u32::MAX, "its table has 128 entries of 4294967295 bytes"),
+            (count, u32::MAX, "its table has 4294967295 entries of 128 bytes"),
+        ] {
+            let mut disk = disk(400 * MIB);
+            create(&mut disk, SIZES).unwrap();
+            set(&mut disk, at, value);
+            assert!(matches!(read(&mut disk), Err(GptError::Foreign(text)) if text == says), "{says}");
+        }
     }
 }
