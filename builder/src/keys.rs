@@ -121,14 +121,15 @@ impl Keys {
                 return self.keep(file, key.into()).map(drop);
             }
         }
-        let typed = self.passphrases.ask_for(&file)?;
-        match typed.map(|passphrase| sealed.open(passphrase)).transpose()?.flatten() {
-            Some(key) => self.keep(file, key.into()).map(drop),
-            None => {
-                self.locked.0.push(file);
-                Ok(())
+        for again in [false, true, true] {
+            let Some(typed) = self.passphrases.ask_for(&file, again)? else { break };
+            if let Some(key) = sealed.open(&typed)? {
+                self.passphrases.learn(typed);
+                return self.keep(file, key.into()).map(drop);
             }
         }
+        self.locked.0.push(file);
+        Ok(())
     }
 
     fn keep(&mut self, file: PathBuf, signer: Signer) -> Result<KeyId, KeysError> {

@@ -78,8 +78,8 @@ impl Passphrases {
         self.known.first()
     }
 
-    /// Asks for the passphrase of `file`; `None` where nobody can be asked, or nothing is typed.
-    pub(super) fn ask_for(&mut self, file: &Path) -> Result<Option<&Passphrase>, KeysError> {
+    /// Asks for the passphrase of `file`, `again` after a wrong one; `None` where nobody can be asked, or nothing is typed.
+    pub(super) fn ask_for(&mut self, file: &Path, again: bool) -> Result<Option<Passphrase>, KeysError> {
         if !self.asks {
             return Ok(None);
         }
@@ -87,12 +87,15 @@ impl Passphrases {
             self.asks = false;
             return Ok(None);
         };
-        let typed = terminal.ask(&format!("passphrase of {} (none: leave it locked): ", file.display()))?;
-        if typed.is_empty() {
-            return Ok(None);
-        }
-        self.known.push(Passphrase(typed));
-        Ok(self.known.last())
+        let wrong = if again { "that does not open it; " } else { "" };
+        let prompt = format!("{wrong}passphrase of {} (none: leave it locked): ", file.display());
+        let typed = terminal.ask(&prompt)?;
+        Ok((!typed.is_empty()).then_some(Passphrase(typed)))
+    }
+
+    /// Keeps a passphrase that opened a key.
+    pub(super) fn learn(&mut self, passphrase: Passphrase) {
+        self.known.push(passphrase);
     }
 
     /// Asks twice for the passphrase of new keys.

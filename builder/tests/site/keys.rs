@@ -207,8 +207,9 @@ fn a_passphrase_is_asked_for_on_the_terminal() {
     assert!(shown.contains("passphrase for new keys: ") && shown.contains("once more: "), "{shown}");
     let text = fs::read_to_string(place.path().join("keys/root.pem")).unwrap();
     assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
-    let shown = typed(&place, "init", "sesame\n");
+    let shown = typed(&place, "init", "wrong\nsesame\n");
     assert!(shown.contains("passphrase of keys/root.pem (none: leave it locked): "), "{shown}");
+    assert!(shown.contains("that does not open it; passphrase of keys/root.pem"), "{shown}");
     assert!(shown.contains("repo is ready"), "{shown}");
     let text = fs::read_to_string(place.path().join("keys/targets.pem")).unwrap();
     assert!(
