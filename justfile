@@ -40,6 +40,14 @@ test: host python-tuf
     cargo test --workspace --exclude vm-tests
     cargo test -p rolebuild --test debian -- --ignored
 
+# Every parser of foreign bytes for so many seconds, two at a time (needs cargo-fuzz; `./setup.sh fuzz` installs it)
+fuzz seconds="600" *targets:
+    cargo run --quiet -p fuzz-targets --example campaign -- {{seconds}} {{targets}}
+
+# Takes what fuzzing found since into the kept corpora, as far as it reaches code that nothing kept reaches
+fuzz-keep *targets:
+    cargo run --quiet -p fuzz-targets --example campaign -- --keep {{targets}}
+
 # Formatting, lints, dependencies and documentation, man pages included
 check: && man
     cargo fmt --check

@@ -3,12 +3,13 @@
 #   ./setup.sh           only installs
 #   ./setup.sh demo      the whole loop in QEMU, told as it goes
 #   ./setup.sh test      all tests, those in virtual machines included
+#   ./setup.sh fuzz      fuzzes every parser, ten minutes each (`just fuzz`); needs g++ for libFuzzer
 # Needs git, a C compiler and Rust (rustup); asks sudo for the Debian packages unless run as root.
 set -eu
 cd "$(dirname "$0")"
 
 packages="cpio debootstrap dosfstools e2fsprogs faketime fdisk gdisk libglib2.0-dev libostree-dev lz4 mmdebstrap mtools musl-tools
-  curl groff-base openssl ostree ovmf pkg-config python3-venv qemu-system-x86 qemu-utils rsync systemd-boot-efi time uidmap zstd"
+  curl g++ groff-base openssl ostree ovmf pkg-config python3-venv qemu-system-x86 qemu-utils rsync systemd-boot-efi time uidmap zstd"
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -47,7 +48,9 @@ for _ in 1 2; do
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 done
 
-for tool in just cargo-deny; do
+tools="just cargo-deny"
+[ "${1-}" != fuzz ] || tools="$tools cargo-fuzz"
+for tool in $tools; do
   command -v "$tool" >/dev/null && continue
   say "installing $tool with cargo"
   # A debug build of a tool that only starts others: a third of the time to compile.
