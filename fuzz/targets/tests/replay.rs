@@ -1,5 +1,5 @@
 //! The short form of `just fuzz`: every kept input, and a few thousand that are made of them by a seeded generator. What
-//! libFuzzer found once is found again here, without libFuzzer.
+//! libFuzzer found once is found again here, without libFuzzer. `FUZZ_MADE=100000` in the environment makes more of them.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use fuzz_targets::seeds::seeds;
 use fuzz_targets::{TARGETS, target};
 
-/// How many inputs are made for each target.
+/// How many inputs are made for each target, without another number.
 const MADE: usize = 1500;
 /// None of them is longer.
 const LONGEST: usize = 1 << 14;
@@ -96,7 +96,8 @@ fn stands(name: &str) {
     kept.extend(corpus(name));
     kept.iter().for_each(|bytes| run(name, body, bytes));
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    (0..MADE).for_each(|_| run(name, body, &random.input(&kept)));
+    let made = std::env::var("FUZZ_MADE").map_or(MADE, |number| number.parse().unwrap());
+    (0..made).for_each(|_| run(name, body, &random.input(&kept)));
 }
 
 macro_rules! targets {
