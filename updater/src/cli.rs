@@ -68,6 +68,13 @@ pub enum Command {
         /// The machine's profile.
         profile: Option<String>,
     },
+    /// Make ESP and state partition again from what the slots hold.
+    Repair {
+        /// Give up what is on a damaged state partition.
+        wipe: bool,
+    },
+    /// What a repair would do; changes nothing.
+    TestRepair,
     /// First install on an empty disk.
     Install(Box<Install>),
     /// The running version.
@@ -274,6 +281,8 @@ impl Typed {
             "rollback" => Command::Rollback { no_reboot: self.flag("no-reboot") },
             "bless" => Command::Bless,
             "remember" => Command::Remember { profile: self.remember()? },
+            "repair" => Command::Repair { wipe: self.flag("wipe") },
+            "test-repair" => Command::TestRepair,
             "install" => Command::Install(Box::new(self.install()?)),
             "version" => Command::Version,
             "role" => Command::Role,

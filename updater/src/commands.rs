@@ -9,6 +9,7 @@ mod identity;
 mod install;
 mod list;
 mod remember;
+mod repair;
 mod rollback;
 mod status;
 mod test_upgrade;
@@ -16,6 +17,7 @@ mod upgrade;
 mod verify;
 
 pub use boot::generate;
+pub(crate) use verify::must_be_signed;
 
 use std::io::Write;
 
@@ -63,6 +65,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Rollback { no_reboot } => rollback::run(common, no_reboot),
         Command::Bless => bless::run(common),
         Command::Remember { profile } => remember::run(common, profile.as_ref()),
+        Command::Repair { wipe } => repair::run(common, Access::ReadWrite, wipe),
+        Command::TestRepair => repair::run(common, Access::ReadOnly, false),
         Command::Install(install) => install::run(common, &install),
         Command::Version | Command::Role | Command::Profile => identity::run(common, &cli.command),
         Command::Boot | Command::Health | Command::Trial(_) => Ok(boot::run(&cli.command)),

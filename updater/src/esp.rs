@@ -103,6 +103,20 @@ impl<D: BlockDevice> Esp<D> {
         Ok(listed)
     }
 
+    /// The same, complete only with kernels and initrds that read back right.
+    ///
+    /// # Errors
+    /// If the device fails or the folders are damaged.
+    pub fn read_entries(&mut self) -> Result<Vec<Listed>, EspError> {
+        let mut listed = self.entries()?;
+        for one in &mut listed {
+            for digest in one.entry.iter().flat_map(Entry::objects) {
+                one.complete &= self.object(digest)? == BootFile::Whole;
+            }
+        }
+        Ok(listed)
+    }
+
     /// What the next boot takes; `None` if the loader finds nothing to boot.
     ///
     /// # Errors

@@ -90,7 +90,7 @@ exits! {
         LockError::Io { .. } => Exit::Failed,
     };
     crate::machine::Refusal => |e| match e {
-        Refusal::NotInstalled => Exit::Unsuitable,
+        Refusal::NotInstalled | Refusal::NothingHeld => Exit::Unsuitable,
         _ => Exit::Refused,
     };
     crate::settings::SettingsError => |e| match e {

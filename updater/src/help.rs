@@ -30,6 +30,7 @@ Looking:
   list                  the published versions of this machine's role
   status                slots, boot entries, the last upgrade and what came of it
   test-upgrade VERSION  what an upgrade would do and cost; changes nothing
+  test-repair           what a repair would do; changes nothing
   verify                compare the running slot with its signed manifest
   version, role, profile  what this machine runs, one line each
 
@@ -37,6 +38,7 @@ Doing:
   upgrade VERSION       bring the inactive slot to VERSION and boot it on trial
   rollback              boot the other slot again
   bless                 declare the running slot good, ending its trial
+  repair                make a lost ESP or state partition again, from the slots
   install               first install on an empty disk or image file
   remember              change the repository or the profile for good
 
@@ -113,6 +115,16 @@ pub fn of(command: &str) -> Option<&'static str> {
             "Usage: edeploy-ab bless\n\n\
             Declares the running slot good: its boot entry loses its try counter. Called by\n\
             edeploy-bless.service once the health checks have passed.\n"
+        }
+        "repair" | "test-repair" => {
+            "Usage: edeploy-ab repair [--wipe]\n\
+            \x20      edeploy-ab test-repair\n\n\
+            Makes again what is lost or damaged of ESP and state partition, from slots that\n\
+            hold what was signed. No slot is written, nothing is fetched. On the machine, or\n\
+            from a rescue system with --disk; there --booted says which slot is to boot next,\n\
+            else it is the one that ran last, or the newer. A version that was not found good\n\
+            here gets three tries. `test-repair` exits with 9 where something is broken.\n\n\
+            --wipe        give up what is on a damaged state partition\n"
         }
         "install" => {
             "Usage: edeploy-ab install --disk DEVICE_OR_FILE --role ROLE --version VERSION\n\

@@ -16,7 +16,8 @@ use edeploy_format::transition::Hook;
 
 use crate::esp::{BlockDevice, Esp, EspError, SyncId};
 use crate::machine::{
-    self, Closed, Filled, Goal, Observed, Outcome, Progress, Refusal, Step, Verified, World,
+    self, Closed, Filled, Goal, Held, Observed, Outcome, Progress, Refusal, Rescue, State, Step, Verified,
+    World,
 };
 
 /// What a hook that succeeded wants.
@@ -92,11 +93,11 @@ pub trait Host {
     /// If anything differs.
     fn verify(&mut self, slot: &Filled) -> Result<(), Self::Error>;
 
-    /// Digest and length of the tree's kernel and initrd, by its manifest.
+    /// Digest and length of kernel and initrd of the tree for `slot`, by its manifest.
     ///
     /// # Errors
     /// If the manifest cannot be read.
-    fn boot_objects(&mut self) -> Result<[(Digest, u64); 2], Self::Error>;
+    fn boot_objects(&mut self, slot: Slot) -> Result<[(Digest, u64); 2], Self::Error>;
 
     /// The content of the kernel or initrd `digest`, from the verified slot.
     ///
@@ -115,6 +116,18 @@ pub trait Host {
     /// # Errors
     /// If something it must say is not known.
     fn entry(&mut self, slot: &Verified, generation: u64) -> Result<Entry, Self::Error>;
+
+    /// How the state partition is, for a repair.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    fn state(&mut self) -> Result<State, Self::Error>;
+
+    /// What `slot` holds, read whole; `None` if that is not what was signed. For a repair.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    fn held(&mut self, slot: Slot) -> Result<Option<Held>, Self::Error>;
 
     /// Runs a hook for the tree that comes to `slot`, if there is one. Everything but success is an
     /// error; only [`Hook::Post`] may wish for a reboot.
@@ -178,13 +191,17 @@ pub fn run<H: Host>(host: &mut H, goal: &Goal) -> Result<Outcome, H::Error> {
 
 /// Step after step; `reached` is how it will have ended, from the commit point on.
 fn advance<H: Host>(host: &mut H, goal: &Goal, reached: &mut Option<Outcome>) -> Result<Outcome, H::Error> {
-    if *goal != Goal::Install {
-        // An earlier run may have been killed between a write and its barrier.
-        esp(host)?.settle()?;
+    // An earlier run may have been killed between a write and its barrier.
+    match goal {
+        Goal::Install => {}
+        // There may be none.
+        Goal::Repair => Esp::open(host.esp()?).and_then(|mut esp| esp.settle()).unwrap_or_default(),
+        Goal::Upgrade { .. } | Goal::Rollback | Goal::Bless => esp(host)?.settle()?,
     }
     let mut progress = Progress::Nothing;
     loop {
-        match machine::next(&observe(host, progress)?, goal) {
+        let seen = if *goal == Goal::Repair { survey(host, progress)? } else { observe(host, progress)? };
+        match machine::next(&seen, goal) {
             Step::Done(outcome) => return Ok(outcome),
             Step::Refuse(refusal) => return Err(refusal.into()),
             step => progress = apply(host, step, progress, reached)?,
@@ -202,7 +219,27 @@ pub fn observe<H: Host>(host: &mut H, far: Progress) -> Result<Observed, H::Erro
         (None, Progress::Nothing | Progress::Partitioned) => Vec::new(),
         _ => esp(host)?.entries()?,
     };
-    Ok(Observed { world, entries, progress: far })
+    Ok(Observed { world, entries, progress: far, rescue: Rescue::default() })
+}
+
+/// The same for a repair: everything on the ESP is read, and the slots too where something is wrong there.
+///
+/// # Errors
+/// If the machine cannot be looked at. An ESP that cannot be read is lost.
+pub fn survey<H: Host>(host: &mut H, far: Progress) -> Result<Observed, H::Error> {
+    let (world, state, device) = (host.world()?, host.state()?, host.esp()?);
+    let read = Esp::open(device).and_then(|mut esp| Ok((esp.read_entries()?, esp.has_loader()?)));
+    let esp = read.is_ok();
+    let (entries, loader) = read.unwrap_or_default();
+    let rescue = Rescue { esp, loader, state, ..Rescue::default() };
+    let mut seen = Observed { world, entries, progress: far, rescue };
+    if seen.esp_is_broken() {
+        for slot in Slot::ALL {
+            let held = host.held(slot)?;
+            seen.rescue.held[slot.index()] = held.map(|held| (machine::hold(slot), held));
+        }
+    }
+    Ok(seen)
 }
 
 fn esp<H: Host>(host: &mut H) -> Result<Esp<H::Device>, H::Error> {
@@ -256,6 +293,14 @@ fn apply<H: Host>(
             retire(host, &names, outcome, reached)?;
             far
         }
+        Step::Restore { slot, name } => {
+            let entry = host.entry(&slot, name.generation)?;
+            commit(host, name, &entry).map(|()| far)?
+        }
+        Step::Discard(names) => {
+            esp(host)?.delete_entries(&names)?;
+            far
+        }
         // `run` ends with these; nothing is to be done for them.
         Step::Done(_) | Step::Refuse(_) => far,
     })
@@ -280,7 +325,7 @@ fn make_state<H: Host>(host: &mut H) -> Result<Progress, H::Error> {
 }
 
 fn check<H: Host>(host: &mut H, slot: Slot) -> Result<Progress, H::Error> {
-    let objects = host.boot_objects()?;
+    let objects = host.boot_objects(slot)?;
     esp(host)?.check_room(slot, &objects)?;
     host.hook(Hook::Check, slot)?;
     Ok(Progress::Checked)
@@ -314,13 +359,19 @@ fn fill<H: Host>(host: &mut H, slot: Closed) -> Result<Progress, H::Error> {
 
 fn put_loader<H: Host>(host: &mut H, slot: Verified) -> Result<Progress, H::Error> {
     let loader = host.loader(&slot)?;
-    esp(host)?.install_loader(&loader)?;
+    let mut esp = esp(host)?;
+    // For a repair this is the commit point.
+    let first = esp.entries()?.first().map(|listed| listed.name);
+    esp.install_loader(&loader).map_err(|fault| match first {
+        Some(name) => fault.unsure(name),
+        None => fault,
+    })?;
     Ok(Progress::LoaderPut(slot))
 }
 
 /// Puts kernel and initrd onto the ESP, in the room of what no entry names any more.
 fn stage<H: Host>(host: &mut H, slot: Verified) -> Result<Progress, H::Error> {
-    let objects = host.boot_objects()?;
+    let objects = host.boot_objects(slot.slot())?;
     esp(host)?.prune(&objects.map(|(digest, _)| digest))?;
     for (digest, length) in objects {
         let mut content = host.boot_object(&slot, digest)?;

@@ -280,7 +280,8 @@ fn options_on_esp(place: &Place, slot: Slot) -> Result<Options, Failure> {
     found.map(|entry| entry.options.clone()).ok_or_else(none)
 }
 
-fn unsuitable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+/// For `map_err`: the machine or disk cannot be used.
+pub(crate) fn unsuitable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure::new(Exit::Unsuitable, error)
 }
 

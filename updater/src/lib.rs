@@ -19,6 +19,7 @@ pub mod planned;
 pub mod program;
 pub mod progress;
 pub mod random;
+pub mod remains;
 pub mod settings;
 pub mod slot;
 pub mod trust;

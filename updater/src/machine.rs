@@ -1,17 +1,19 @@
-//! What to do next: the whole policy of install, upgrade, blessing and rollback as one pure function.
+//! What to do next: the whole policy of install, upgrade, blessing, rollback and repair as one pure function.
 //!
 //! [`next`] is total: every state of a machine has one next step, also those that only a crash leaves.
 //! It knows no device, clock or process; `host.rs` looks, does one step, and asks again. Nothing is
 //! remembered but in boot entries and slots: [`Progress`] lives as long as the process.
 
 mod observed;
+mod repair;
 mod step;
 mod upgrade;
 
 pub use observed::{Observed, Running, World};
+pub use repair::{Held, Rescue, State};
 pub use step::{Closed, Filled, Goal, Outcome, Progress, Refusal, Step, Verified};
 
-pub(crate) use step::{close, fill, verify};
+pub(crate) use step::{close, fill, hold, verify};
 
 use edeploy_format::boot::{Entry, EntryName};
 
@@ -19,6 +21,7 @@ use edeploy_format::boot::{Entry, EntryName};
 #[must_use]
 pub fn next(seen: &Observed, goal: &Goal) -> Step {
     match (goal, &seen.world.running) {
+        (Goal::Repair, _) => repair::next(seen),
         (Goal::Install, None) => upgrade::install(seen),
         (Goal::Install, Some(_)) => Step::Refuse(Refusal::Running),
         (Goal::Upgrade { .. } | Goal::Rollback | Goal::Bless, None) => Step::Refuse(Refusal::NotInstalled),

@@ -96,7 +96,8 @@ impl Trusted {
     }
 
     /// The version number of its timestamp.
-    fn number(&self) -> u64 {
+    #[must_use]
+    pub fn number(&self) -> u64 {
         self.targets.timestamp().common.version
     }
 

@@ -92,7 +92,7 @@ fn a_file_system_is_made_mounted_written_and_checked() {
     let device = LoopDevice::attach(&image, window, Access::ReadWrite).unwrap();
     assert_eq!(ext(device.path()), None);
     Tool::MakeExt4(&ext4()).run(device.path()).unwrap();
-    assert_eq!(ext(device.path()), Some(Ext { size: window.size, unclean: false }));
+    assert_eq!(ext(device.path()), Some(Ext { size: window.size, unclean: false, errors: false }));
     let at = folder.path().join("slot");
     let mount = Mount::ext4(device.path(), &at, Access::ReadWrite).unwrap();
     fs::write(at.join("file"), "text").unwrap();

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::host::linux::Linux;
 use crate::installed::Installed;
-use crate::machine::{self, Goal, Observed, Outcome, Progress as Far, Step};
+use crate::machine::{self, Goal, Observed, Outcome, Progress as Far, Rescue, Step};
 use crate::planned::{Planned, fetch_delta, plan};
 use crate::progress::{Progress, size};
 use crate::trust::{Scratch, Trusted};
@@ -95,7 +95,12 @@ fn judge(installed: &Installed, wanted: &Wanted, progress: &dyn Progress) -> Res
     let mut world = Linux::installed(installed, None, progress).world()?;
     // An upgrade clears it first.
     world.overridden = false;
-    let seen = Observed { world, entries: installed.esp()?.entries()?, progress: Far::Nothing };
+    let seen = Observed {
+        world,
+        entries: installed.esp()?.entries()?,
+        progress: Far::Nothing,
+        rescue: Rescue::default(),
+    };
     let goal = Goal::Upgrade { manifest: wanted.digest(), retry: false };
     let text = match machine::next(&seen, &goal) {
         Step::Refuse(refusal) => {
@@ -122,7 +127,9 @@ fn judge(installed: &Installed, wanted: &Wanted, progress: &dyn Progress) -> Res
         | Step::Carry(_)
         | Step::Post(_)
         | Step::Arm { .. }
-        | Step::Bless { .. } => "nothing is in its way".to_owned(),
+        | Step::Bless { .. }
+        | Step::Restore { .. }
+        | Step::Discard(_) => "nothing is in its way".to_owned(),
     };
     Ok(Verdict { exit: Exit::Done, text })
 }

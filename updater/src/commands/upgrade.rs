@@ -97,6 +97,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Installed(_) => "installed",
         Outcome::RolledBack(_) => "rolled-back",
         Outcome::Blessed(_) => "blessed",
+        Outcome::Repaired => "repaired",
     }
 }
 
@@ -112,6 +113,7 @@ fn said(outcome: &Outcome, wanted: &Wanted) -> (String, bool) {
         Outcome::Staged { name, reboot: false } => {
             (format!("{version} is in slot {}, verified, and boots next", name.slot), false)
         }
+        Outcome::Repaired => (format!("{version} is as it was"), false),
         Outcome::Installed(name) | Outcome::RolledBack(name) | Outcome::Blessed(name) => {
             (format!("{version} is under the entry {name}"), false)
         }

@@ -1,20 +1,21 @@
 //! `verify`: is the running slot what was signed?
 
+use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
+use edeploy_format::manifest::Head;
 use serde_json::json;
 
 use crate::cli::Common;
 use crate::failure::Failure;
-use crate::installed::Installed;
 use crate::progress::size;
 use crate::slot::Verifying;
-use crate::trust::Trusted;
+use crate::trust::{Store, Trusted};
 
 pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let progress = super::progress(common);
     let installed = super::look(common)?;
     let (manifest, kept) = (installed.manifest()?, installed.kept()?);
-    must_be_signed(&installed)?;
+    must_be_signed(&installed.slot_store(), &installed.head, installed.options.manifest)?;
     let mut drifts = common.json.then(|| super::Stream::begin("drift")).transpose()?;
     let verifying =
         Verifying { slot: &installed.tree, manifest: &manifest, kept: &kept, progress: &*progress };
@@ -47,11 +48,10 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     Ok(if clean { Exit::Done } else { Exit::Differs })
 }
 
-/// Whether the metadata that the slot was filled by signs the manifest it was booted with.
-fn must_be_signed(installed: &Installed) -> Result<(), Failure> {
-    let (head, booted) = (&installed.head, installed.options.manifest);
+/// Whether the metadata that a slot was filled by signs the manifest it was booted with.
+pub(crate) fn must_be_signed(store: &Store, head: &Head, booted: Digest) -> Result<(), Failure> {
     let untrusted = |e: Failure| Failure::new(Exit::Untrusted, format!("the metadata kept in the slot: {e}"));
-    let kept = Trusted::kept(&installed.slot_store(), &head.role).and_then(|kept| kept.find(&head.version));
+    let kept = Trusted::kept(store, &head.role).and_then(|kept| kept.find(&head.version));
     let signed = kept.map_err(|e| untrusted(e.into()))?.identity.contents.blake3;
     if signed == booted {
         return Ok(());

@@ -132,6 +132,8 @@ pub struct Ext {
     pub size: u64,
     /// Its journal holds what is not in its place yet: it was not unmounted.
     pub unclean: bool,
+    /// The kernel met errors in it that e2fsck has not looked at.
+    pub errors: bool,
 }
 
 /// The file system that `device` begins with; `None` without one.
@@ -145,7 +147,12 @@ pub fn ext(device: &Path) -> Option<Ext> {
     let high = if features & 0x80 == 0 { 0 } else { high };
     let count = u64::from(high) << 32 | u64::from(count);
     let is_ext = block[0x38..0x3a] == [0x53, 0xef] && log <= 6;
-    is_ext.then(|| Ext { size: count.saturating_mul(1024 << log), unclean: features & 0x4 != 0 })
+    is_ext.then(|| Ext {
+        size: count.saturating_mul(1024 << log),
+        unclean: features & 0x4 != 0,
+        // s_state.
+        errors: block[0x3a] & 0x2 != 0,
+    })
 }
 
 fn e2fsck(how: &[&str]) -> Command {

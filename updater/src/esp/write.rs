@@ -32,13 +32,23 @@ impl<D: BlockDevice> Esp<D> {
         self.cache.sync(SyncId::EspSettled).map_err(EspError::writing("what was left to write"))
     }
 
-    /// Puts the loader and its configuration where firmware finds them.
+    /// Puts the configuration and, last, the loader where firmware finds them.
     ///
     /// # Errors
     /// If it does not fit or does not read back.
     pub fn install_loader(&mut self, loader: &[u8]) -> Result<(), EspError> {
-        self.put_file(LOADER_FOLDER, LOADER, loader)?;
-        self.put_file(CONFIG_FOLDER, CONFIG, CONFIG_TEXT.as_bytes())
+        self.put_file(CONFIG_FOLDER, CONFIG, CONFIG_TEXT.as_bytes())?;
+        self.put_file(LOADER_FOLDER, LOADER, loader)
+    }
+
+    /// Are the loader and its configuration there? The loader may be of another version than any slot's, so
+    /// that it is only asked to be a whole program.
+    ///
+    /// # Errors
+    /// If the device fails or the folders are damaged.
+    pub fn has_loader(&mut self) -> Result<bool, EspError> {
+        let loader = self.content(LOADER_FOLDER, LOADER)?;
+        Ok(loader.starts_with(b"MZ") && self.content(CONFIG_FOLDER, CONFIG)? == CONFIG_TEXT.as_bytes())
     }
 
     /// Puts a kernel or initrd under its digest; nothing is written if it is there and reads back right.
@@ -148,6 +158,11 @@ impl<D: BlockDevice> Esp<D> {
     }
 
     fn reads_back(&mut self, folder: &str, name: &str, content: &[u8]) -> Result<bool, EspError> {
+        Ok(self.content(folder, name)? == content)
+    }
+
+    /// All of a file; nothing of one that is not there or torn.
+    fn content(&mut self, folder: &str, name: &str) -> Result<Vec<u8>, EspError> {
         let folders = self.folders()?;
         let whole = match folders.find(folder)?.find(name) {
             Some(node) => self.looks(node)? == BootFile::Whole,
@@ -157,7 +172,7 @@ impl<D: BlockDevice> Esp<D> {
         if whole {
             file::read(&mut self.cache, &format!("{folder}/{name}"), |piece| found.extend_from_slice(piece))?;
         }
-        Ok(found == content)
+        Ok(found)
     }
 
     fn create(

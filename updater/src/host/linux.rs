@@ -5,6 +5,7 @@
 //! `post` on, each until the barrier that follows; in between it is read back cold.
 
 mod record;
+mod remains;
 mod verbs;
 
 use std::fs::File;
@@ -28,6 +29,7 @@ use crate::installed::{Installed, digest, mount_point, own_manifest};
 use crate::journal::Journal;
 use crate::progress::Progress;
 use crate::random;
+use crate::remains::Remains;
 use crate::settings::{self, Settings};
 use crate::slot::{self, Kept, Tree};
 use crate::wanted::Wanted;
@@ -62,6 +64,7 @@ pub struct Blank<'a> {
 enum Subject<'a> {
     Installed(&'a Installed),
     Blank(Blank<'a>),
+    Remains(&'a Remains),
 }
 
 /// The real host.
@@ -78,6 +81,10 @@ pub struct Linux<'a> {
     /// The other slot lost its entries, so that it may be looked at closely.
     closed: bool,
     sound: Option<bool>,
+    /// The running slot, without what is mounted over it.
+    alone: Option<Mount>,
+    /// What a repair found in the slots.
+    known: [Option<Result<remains::Version, String>>; 2],
     filled: slot::Filled,
 }
 
@@ -100,6 +107,12 @@ impl<'a> Linux<'a> {
         Ok(Self::new(Subject::Blank(blank), Some(coming), MachineId(random::uuid()?), progress))
     }
 
+    /// What is left of a machine.
+    #[must_use]
+    pub fn remains(remains: &'a Remains, progress: &'a dyn Progress) -> Self {
+        Self::new(Subject::Remains(remains), None, remains.machine, progress)
+    }
+
     fn new(
         subject: Subject<'a>,
         coming: Option<Coming<'a>>,
@@ -108,8 +121,22 @@ impl<'a> Linux<'a> {
     ) -> Self {
         let filled = slot::Filled::default();
         let (new_place, state, slot, closed, sound) = (None, None, None, false, None);
-        let begun = Instant::now();
-        Self { subject, coming, machine, progress, begun, new_place, state, slot, closed, sound, filled }
+        let (begun, alone, known) = (Instant::now(), None, [None, None]);
+        Self {
+            subject,
+            coming,
+            machine,
+            progress,
+            begun,
+            new_place,
+            state,
+            slot,
+            closed,
+            sound,
+            alone,
+            known,
+            filled,
+        }
     }
 
     /// What filling the slot took.
@@ -121,6 +148,7 @@ impl<'a> Linux<'a> {
     fn place(&self) -> Result<&Place, Failure> {
         match (&self.subject, &self.new_place) {
             (Subject::Installed(installed), _) => Ok(&installed.place),
+            (Subject::Remains(remains), _) => Ok(&remains.place),
             (Subject::Blank(_), Some(place)) => Ok(place),
             (Subject::Blank(_), None) => Err(Failure::new(Exit::Failed, "the disk has no partitions yet")),
         }
@@ -130,10 +158,11 @@ impl<'a> Linux<'a> {
         self.coming.ok_or_else(|| Failure::new(Exit::Failed, "no version is on its way"))
     }
 
-    fn settings(&self) -> &'a Settings {
+    fn settings(&self) -> Result<&'a Settings, Failure> {
         match self.subject {
-            Subject::Installed(installed) => &installed.settings,
-            Subject::Blank(blank) => blank.settings,
+            Subject::Installed(installed) => Ok(&installed.settings),
+            Subject::Blank(blank) => Ok(blank.settings),
+            Subject::Remains(_) => Err(never()),
         }
     }
 
@@ -141,6 +170,7 @@ impl<'a> Linux<'a> {
         match self.subject {
             Subject::Installed(installed) => installed.journal(),
             Subject::Blank(_) => Journal::of(&mount_point("machine")),
+            Subject::Remains(remains) => Journal::of(&remains.root),
         }
     }
 
@@ -160,6 +190,7 @@ impl<'a> Linux<'a> {
     }
 
     fn unmount(&mut self) -> Result<(), Failure> {
+        self.alone.take().map_or(Ok(()), Mount::unmount)?;
         if let Some((mount, _volume)) = self.slot.take() {
             mount.unmount()?;
         }
@@ -219,7 +250,7 @@ impl<'a> Linux<'a> {
                 let rule = coming.wanted.rule(&installed.head)?;
                 Ok(Kept::new(&rule.exclude, &rule.add_only)?)
             }
-            Subject::Blank(_) => Ok(Kept::nothing()),
+            Subject::Blank(_) | Subject::Remains(_) => Ok(Kept::nothing()),
         }
     }
 
@@ -230,7 +261,7 @@ impl<'a> Linux<'a> {
             trusted.into_iter().map(|(name, bytes)| (format!("tuf/{name}"), bytes.to_vec())).collect();
         let kept = self.kept()?;
         files.extend(kept.texts().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())));
-        files.push((settings::NAME.to_owned(), self.settings().text()));
+        files.push((settings::NAME.to_owned(), self.settings()?.text()));
         Ok(files)
     }
 
@@ -258,7 +289,12 @@ impl<'a> Linux<'a> {
         Ok(())
     }
 
-    fn open_in_slot(&self, path: &TreePath) -> Result<File, Failure> {
-        Ok(self.tree()?.open(path.as_str().as_bytes())?)
+    fn open_in_slot(&mut self, slot: Slot, path: &TreePath) -> Result<File, Failure> {
+        Ok(self.shown(slot)?.open(path.as_str().as_bytes())?)
     }
+}
+
+/// A repair writes no slot and fetches nothing.
+fn never() -> Failure {
+    Failure::new(Exit::Failed, "a repair has no part in this")
 }

@@ -144,6 +144,11 @@ pub enum Event {
         /// What is booted next.
         to: Deployment,
     },
+    /// ESP or state partition were made again from what the slots hold.
+    Repaired {
+        /// What was broken.
+        found: Vec<String>,
+    },
 }
 
 impl Event {
@@ -162,7 +167,7 @@ impl Event {
             | Self::Unhealthy { running, .. }
             | Self::Stays { running }
             | Self::Blessed { running } => vec![running],
-            Self::Hook { .. } => Vec::new(),
+            Self::Hook { .. } | Self::Repaired { .. } => Vec::new(),
         }
     }
 }
@@ -207,6 +212,7 @@ impl fmt::Display for Event {
             Self::Stays { running } => write!(f, "{running} stays: it boots next, not the other slot"),
             Self::FellBack { from, to, reason } => write!(f, "fell back from {from} to {to}: {reason}"),
             Self::RolledBack { from, to } => write!(f, "rolled back from {from} to {to}"),
+            Self::Repaired { found } => write!(f, "repaired: {}", found.join("; ")),
         }
     }
 }

@@ -4,6 +4,7 @@ use edeploy_format::boot::{Entry, EntryName};
 use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
 
+use super::repair::Rescue;
 use super::step::Progress;
 use crate::esp::Listed;
 
@@ -43,6 +44,8 @@ pub struct Observed {
     pub entries: Vec<Listed>,
     /// How far this process has come.
     pub progress: Progress,
+    /// Looked at only for a repair.
+    pub rescue: Rescue,
 }
 
 impl Observed {

@@ -20,6 +20,8 @@ pub enum Goal {
     Rollback,
     /// What runs is good.
     Bless,
+    /// ESP and state partition as the slots have them.
+    Repair,
 }
 
 /// A slot without any boot entry, durably: the only kind that is ever written.
@@ -51,6 +53,11 @@ slot_of!(Closed Filled Verified);
 /// For `apply` alone: the entries of `slot` are gone, durably.
 pub(crate) fn close(slot: Slot) -> Closed {
     Closed(slot)
+}
+
+/// For a repair alone: the slot was read whole, and is not written.
+pub(crate) fn hold(slot: Slot) -> Verified {
+    Verified(slot)
 }
 
 /// For `apply` alone: the slot was filled and synced.
@@ -177,6 +184,15 @@ pub enum Step {
         /// How that ends.
         outcome: Outcome,
     },
+    /// Repair: write this entry, of a slot that holds what was signed.
+    Restore {
+        /// Its slot.
+        slot: Verified,
+        /// Its name.
+        name: EntryName,
+    },
+    /// Repair: delete these entries, which boot nothing.
+    Discard(Vec<EntryName>),
     /// Nothing: this is how it ended.
     Done(Outcome),
     /// Nothing: this is why not.
@@ -203,6 +219,8 @@ pub enum Outcome {
     RolledBack(EntryName),
     /// What runs is good.
     Blessed(EntryName),
+    /// All that was broken is as it must be.
+    Repaired,
 }
 
 impl Outcome {
@@ -243,4 +261,13 @@ pub enum Refusal {
     /// Without its state a machine is not good.
     #[error("/var is volatile: nothing is blessed without the state partition")]
     Volatile,
+    /// There is nothing that an ESP could be made from.
+    #[error("neither slot is what was signed, so nothing can be made bootable: install anew")]
+    NothingHeld,
+    /// What is on the state partition may still be saved.
+    #[error(
+        "the file system of the state partition is damaged: mend it with e2fsck, or give up what is in it with \
+         `edeploy-ab repair --wipe`"
+    )]
+    StateDamaged,
 }

@@ -53,7 +53,7 @@ fn machine(entries: &[&str]) -> Observed {
         counted: None,
         sound: true,
     };
-    Observed { world, entries, progress: Progress::Nothing }
+    Observed { world, entries, progress: Progress::Nothing, rescue: Rescue::default() }
 }
 
 fn upgrade(n: u8) -> Goal {
@@ -166,6 +166,8 @@ fn steps(mut seen: Observed, goal: Goal) -> Vec<Step> {
             | Step::Bless { .. }
             | Step::Retire { .. }
             | Step::Done(_)
+            | Step::Restore { .. }
+            | Step::Discard(_)
             | Step::Refuse(_) => return steps,
         };
     }
@@ -349,7 +351,12 @@ fn in_no_state_is_the_running_slot_touched_or_the_only_bootable_entry_dropped() 
                     let good = |l: &Listed| l.whole().is_some() && l.name.tries.is_none();
                     assert!(left.into_iter().any(good), "{entries:?} {goal:?}: {names:?}");
                 }
-                Step::Partition | Step::MakeEsp | Step::MakeState | Step::PutLoader(_) => {
+                Step::Partition
+                | Step::MakeEsp
+                | Step::MakeState
+                | Step::PutLoader(_)
+                | Step::Restore { .. }
+                | Step::Discard(_) => {
                     panic!("{entries:?} {goal:?}: {step:?}")
                 }
                 Step::ClearOverride

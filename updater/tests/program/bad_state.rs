@@ -17,7 +17,9 @@ fn a_second_command_is_told_who_was_first() {
     let disk = File::open(lab.path("disk")).unwrap();
     flock(&disk, FlockOperation::LockExclusive).unwrap();
     let message = "`…` (process …) is changing this machine; wait for it to end";
-    for words in [&["upgrade", "2"][..], &["rollback"], &["bless"], &["remember", "--profile", "x"]] {
+    for words in
+        [&["upgrade", "2"][..], &["rollback"], &["bless"], &["remember", "--profile", "x"], &["repair"]]
+    {
         let ran = lab.run(words);
         documented(&ran, 3, message);
         assert!(ran.err.contains(&format!("(process {})", std::process::id())), "{ran:?}");

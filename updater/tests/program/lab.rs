@@ -11,6 +11,7 @@ use edeploy_format::digest::Digest;
 use edeploy_format::manifest::Head;
 use edeploy_format::name::Object;
 use edeploy_format::tuf::Contents;
+use rustix::fs::FallocateFlags;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -71,7 +72,8 @@ pub(crate) fn tree(version: &str) -> Version {
     for folder in ["boot", "etc", "usr/bin"] {
         tree.folder(folder);
     }
-    for file in ["boot/vmlinuz", "boot/initrd.img", "boot/loader.efi", "usr/bin/edeploy-ab"] {
+    tree.file("boot/loader.efi", b"MZ the loader of all versions");
+    for file in ["boot/vmlinuz", "boot/initrd.img", "usr/bin/edeploy-ab"] {
         tree.file(file, format!("the {file} of all versions").as_bytes());
     }
     tree.file("etc/version", version.as_bytes());
@@ -248,6 +250,23 @@ impl Lab {
     pub(crate) fn slot_a(&self, request: &str) {
         let (_, complaints) = self.debugfs((1 + 512) * MIB, request);
         assert_eq!(complaints, "");
+    }
+
+    /// Fills a part of the disk with zeroes.
+    pub(crate) fn lose(&self, at: u64, length: u64) {
+        let disk = File::options().write(true).open(self.path("disk")).unwrap();
+        rustix::fs::fallocate(&disk, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, at, length)
+            .unwrap();
+    }
+
+    /// The ESP is zero.
+    pub(crate) fn lose_esp(&self) {
+        self.lose(MIB, 512 * MIB);
+    }
+
+    /// A command on the disk of which nothing is said to be booted.
+    pub(crate) fn on_disk(&self, words: &[&str]) -> Ran {
+        Ran::of(program().args(words).arg("--disk").arg(self.path("disk")).output().unwrap())
     }
 
     fn debugfs(&self, at: u64, request: &str) -> (String, String) {

@@ -20,6 +20,7 @@ mod journal;
 mod lab;
 mod limits;
 mod own_delta;
+mod repair;
 mod set_up;
 #[path = "../support/site.rs"]
 mod site;

@@ -10,7 +10,7 @@ use edeploy_format::slot::Slot::{self, A, B};
 
 use crate::cuts::{Dice, subsets};
 use crate::machine::{Fault, Machine};
-use crate::power::{healthy, installed, second};
+use crate::power::{healthy, installed, lost, second};
 use crate::tree::Tree;
 
 /// A command, and the machine that it is called on.
@@ -63,6 +63,7 @@ fn commands() -> Vec<Command> {
         command("bless, resumed", with_plain_entry(bless), Goal::Bless),
         command("rollback", rollback, Goal::Rollback),
         command("upgrade to what runs", stay, to_2),
+        command("repair", lost(), Goal::Repair),
     ]
 }
 

@@ -83,6 +83,9 @@ impl Machine {
         else {
             return Ok(None);
         };
+        if !esp.has_loader().unwrap_or(false) {
+            return Ok(None);
+        }
         let mut objects = Vec::new();
         for digest in confs.iter().flat_map(|(_, text)| digests(text)) {
             objects.push((format!("{OBJECTS}/{digest}"), esp.object(digest)?));

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use edeploy_ab::esp::{BlockDevice, Esp, EspError, SyncId};
 use edeploy_ab::hooks::Wish;
 use edeploy_ab::host::{Host, Record};
-use edeploy_ab::machine::{Closed, Filled, Refusal, Running, Verified, World};
+use edeploy_ab::machine::{Closed, Filled, Held, Refusal, Running, State, Verified, World};
 use edeploy_format::boot::{BootFile, Efi, Entry, EntryName};
 use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
@@ -44,6 +44,8 @@ pub(crate) struct Machine {
     pub(crate) goal: Tree,
     /// What the hook `post` says.
     pub(crate) wish: Wish,
+    /// What the slots hold, for a repair, which knows no other version.
+    pub(crate) remains: [Option<Tree>; 2],
 }
 
 /// A sector that says that something was made.
@@ -65,6 +67,7 @@ impl Machine {
             running: None,
             goal,
             wish: Wish::Nothing,
+            remains: [None; 2],
             power,
         }
     }
@@ -108,6 +111,7 @@ impl Machine {
             running: self.running,
             goal: self.goal,
             wish: self.wish,
+            remains: self.remains,
             power,
         }
     }
@@ -155,6 +159,11 @@ impl Machine {
         hasher.finish()
     }
 
+    /// The tree that a slot holds for a repair, or else is to get.
+    fn tree_for(&self, slot: Slot) -> Tree {
+        self.remains[slot.index()].unwrap_or(self.goal)
+    }
+
     fn slot(&self, slot: Slot) -> Shared {
         self.slots[slot.index()].clone()
     }
@@ -183,6 +192,21 @@ impl Machine {
             0 => Ok(()),
             _ => Err(Fault::Broken("P3: what is read back is not on the medium".to_owned())),
         }
+    }
+
+    /// Nothing is left of ESP and state partition.
+    pub(crate) fn lose(&mut self) {
+        self.esp = Shared::new(Disk::new(SMALL, &self.power));
+        self.state = Shared::new(Disk::new(512, &self.power));
+        self.journal = Shared::new(Disk::new(1 << 20, &self.power));
+    }
+
+    /// A file on the ESP that begins like this is another one.
+    pub(crate) fn rot(&mut self, bytes: &[u8]) {
+        let sectors = self.esp.0.borrow().content();
+        let number = sectors.iter().find(|(_, sector)| sector[..] == bytes[..512]).map(|(number, _)| *number);
+        self.esp.write(number.unwrap(), &[0x77; 512]).unwrap();
+        self.settle();
     }
 
     pub(crate) fn is_partitioned(&self) -> bool {
@@ -287,26 +311,41 @@ impl Host for Machine {
         if right { Ok(()) } else { Err(Fault::Broken(format!("slot {} does not verify", slot.slot()))) }
     }
 
-    fn boot_objects(&mut self) -> Result<[(Digest, u64); 2], Fault> {
-        Ok(self.goal.objects().map(|(digest, bytes)| (digest, bytes.len() as u64)))
+    fn boot_objects(&mut self, slot: Slot) -> Result<[(Digest, u64); 2], Fault> {
+        Ok(self.tree_for(slot).objects().map(|(digest, bytes)| (digest, bytes.len() as u64)))
     }
 
     fn boot_object(&mut self, slot: &Verified, digest: Digest) -> Result<Box<dyn Read>, Fault> {
-        assert!(self.holds(slot.slot(), self.goal), "a verified slot");
-        let [kernel, initrd] = self.goal.objects();
+        let tree = self.tree_for(slot.slot());
+        assert!(self.holds(slot.slot(), tree), "a verified slot");
+        let [kernel, initrd] = tree.objects();
         let (_, bytes) = if kernel.0 == digest { kernel } else { initrd };
         Ok(Box::new(io::Cursor::new(bytes)))
     }
 
     fn loader(&mut self, _slot: &Verified) -> Result<Vec<u8>, Fault> {
-        Ok(content(0x40, 900).1)
+        Ok([b"MZ".to_vec(), content(0x40, 900).1].concat())
     }
 
     fn entry(&mut self, slot: &Verified, generation: u64) -> Result<Entry, Fault> {
-        let [kernel, initrd] = self.goal.objects();
+        let tree = self.tree_for(slot.slot());
+        let [kernel, initrd] = tree.objects();
         let mut entry = entry(EntryName::plain(slot.slot(), generation), kernel.0, initrd.0);
-        entry.options.manifest = self.goal.manifest();
+        entry.options.manifest = tree.manifest();
         Ok(entry)
+    }
+
+    fn state(&mut self) -> Result<State, Fault> {
+        Ok(if self.has_state() { State::Sound } else { State::Lost })
+    }
+
+    fn held(&mut self, slot: Slot) -> Result<Option<Held>, Fault> {
+        Ok(self.remains[slot.index()].filter(|tree| self.holds(slot, *tree)).map(|tree| Held {
+            manifest: tree.manifest(),
+            serial: tree.version.into(),
+            good: self.running.is_some_and(|running| running.slot == slot),
+            ran_last: false,
+        }))
     }
 
     fn hook(&mut self, hook: Hook, slot: Slot) -> Result<Wish, Fault> {

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 
 use edeploy_ab::esp::{Esp, SyncId};
 use edeploy_ab::hooks::Wish;
-use edeploy_ab::host::run;
-use edeploy_ab::machine::{Goal, Outcome, Refusal, Running};
+use edeploy_ab::host::{run, survey};
+use edeploy_ab::machine::{Goal, Outcome, Progress, Refusal, Running};
 use edeploy_format::boot::{BootFile, Entry, EntryName};
 use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
@@ -24,6 +24,7 @@ pub(crate) enum Wanted {
     Upgrade,
     Retry,
     Rollback,
+    Repair,
 }
 
 /// How a story ends: what runs, from which slot, and whether it is good.
@@ -115,8 +116,14 @@ impl Plan {
 
     fn boot(&self, machine: &mut Machine) -> Result<Life, Fault> {
         machine.running = None;
+        if self.wanted == Wanted::Repair && self.is_broken(machine)? {
+            return self.repair(machine);
+        }
         let Some(boot) = machine.firmware()? else {
-            return if self.wanted == Wanted::Install { self.install(machine) } else { Err(bricked()) };
+            return match self.wanted {
+                Wanted::Install => self.install(machine),
+                Wanted::Upgrade | Wanted::Retry | Wanted::Rollback | Wanted::Repair => Err(bricked()),
+            };
         };
         // The loader flushes its rename before it starts the kernel.
         machine.settle();
@@ -139,7 +146,9 @@ impl Plan {
 
     /// A running system: it blesses itself if it is on trial, then the operator comes.
     fn live(&self, machine: &mut Machine) -> Result<Life, Fault> {
-        let Some(running) = machine.running else { return self.install(machine) };
+        let Some(running) = machine.running else {
+            return if self.wanted == Wanted::Repair { self.repair(machine) } else { self.install(machine) };
+        };
         let (_, entry) = find(machine, |name| name.slot == running.slot)?;
         let tree = self.tree(&entry)?;
         let counted = find(machine, |name| name.slot == running.slot && name.tries.is_some()).is_ok();
@@ -157,13 +166,31 @@ impl Plan {
         Ok(Life::Reboot)
     }
 
+    /// A repair, from a rescue system: once more than needed, and then nothing is written.
+    fn repair(&self, machine: &mut Machine) -> Result<Life, Fault> {
+        machine.running = None;
+        let outcome = run(machine, &Goal::Repair)?;
+        self.told_the_truth(machine, outcome)?;
+        if self.is_broken(machine)? {
+            return Err(Fault::Broken("P9: repaired, and still broken".to_owned()));
+        }
+        Ok(Life::Reboot)
+    }
+
+    fn is_broken(&self, machine: &mut Machine) -> Result<bool, Fault> {
+        let running = machine.running.take();
+        let seen = survey(machine, Progress::Nothing);
+        machine.running = running;
+        Ok(!seen?.broken().is_empty())
+    }
+
     /// The operator's command on a machine that runs `tree`.
     fn command(&self, machine: &mut Machine, tree: Tree, slot: Slot) -> Result<Life, Fault> {
         let good = find(machine, |name| name.slot == slot && name.tries.is_none()).is_ok();
         let ending = Ending { version: tree.version, slot, good, refused: false };
         let retry = self.wanted == Wanted::Retry;
         let goal = match self.wanted {
-            Wanted::Install => return Ok(Life::Ended(ending)),
+            Wanted::Install | Wanted::Repair => return Ok(Life::Ended(ending)),
             Wanted::Rollback if tree.version == self.ending.version => return Ok(Life::Ended(ending)),
             Wanted::Rollback => Goal::Rollback,
             Wanted::Upgrade | Wanted::Retry => Goal::Upgrade { manifest: machine.goal.manifest(), retry },
@@ -193,6 +220,9 @@ impl Plan {
                 }
                 Outcome::UpToDate => self.tree(&find(machine, |name| name == booted)?.1)? == machine.goal,
                 Outcome::OnTrial => false,
+                Outcome::Repaired => {
+                    self.tree(&find(machine, |name| name == booted)?.1)?.version == self.ending.version
+                }
             };
             if !true_ {
                 return Err(Fault::Broken(format!("P9: {outcome:?}, but {} boots", boot.file)));
@@ -230,7 +260,7 @@ impl Plan {
             killed.power.cut_after(Some(effects));
             let mut dice = Dice::new(effects as u64);
             let Drive::Cut = self.drive(&mut killed, &mut dice)? else { break };
-            if killed.running.is_none() && self.wanted != Wanted::Install {
+            if killed.running.is_none() && !matches!(self.wanted, Wanted::Install | Wanted::Repair) {
                 // The loader was at work: there is no process to kill.
                 continue;
             }
@@ -241,6 +271,27 @@ impl Plan {
                 self.settle(&mut machine, life, &mut dice)?;
                 self.every_subset(&machine, &mut dice, &mut seen)
                     .map_err(|what| format!("{what} (killed at effect {effects}, cut {more} later)"))?;
+            }
+        }
+        Ok(seen.len())
+    }
+
+    /// Cuts the power at every effect of a repair that the running system does itself.
+    pub(crate) fn every_cut_of_a_live_repair(&self, running: Running) -> Result<usize, String> {
+        let mut seen = HashSet::new();
+        for effects in 0.. {
+            let mut machine = self.start(None);
+            machine.running = Some(running);
+            machine.power.cut_after(Some(effects));
+            let mut dice = Dice::new(effects as u64);
+            let ended = run(&mut machine, &Goal::Repair);
+            if let Err(Fault::Broken(what)) = ended {
+                return Err(what);
+            }
+            self.every_subset(&machine, &mut dice, &mut seen)
+                .map_err(|what| format!("{what} (cut at effect {effects})"))?;
+            if ended.is_ok() {
+                break;
             }
         }
         Ok(seen.len())
@@ -278,7 +329,9 @@ impl Plan {
     }
 
     fn must_be(&self, ending: Ending) -> Result<Ending, String> {
-        if ending == self.ending { Ok(ending) } else { Err(format!("ended with {ending:?}")) }
+        // Where both slots come back on trial, a cut while the loader counts a try may leave the other one.
+        let other = self.wanted == Wanted::Repair && ending.good;
+        if ending == self.ending || other { Ok(ending) } else { Err(format!("ended with {ending:?}")) }
     }
 
     fn every_subset(
@@ -311,7 +364,7 @@ impl Plan {
         let (entries, mut esp) = match (esp, self.wanted) {
             (Ok(esp), _) => esp,
             // An ESP that is not made yet holds nothing that could be broken.
-            (Err(_), Wanted::Install) => return Ok(()),
+            (Err(_), Wanted::Install | Wanted::Repair) => return Ok(()),
             (Err(fault), _) => return Err(Fault::Broken(format!("P5: {fault}"))),
         };
         let (mut good, mut remembered) = (false, machine.refused());
@@ -319,7 +372,8 @@ impl Plan {
             let name = listed.name;
             let entry = listed.entry.map_err(|e| Fault::Broken(format!("P3: {name}: {e}")))?;
             for object in entry.objects() {
-                if esp.object(object)? != BootFile::Whole {
+                // A repair goes on putting right what was wrong before it began.
+                if esp.object(object)? != BootFile::Whole && self.wanted != Wanted::Repair {
                     return Err(Fault::Broken(format!("P3: {name} names what is not whole")));
                 }
             }
@@ -336,7 +390,7 @@ impl Plan {
             good |= name.tries.is_none();
             remembered.extend(name.exhausted().then_some(entry.options.manifest));
         }
-        if !good && self.wanted != Wanted::Install {
+        if !good && !matches!(self.wanted, Wanted::Install | Wanted::Repair) {
             return Err(Fault::Broken("P5: no good entry is left".to_owned()));
         }
         if self.failed.is_some_and(|version| !remembered.contains(&Digest([version; 32]))) {

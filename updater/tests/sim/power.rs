@@ -1,4 +1,4 @@
-//! The stories that are cut: install, upgrade, fall-back, rollback, repair; and what each barrier is for.
+//! The stories that are cut: install, upgrade, fall-back, rollback, repair of a version and of what holds it; and what each barrier is for.
 
 use std::cell::RefCell;
 
@@ -114,6 +114,24 @@ fn overridden() -> Plan {
     Plan { before: Machine { efi, ..plan.before }, ..plan }
 }
 
+/// Versions 1 and 2 in their slots, and nothing on ESP and state partition.
+pub(crate) fn lost() -> Machine {
+    let mut machine = Machine { remains: [Some(healthy(1)), Some(healthy(2))], ..second() };
+    machine.lose();
+    machine
+}
+
+fn rescue() -> Plan {
+    plan(lost(), Wanted::Repair, &[healthy(1), healthy(2)], ending(2, B))
+}
+
+/// The initrd that boots next is another one.
+fn rotten() -> Plan {
+    let mut machine = Machine { remains: [Some(healthy(1)), Some(healthy(2))], ..second() };
+    machine.rot(&healthy(2).objects()[1].1);
+    plan(machine, Wanted::Repair, &[healthy(1), healthy(2)], ending(2, B))
+}
+
 macro_rules! stories {
     ($($name:ident: $plan:expr;)*) => {$(
         #[test]
@@ -138,6 +156,8 @@ stories! {
     any_cut_of_the_repair_of_a_bad_first_version_ends_repaired: repair(Temper::Sick);
     any_cut_of_a_rollback_ends_rolled_back: rollback();
     any_cut_of_an_upgrade_under_an_efi_default_ends_upgraded: overridden();
+    any_cut_of_the_repair_of_a_lost_esp_and_state_ends_repaired: rescue();
+    any_cut_of_the_repair_of_a_rotten_initrd_ends_repaired: rotten();
 }
 
 #[test]
@@ -150,8 +170,16 @@ fn a_killed_process_leaves_nothing_that_a_later_cut_could_break() {
 }
 
 #[test]
+fn any_cut_of_a_repair_by_the_running_system_is_repaired_from_outside() {
+    let running = Running { slot: B, manifest: healthy(2).manifest() };
+    let cases = rescue().every_cut_of_a_live_repair(running).unwrap_or_else(|what| panic!("{what}"));
+    println!("repaired by the running system: {cases} different machines");
+    assert!(cases > 30, "{cases}");
+}
+
+#[test]
 fn cuts_while_recovering_from_a_cut_change_nothing() {
-    let plans = [second_upgrade(), fall_back(Temper::Hanging), after_a_fall_back(), rollback()];
+    let plans = [second_upgrade(), fall_back(Temper::Hanging), after_a_fall_back(), rollback(), rescue()];
     let cases: u64 =
         plans.iter().map(|plan| plan.two_cuts(150).unwrap_or_else(|what| panic!("{what}"))).sum();
     println!("{cases} pairs of cuts");

@@ -21,6 +21,7 @@ impl Linux<'_> {
         match self.subject {
             Subject::Installed(installed) => self.event_of(installed, record),
             Subject::Blank(_) => self.event_of_install(record),
+            Subject::Remains(_) => Err(super::never()),
         }
     }
 

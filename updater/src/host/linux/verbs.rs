@@ -10,6 +10,7 @@ use edeploy_format::exit::Exit;
 use edeploy_format::slot::Slot;
 use edeploy_format::transition::Hook;
 
+use super::remains::Version;
 use super::{Linux, SPARE_INODES, Subject};
 use crate::commands::warn;
 use crate::disk::fs::{Ext4, Tool};
@@ -24,7 +25,7 @@ use crate::hooks;
 use crate::host::{Host, Record, Wish};
 use crate::installed::mount_point;
 use crate::journal::all_refused;
-use crate::machine::{Closed, Filled, Running, Verified, World};
+use crate::machine::{Closed, Filled, Held, Running, State, Verified, World};
 use crate::random;
 use crate::slot::{self, Carrying, Filling, Index, Kept, Verifying};
 use crate::trust::{STATE_FOLDER, Store};
@@ -42,6 +43,9 @@ impl Host for Linux<'_> {
     type Device = Sectors;
 
     fn world(&mut self) -> Result<World, Failure> {
+        if let Subject::Remains(remains) = self.subject {
+            return Ok(self.world_of(remains));
+        }
         let Subject::Installed(installed) = self.subject else {
             return Ok(World {
                 running: None,
@@ -70,8 +74,12 @@ impl Host for Linux<'_> {
     }
 
     fn esp(&mut self) -> Result<Sectors, Failure> {
-        let volume = self.volume(&self.place()?.layout.esp.clone(), Access::ReadWrite)?;
-        Ok(Sectors::open(volume, Access::ReadWrite)?)
+        let access = match self.subject {
+            Subject::Remains(remains) => remains.access,
+            Subject::Installed(_) | Subject::Blank(_) => Access::ReadWrite,
+        };
+        let volume = self.volume(&self.place()?.layout.esp.clone(), access)?;
+        Ok(Sectors::open(volume, access)?)
     }
 
     fn partition(&mut self) -> Result<(), Failure> {
@@ -96,13 +104,29 @@ impl Host for Linux<'_> {
     }
 
     fn make_state(&mut self) -> Result<(), Failure> {
+        // A file system that only lacks what is ours is kept.
+        let kept = match self.subject {
+            Subject::Remains(remains) => remains.mounted.take(),
+            Subject::Installed(_) | Subject::Blank(_) => None,
+        };
         let volume = self.volume(&self.place()?.layout.state.clone(), Access::ReadWrite)?;
-        let uuid = PartUuid(random::uuid()?).to_string();
-        Tool::MakeExt4(&Ext4 { label: "state".to_owned(), uuid, inodes: None }).run(volume.path())?;
+        match kept {
+            Some((mount, _volume)) => mount.unmount()?,
+            None => {
+                let uuid = PartUuid(random::uuid()?).to_string();
+                Tool::MakeExt4(&Ext4 { label: "state".to_owned(), uuid, inodes: None }).run(volume.path())?;
+            }
+        }
         let root = mount_point("machine");
         let mount = Mount::ext4(volume.path(), &root.join("var"), Access::ReadWrite)?;
         self.prepare_state(&root).map_err(|e| Failure::new(Exit::Failed, e))?;
-        Store::new(root.join(STATE_FOLDER)).save(&self.coming()?.wanted.trusted)?;
+        let trusted = match self.coming {
+            Some(coming) => Some(coming.wanted.trusted.clone()),
+            None => self.kept_by_slots(),
+        };
+        if let Some(trusted) = trusted {
+            Store::new(root.join(STATE_FOLDER)).save(&trusted)?;
+        }
         self.state = Some((mount, volume));
         Ok(())
     }
@@ -129,7 +153,7 @@ impl Host for Linux<'_> {
                 .map_err(Failure::from)
         };
         self.filled = match self.subject {
-            Subject::Blank(_) => filling(None)?,
+            Subject::Blank(_) | Subject::Remains(_) => filling(None)?,
             Subject::Installed(installed) => {
                 let (own, kept) = (installed.manifest()?, installed.kept()?);
                 let index = Index::of_running(&own, &kept)?;
@@ -158,39 +182,49 @@ impl Host for Linux<'_> {
         self.check_own(&tree)
     }
 
-    fn boot_objects(&mut self) -> Result<[(Digest, u64); 2], Failure> {
-        Ok(self.coming()?.wanted.boot)
+    fn boot_objects(&mut self, slot: Slot) -> Result<[(Digest, u64); 2], Failure> {
+        Ok(self.version(slot)?.boot)
     }
 
-    fn boot_object(&mut self, _: &Verified, digest: Digest) -> Result<Box<dyn Read>, Failure> {
-        let wanted = self.coming()?.wanted;
-        let [(kernel, _), _] = wanted.boot;
-        let path = if digest == kernel { &wanted.head.kernel } else { &wanted.head.initrd };
-        Ok(Box::new(self.open_in_slot(path)?))
+    fn boot_object(&mut self, slot: &Verified, digest: Digest) -> Result<Box<dyn Read>, Failure> {
+        let Version { head, boot: [(kernel, _), _], .. } = self.version(slot.slot())?;
+        let path = if digest == kernel { &head.kernel } else { &head.initrd };
+        Ok(Box::new(self.open_in_slot(slot.slot(), path)?))
     }
 
-    fn loader(&mut self, _: &Verified) -> Result<Vec<u8>, Failure> {
+    fn loader(&mut self, slot: &Verified) -> Result<Vec<u8>, Failure> {
         let mut loader = Vec::new();
-        let mut file = self.open_in_slot(&self.coming()?.wanted.head.loader)?;
+        let path = self.version(slot.slot())?.head.loader;
+        let mut file = self.open_in_slot(slot.slot(), &path)?;
         file.read_to_end(&mut loader).map_err(|e| Failure::new(Exit::Failed, e))?;
         Ok(loader)
     }
 
     fn entry(&mut self, slot: &Verified, generation: u64) -> Result<Entry, Failure> {
-        let wanted = self.coming()?.wanted;
-        let [(kernel, _), (initrd, _)] = wanted.boot;
+        let Version { head, manifest, boot: [(kernel, _), (initrd, _)] } = self.version(slot.slot())?;
         let layout = &self.place()?.layout;
         let id = |text: &str| text.parse::<PartUuid>().map_err(|e| Failure::new(Exit::Unsuitable, e));
         let options = Options {
             root: id(&layout.slot(slot.slot()).uuid)?,
             slot: slot.slot(),
             state: id(&layout.state.uuid)?,
-            manifest: wanted.digest(),
+            manifest,
             machine: self.machine,
-            role: wanted.head.options.clone(),
+            role: head.options.clone(),
         };
-        let title = format!("{} {} (slot {})", wanted.head.role, wanted.head.version, slot.slot());
+        let title = format!("{} {} (slot {})", head.role, head.version, slot.slot());
         Ok(Entry { title, generation, kernel, initrd, options })
+    }
+
+    fn state(&mut self) -> Result<State, Failure> {
+        Ok(match self.subject {
+            Subject::Remains(remains) if self.state.is_none() => remains.state,
+            Subject::Remains(_) | Subject::Installed(_) | Subject::Blank(_) => State::Sound,
+        })
+    }
+
+    fn held(&mut self, slot: Slot) -> Result<Option<Held>, Failure> {
+        Ok(self.judged(slot))
     }
 
     fn hook(&mut self, hook: Hook, slot: Slot) -> Result<Wish, Failure> {
