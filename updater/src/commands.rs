@@ -51,6 +51,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             "only root can look into slots and boot entries; try sudo",
         ));
     }
+    // Hooks and checks may leave something behind.
+    crate::program::adopt().map_err(|e| Failure::new(Exit::Failed, e))?;
     // Early boot mounts for the whole machine.
     if cli.command != Command::Boot {
         private_namespace()?;

@@ -3,6 +3,7 @@
 //! A hook is text from the signed transition, never a file of either tree: it is executed from memory.
 //! Its environment is exactly what [`Context`] says, plus PATH, HOME and LANG. Exit code 0 is success;
 //! 100 from `post` requests a reboot; everything else, 100 from another hook included, is a failure.
+//! What it mounts, and what it leaves running, ends with it.
 //! Hooks may run again after a crash and must stand it.
 
 use std::fs::File;
@@ -131,6 +132,7 @@ pub fn run(
     let file = in_memory(hook, text).map_err(start)?;
     let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
     environment(&mut command, hook, context);
+    program::tether::mounts_apart(&mut command);
     let mut prefixed = |line: &str| show(&format!("  {}: {line}", hook.name()));
     let ending = program::run(command, Duration::from_secs(seconds.into()), &mut prefixed).map_err(start)?;
     match (ending.end, hook) {

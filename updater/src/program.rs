@@ -3,10 +3,13 @@
 //! It gets a process group of its own and no standard input. What it prints is shown line by line as
 //! it comes, and the end of it is kept. When the time is over the group gets TERM and, [`GRACE`] later,
 //! KILL; when the program ends by itself, what it left behind in its group is killed as well.
-//! A process that leaves the group is not followed. When we are killed, so is the program,
+//! What left the group is killed too, in a process that called [`adopt`]. When we are killed, so is the program,
 //! but not what it started.
 
+mod strays;
 pub(crate) mod tether;
+
+pub use strays::adopt;
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
@@ -82,6 +85,7 @@ pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) ->
     let mut lines = Lines { show, partial: Vec::new(), kept: String::new() };
     let mut running = Running { child, output, deadline: Some(Instant::now() + limit), out_of_time: false };
     let status = running.until_end(&mut lines)?;
+    strays::end();
     lines.end();
     let end = match status.code() {
         _ if running.out_of_time => End::OutOfTime,

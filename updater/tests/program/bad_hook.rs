@@ -49,3 +49,21 @@ fn a_reboot_that_pre_or_check_ask_for_ends_the_upgrade() {
     refused(&json!({ "pre": hook }), "hook `…` asked for a reboot with exit code 100: only `post` may");
     refused(&json!({ "check": hook }), "hook `…` asked for a reboot with exit code 100: only `post` may");
 }
+
+#[test]
+fn what_a_hook_leaves_running_or_mounted_ends_with_it() {
+    let mut lab = Lab::installed();
+    let (fifo, told) = (lab.path("fifo"), lab.path("told"));
+    let hook = format!(
+        "#!/bin/sh\nset -e\nmkfifo {fifo}\nmount -t tmpfs none $EDEPLOY_ROOT/etc\n\
+         setsid sh -c 'exec 3<$EDEPLOY_ROOT/usr/bin/edeploy-ab; echo $$ >{fifo}; exec sleep 600' &\n\
+         read pid <{fifo}\necho $pid >{told}\n",
+        fifo = fifo.display(),
+        told = told.display()
+    );
+    lab.publish("3", 3, &tree("3"), &rule("3", &json!({ "post": hook })), |_| ());
+    lab.run(&["upgrade", "3"]).done();
+    let pid = std::fs::read_to_string(told).unwrap();
+    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "{pid} is still there");
+    lab.run_as("b", &["verify"]).done();
+}

@@ -1,0 +1,47 @@
+//! What a program left behind outside of its process group: it comes to us when its parent has ended, and is ended.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, set_child_subreaper, wait,
+};
+
+/// A process that waits for a disk or a server may not end at once.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// From now on what our children leave behind becomes ours, not the first process's.
+///
+/// # Errors
+/// What the kernel says.
+pub fn adopt() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// Kills all children, and what becomes ours by that. Only after [`adopt`], and while there is no child that is
+/// waited for elsewhere.
+pub(super) fn end() {
+    if !matches!(child_subreaper(), Ok(Some(_))) {
+        return;
+    }
+    let patience = Instant::now() + PATIENCE;
+    while Instant::now() < patience {
+        // Those that ended need no more than this.
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        let children = children();
+        if children.is_empty() {
+            return;
+        }
+        for child in children {
+            let _ = kill_process(child, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Those of the first thread: it is given what is left behind.
+fn children() -> Vec<Pid> {
+    let list = format!("/proc/self/task/{}/children", getpid().as_raw_nonzero());
+    let list = std::fs::read_to_string(list).unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
