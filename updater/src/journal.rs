@@ -6,6 +6,7 @@
 //! fall-backs that still forbid a version. Nothing is decided by it but that.
 
 mod event;
+mod flat;
 mod history;
 
 use std::fs::{File, OpenOptions};

@@ -1,5 +1,6 @@
 //! What is written into the journal: one event per line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use edeploy_format::digest::Digest;
@@ -7,6 +8,7 @@ use edeploy_format::name::{Role, Version};
 use edeploy_format::slot::Slot;
 use serde::{Deserialize, Serialize};
 
+use super::flat::Flat;
 use crate::program::last_words;
 
 /// A version in a slot, under one boot entry.
@@ -44,7 +46,7 @@ impl fmt::Display for Deployment {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "BTreeMap<String, Flat>")]
 pub enum Event {
     /// The machine was installed.
     Installed {
@@ -65,7 +67,7 @@ pub enum Event {
         /// What was asked for.
         version: Version,
         /// The same with its identity, once that was known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Deployment>,
         /// Why it did not.
         reason: String,
@@ -99,7 +101,7 @@ pub enum Event {
         /// It is counted: a trial.
         trial: bool,
         /// Why /var is volatile, if it is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         volatile: Option<String>,
     },
     /// All required health checks passed.

@@ -154,3 +154,32 @@ fn a_version_is_known_by_whatever_told_it_last() {
     assert_eq!(version_of(&history, &old().manifest), old().version);
     assert_eq!(version_of(&history, &Digest::of(b"never")), None);
 }
+
+#[test]
+fn every_event_is_read_as_it_was_written() {
+    let (version, role) = ("1".parse().unwrap(), "web".parse().unwrap());
+    let hook = Event::Hook { hook: "pre".to_owned(), end: "exit code 3".to_owned(), output: "x".to_owned() };
+    let all = [
+        Event::Installed { role, to: new() },
+        Event::Started { from: old(), to: new() },
+        Event::Failed { version, to: Some(new()), reason: "x".to_owned() },
+        Event::Failed { version: "2".parse().unwrap(), to: None, reason: String::new() },
+        hook,
+        armed(),
+        booted(new()),
+        Event::Booted { running: old(), trial: false, volatile: Some("lost".to_owned()) },
+        Event::Healthy { running: new(), wanted: vec!["ntp".to_owned()] },
+        unhealthy("x"),
+        Event::Blessed { running: new() },
+        fell_back(),
+        Event::Stays { running: old() },
+        Event::RolledBack { from: new(), to: old() },
+        Event::Repaired { found: vec!["x".to_owned()] },
+    ];
+    let (_folder, journal) = journal();
+    all.iter().for_each(|event| journal.append(event.clone()).unwrap());
+    assert_eq!(events(&journal), all);
+    for wrong in [r#"{"blessed":{}}"#, r#"{"blessed":{"running":7}}"#, "{}", r#""blessed""#] {
+        assert!(serde_json::from_str::<Event>(wrong).is_err(), "{wrong}");
+    }
+}
