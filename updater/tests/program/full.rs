@@ -1,12 +1,14 @@
-//! No room: known before anything is written, with the bytes that are needed and there.
+//! No room: known before anything is written, with the bytes that are needed and there. And a disk that fails.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 use edeploy_format::digest::Digest;
 use serde_json::json;
 
 use crate::documented::documented;
-use crate::lab::{DISK, Lab, rule, tree};
+use crate::lab::{DISK, Lab, Ran, program, rule, tree};
 
 /// Everything but the state partition, where failures are recorded.
 fn rest(lab: &Lab) -> Digest {
@@ -62,4 +64,68 @@ fn a_state_partition_without_room_is_known_before_anything_is_fetched() {
     let message = "… has … bytes free; what describes … needs …";
     documented(&lab.run(&["upgrade", "2"]), 7, message);
     assert_eq!(rest(&lab), before);
+}
+
+/// A file system in memory, gone with this value.
+struct Memory(std::path::PathBuf);
+
+impl Memory {
+    fn of(at: std::path::PathBuf, bytes: u64) -> Self {
+        fs::create_dir(&at).unwrap();
+        let memory = Self(at);
+        memory.mount(&format!("size={bytes}"));
+        memory
+    }
+
+    fn mount(&self, options: &str) {
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(&self.0).status();
+        assert!(mount.unwrap().success());
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_disk_that_fails_while_a_slot_is_written_leaves_the_running_one_and_is_tried_again() {
+    let mut lab = Lab::installed();
+    let mut large = tree("3");
+    large.file("usr/large", &(0..12_u32 << 18).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
+    lab.publish("3", 3, &large, &rule("3", &json!({})), |_| ());
+    // The image lies where its holes cannot be filled: the device over it fails to write.
+    let used = fs::metadata(lab.path("disk")).unwrap().blocks() * 512;
+    let memory = Memory::of(lab.path("memory"), used + (6 << 20));
+    let disk = memory.0.join("disk");
+    assert!(
+        Command::new("cp")
+            .arg("--sparse=always")
+            .arg(lab.path("disk"))
+            .arg(&disk)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let run = |words: &[&str]| {
+        let mut command = program();
+        command
+            .args(words)
+            .arg("--disk")
+            .arg(&disk)
+            .args(["--booted", "a"])
+            .arg("--repo")
+            .arg(lab.site_folder());
+        Ran::of(command.output().unwrap())
+    };
+    let ran = run(&["upgrade", "3"]);
+    let (code, said) = ran.failed();
+    let failing = ["(os error 5)", "(os error 28)", "(os error 30)"];
+    assert!([1, 7].contains(&code) && failing.iter().any(|error| said.contains(error)), "{ran:?}");
+    assert_eq!(run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf");
+    run(&["verify"]).done();
+    memory.mount("remount,size=2G");
+    run(&["upgrade", "3"]).done();
+    assert_eq!(run(&["status", "--json"]).done().json()["next"], "edeploy-b-g2+3.conf");
 }
