@@ -11,6 +11,9 @@ use edeploy_format::path::{BadPath, TreePath};
 
 use crate::failure::Fault;
 
+/// No file of a role is longer, in bytes: 64 GiB, half a minute of hashing.
+pub(super) const FILE_LIMIT: u64 = 64 << 30;
+
 /// What a path of a role tree can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -54,6 +57,14 @@ pub enum Refused {
         /// The name or the target.
         what: &'static str,
     },
+    /// A file that would take a slot, or hours to hash, for itself: its holes count.
+    #[error("{path} has {size} bytes: a file of a role has at most {FILE_LIMIT}, holes included")]
+    Huge {
+        /// The path in the tree.
+        path: String,
+        /// Its length in bytes.
+        size: u64,
+    },
     /// A name that no manifest can hold.
     #[error(transparent)]
     Path(#[from] BadPath),
@@ -65,7 +76,7 @@ pub enum Refused {
 impl Fault for Refused {
     fn exit(&self) -> Exit {
         match self {
-            Self::Special { .. } | Self::NotUtf8 { .. } | Self::Path(_) => Exit::Input,
+            Self::Special { .. } | Self::NotUtf8 { .. } | Self::Huge { .. } | Self::Path(_) => Exit::Input,
             Self::Io(..) => Exit::Failed,
         }
     }
@@ -127,6 +138,9 @@ fn entry(on_disk: PathBuf, parent: Option<&TreePath>, name: OsString) -> Result<
     };
     let metadata = on_disk.symlink_metadata().map_err(|e| Refused::Io(on_disk.clone(), e))?;
     let form = form(&on_disk, &path, metadata.file_type())?;
+    if form == Form::File && metadata.len() > FILE_LIMIT {
+        return Err(Refused::Huge { path: path.to_string(), size: metadata.len() });
+    }
     Ok(Entry { path, on_disk, metadata, form })
 }
 
