@@ -370,7 +370,11 @@ impl Plan {
         let (mut good, mut remembered) = (false, machine.refused());
         for listed in entries {
             let name = listed.name;
-            let entry = listed.entry.map_err(|e| Fault::Broken(format!("P3: {name}: {e}")))?;
+            let entry = match listed.entry {
+                // To the loader it is no entry, and a repair takes it away.
+                Err(_) if self.wanted == Wanted::Repair => continue,
+                entry => entry.map_err(|e| Fault::Broken(format!("P3: {name}: {e}")))?,
+            };
             for object in entry.objects() {
                 // A repair goes on putting right what was wrong before it began.
                 if esp.object(object)? != BootFile::Whole && self.wanted != Wanted::Repair {
