@@ -5,7 +5,8 @@ gnu := "x86_64-unknown-linux-gnu"
 # The target of the host binary: musl where its standard library is installed, else static glibc.
 target := `rustc --print target-libdir --target x86_64-unknown-linux-musl | xargs -I{} sh -c 'test -d {} && echo x86_64-unknown-linux-musl || echo x86_64-unknown-linux-gnu'`
 # Nothing unwinds in the host binary (a panic is told, then it aborts): no tables for it, in Rust, C or the whole.
-host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs" }
+host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C force-unwind-tables=no -C llvm-args=-enable-machine-outliner -C link-arg=-Wl,-z,pack-relative-relocs" }
+# Runs of instructions that occur in several places stand once (LLVM's machine outliner): 61 kB.
 # Signatures are few and metadata is short: one way to compute each, not one for every kind of processor beside it.
 lean := '--cfg=curve25519_dalek_backend=\"serial\" --cfg=sha2_backend=\"soft\" --cfg=sha2_backend_soft=\"compact\"'
 link_flags := if target == gnu { "" } else { "-C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T," + justfile_directory() / "updater/nounwind.ld" }
