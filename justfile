@@ -5,8 +5,8 @@ gnu := "x86_64-unknown-linux-gnu"
 # The target of the host binary: musl where its standard library is installed, else static glibc.
 target := `rustc --print target-libdir --target x86_64-unknown-linux-musl | xargs -I{} sh -c 'test -d {} && echo x86_64-unknown-linux-musl || echo x86_64-unknown-linux-gnu'`
 # Nothing unwinds in the host binary (a panic is told, then it aborts): no tables for it, in Rust, C or the whole.
-host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C force-unwind-tables=no -C llvm-args=-enable-machine-outliner -C link-arg=-Wl,-z,pack-relative-relocs" }
 # Runs of instructions that occur in several places stand once (LLVM's machine outliner): 61 kB.
+host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C force-unwind-tables=no -C llvm-args=-enable-machine-outliner -C link-arg=-Wl,-z,pack-relative-relocs" }
 # Signatures are few and metadata is short: one way to compute each, not one for every kind of processor beside it.
 lean := '--cfg=curve25519_dalek_backend=\"serial\" --cfg=sha2_backend=\"soft\" --cfg=sha2_backend_soft=\"compact\"'
 link_flags := if target == gnu { "" } else { "-C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T," + justfile_directory() / "updater/nounwind.ld" }
@@ -60,6 +60,14 @@ check: && man
 # The loop in virtual machines, from published objects only (needs root)
 vm-test: host rolebuild
     cargo test -p vm-tests -- --test-threads=3 --nocapture
+
+# Cuts the power at every flush of an upgrade and in between: the table of docs/power.md (needs root; `--seed N`)
+power-cut *args: host rolebuild
+    cargo run --quiet -p vm-tests --bin power-cut -- replay {{args}}
+
+# Kills twenty machines at random moments of an upgrade (needs root; `--seed N`)
+kill-test *args: host rolebuild
+    cargo run --quiet -p vm-tests --bin power-cut -- kill {{args}}
 
 # Builds, publishes, installs, upgrades and falls back, told as it goes (needs root; a quarter of an hour)
 demo: host rolebuild

@@ -5,8 +5,14 @@ use std::path::Path;
 
 use crate::tool::{output, run};
 
+/// The number of the ESP.
+pub const ESP: usize = 1;
+/// The numbers of the slots.
+pub const SLOTS: [usize; 2] = [2, 3];
 /// The number of the state partition.
-const STATE: usize = 4;
+pub const STATE: usize = 4;
+/// All of them.
+pub const ALL: [usize; 4] = [ESP, SLOTS[0], SLOTS[1], STATE];
 
 /// Checks partition table, ESP, both slots and the state partition of a disk in qcow2.
 ///
@@ -15,24 +21,35 @@ const STATE: usize = 4;
 pub fn check(disk: &Path) {
     let raw = disk.with_extension("raw");
     run("qemu-img", &["convert", "-O", "raw", text(disk), text(&raw)]);
-    let said = run("sgdisk", &["-v", text(&raw)]);
-    assert!(said.contains("No problems found"), "{said}");
-    let part = disk.with_extension("part");
-    for (number, tool) in [
-        (1, &["fsck.fat", "-n"][..]),
-        (2, &["e2fsck", "-fn"]),
-        (3, &["e2fsck", "-fn"]),
-        (STATE, &["e2fsck", "-fn"]),
-    ] {
-        extract(&raw, number, &part);
+    check_raw(&raw, &ALL).unwrap_or_else(|e| panic!("{e}"));
+    fs::remove_file(raw).expect("a file of ours");
+}
+
+/// Checks partition table and these partitions of a raw image.
+///
+/// # Errors
+/// If a tool finds anything wrong; with all it said.
+///
+/// # Panics
+/// If a tool cannot be run.
+pub fn check_raw(raw: &Path, numbers: &[usize]) -> Result<(), String> {
+    let said = run("sgdisk", &["-v", text(raw)]);
+    if !said.contains("No problems found") {
+        return Err(said);
+    }
+    let part = raw.with_extension("part");
+    for &number in numbers {
+        let tool = if number == ESP { ["fsck.fat", "-n"] } else { ["e2fsck", "-fn"] };
+        extract(raw, number, &part);
         let args: Vec<&str> = tool[1..].iter().copied().chain([text(&part)]).collect();
         let ended = output(tool[0], &args);
         let [out, err] = [&ended.stdout, &ended.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-        assert!(ended.status.success(), "partition {number}: {tool:?}: {}\n{out}\n{err}", ended.status);
+        if !ended.status.success() {
+            return Err(format!("partition {number}: {tool:?}: {}\n{out}\n{err}", ended.status));
+        }
     }
-    for file in [raw, part] {
-        fs::remove_file(file).expect("a file of ours");
-    }
+    fs::remove_file(part).expect("a file of ours");
+    Ok(())
 }
 
 /// Copies a partition into a file of its own.
@@ -52,7 +69,11 @@ pub fn lose_state(disk: &Path, base: &Path) {
 }
 
 /// Where a partition begins, and its length, in bytes.
-fn place(raw: &Path, number: usize) -> (u64, u64) {
+///
+/// # Panics
+/// If there is no such partition.
+#[must_use]
+pub fn place(raw: &Path, number: usize) -> (u64, u64) {
     let table: serde_json::Value =
         serde_json::from_str(&run("sfdisk", &["--json", text(raw)])).expect("sfdisk speaks JSON");
     let partition = &table["partitiontable"]["partitions"][number - 1];

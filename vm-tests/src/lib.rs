@@ -7,6 +7,7 @@
 pub mod disk;
 pub mod machine;
 pub mod nvram;
+pub mod power;
 pub mod shell;
 pub mod site;
 pub mod tool;

@@ -23,6 +23,8 @@ pub struct Machine {
     disk: PathBuf,
     format: &'static str,
     forward: Option<u16>,
+    /// The logs of its writes, one for each start, if they are to be logged.
+    logs: Option<Vec<PathBuf>>,
     qemu: Option<Child>,
     /// Console bytes that earlier waits have passed over.
     seen: usize,
@@ -55,7 +57,17 @@ impl Machine {
 
     fn with(disk: PathBuf, format: &'static str, folder: &Path, name: &str) -> Self {
         let (name, folder) = (name.to_owned(), folder.to_owned());
-        let machine = Self { name, folder, disk, format, forward: None, qemu: None, seen: 0, narrator: None };
+        let machine = Self {
+            name,
+            folder,
+            disk,
+            format,
+            forward: None,
+            logs: None,
+            qemu: None,
+            seen: 0,
+            narrator: None,
+        };
         fs::copy(VARIABLES, machine.path("vars")).expect("package ovmf; run `./setup.sh`");
         let _ = fs::remove_file(machine.path("console"));
         machine
@@ -64,6 +76,17 @@ impl Machine {
     /// Makes port 80 of the machine reachable at a port of the host's loopback.
     pub fn forward(&mut self, port: u16) {
         self.forward = Some(port);
+    }
+
+    /// From its next start on, logs all that it writes to its disk.
+    pub fn log_writes(&mut self) {
+        self.logs = Some(Vec::new());
+    }
+
+    /// The logs so far, one for each start, in the format of dm-log-writes.
+    #[must_use]
+    pub fn logs(&self) -> &[PathBuf] {
+        self.logs.as_deref().unwrap_or_default()
     }
 
     /// During long waits, hands the newest line of the console to `narrator` every few seconds.
@@ -121,11 +144,7 @@ impl Machine {
             command.arg("-drive");
             command.arg(format!("if=pflash,format=raw,unit={unit},{options}file={}", file.display()));
         }
-        command.arg("-drive").arg(format!(
-            "if=none,id=disk,format={},file={}",
-            self.format,
-            self.disk.display()
-        ));
+        command.args(self.disk_arguments());
         command.args(["-device", "virtio-blk-pci,drive=disk,bootindex=0", "-device", "virtio-rng-pci"]);
         command.arg("-netdev").arg(format!("user,id=net{forward}"));
         command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
@@ -135,6 +154,26 @@ impl Machine {
         let log = fs::File::create(self.path("qemu")).expect("a log for QEMU");
         let qemu = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.qemu = Some(qemu.expect("package qemu-system-x86; run `./setup.sh`"));
+    }
+
+    /// The disk as QEMU's arguments, as the drive `disk`.
+    fn disk_arguments(&mut self) -> Vec<String> {
+        let (format, disk) = (self.format, self.disk.display());
+        let Some(logs) = &mut self.logs else {
+            return ["-drive".to_owned(), format!("if=none,id=disk,format={format},file={disk}")].into();
+        };
+        let log = self.folder.join(format!("{}.writes-{}", self.name, logs.len()));
+        fs::File::create(&log).expect("a log of writes");
+        // The guest's flushes are logged; the files of the test need none of their own.
+        let file = |path: &Path| format!("driver=file,cache.no-flush=on,filename={}", path.display());
+        let nodes = [
+            format!("{},node-name=below", file(&self.disk)),
+            format!("driver={format},cache.no-flush=on,file=below,node-name=image"),
+            format!("{},node-name=log", file(&log)),
+            "driver=blklogwrites,file=image,log=log,log-sector-size=512,node-name=disk".to_owned(),
+        ];
+        logs.push(log);
+        nodes.into_iter().flat_map(|node| ["-blockdev".to_owned(), node]).collect()
     }
 
     /// All that the console showed so far.
@@ -225,8 +264,9 @@ impl Machine {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// Cuts the power, at once.
+    /// Cuts the power, at once. What the console shows so far counts as passed over.
     pub fn cut_power(&mut self) {
+        self.seen = fs::metadata(self.path("console")).map_or(0, |console| console.len() as usize);
         if let Some(mut qemu) = self.qemu.take() {
             let _ = qemu.kill();
             let _ = qemu.wait();

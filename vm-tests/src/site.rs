@@ -4,7 +4,23 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use edeploy_format::digest::Digest;
+
 use crate::tool::{edeploy_ab, repository, rolebuild, run};
+
+/// Where the packages of a recipe of ours are kept, from one run to the next: another recipe has another
+/// place. Delete it to take newer packages.
+///
+/// # Panics
+/// If there is no such recipe.
+#[must_use]
+pub fn kept_packages(role: &str) -> PathBuf {
+    let recipe =
+        std::fs::read(repository().join("recipes").join(role).join("recipe.toml")).expect("the recipe");
+    let folder = repository().join("target/vm-tests");
+    std::fs::create_dir_all(&folder).expect("target/vm-tests");
+    folder.join(format!("base-{}.tar", Digest::of(&recipe).short()))
+}
 
 /// Keys, builds and the site itself, below one folder.
 pub struct Site {

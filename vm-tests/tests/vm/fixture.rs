@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock, mpsc};
 use std::time::Instant;
 
-use edeploy_format::digest::Digest;
 use edeploy_format::manifest::{Kind, Reader};
-use vm_tests::site::Site;
+use vm_tests::site::{Site, kept_packages};
 use vm_tests::tool::repository;
 
 pub(crate) const ROLE: &str = "minimal";
@@ -71,7 +70,7 @@ fn keep(send: &mpsc::Sender<Fixture>) {
     let folder = kept.join("run");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("target/vm-tests");
-    let base = base(&kept);
+    let base = kept_packages(ROLE);
     let mut site = Site::new(&folder, &repository().join("recipes"));
     FIRST.iter().for_each(|version| publish(&site, &base, version));
     let size = size(&site.built(ROLE, "1.0").join("manifest"));
@@ -104,13 +103,6 @@ fn install(site: &Site, port: u16, folder: PathBuf) -> Fixture {
     let twins = [install("one", "1.0"), install("two", "1.0")];
     let sick = install("sick", "0.9-sick");
     Fixture { folder, twins, sick, published: site.published() }
-}
-
-/// Where the packages of the recipe are kept, from one run to the next: another recipe has another
-/// place. Delete it to take newer packages.
-fn base(kept: &Path) -> PathBuf {
-    let recipe = fs::read(repository().join("recipes").join(ROLE).join("recipe.toml")).expect("the recipe");
-    kept.join(format!("base-{}.tar", Digest::of(&recipe).short()))
 }
 
 /// The bytes of all files of a tree.

@@ -14,4 +14,5 @@ mod fall_back;
 mod first_version;
 mod life;
 mod lost_state;
+mod power_cut;
 mod repository;

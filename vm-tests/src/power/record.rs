@@ -1,0 +1,64 @@
+//! One whole upgrade of a machine, from its boot in the old version to its shutdown in the blessed new one,
+//! with all writes to its disk logged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::medium::copy;
+use crate::machine::Machine;
+
+/// What was recorded.
+#[derive(Debug)]
+pub struct Recording {
+    /// The disk as it was before, a raw image.
+    pub before: PathBuf,
+    /// The disk as QEMU left it.
+    pub after: PathBuf,
+    /// The writes in between, one log for each start of QEMU.
+    pub logs: Vec<PathBuf>,
+}
+
+impl Recording {
+    /// The recording that an earlier run left in `folder`, of the disk `before`.
+    #[must_use]
+    pub fn kept(before: &Path, folder: &Path) -> Self {
+        let logs = (0..).map(|n| folder.join(format!("recorded.writes-{n}"))).take_while(|log| log.exists());
+        Self { before: before.to_owned(), after: folder.join("recorded.img"), logs: logs.collect() }
+    }
+}
+
+/// Upgrades a machine of the disk `before`, which stays as it is, to `version`, the second one it ever had; also how
+/// long that took, from the command to the blessing.
+///
+/// # Panics
+/// If the machine does not come to the end of the upgrade, or its disk has no write cache that it flushes.
+pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) -> (Recording, Duration) {
+    fs::create_dir_all(folder).expect("a folder for the recording");
+    let after = folder.join("recorded.img");
+    copy(before, &after);
+    let mut machine = Machine::on(&after, folder, "recorded");
+    machine.log_writes();
+    machine.start();
+    tell("recording: switched on");
+    let mut shell = machine.shell("");
+    let cache = shell.must("cat /sys/block/vda/queue/write_cache");
+    assert!(cache.trim() == "write back", "the disk tells of a cache that is {cache}: nobody flushes it");
+    shell.must("systemctl is-system-running --wait");
+    let boot = shell.boot().expect("it is ready");
+    tell(&format!("recording: edeploy-ab upgrade {version}"));
+    let begun = Instant::now();
+    // The reboot may be faster than the answer.
+    let answer = shell.try_run(&format!("edeploy-ab upgrade {version} 2>&1"));
+    assert!(answer.as_ref().is_none_or(|(code, _)| *code == 100), "no reboot is asked for: {answer:?}");
+    let mut shell = machine.shell(&boot);
+    tell("recording: the trial");
+    machine.wait_for(&format!("{version} in slot b is good"));
+    let took = begun.elapsed();
+    let running = shell.must("edeploy-ab version");
+    assert!(running.trim() == version, "{running} runs, not {version}");
+    shell.type_in("systemctl --no-block poweroff").expect("the machine runs");
+    machine.wait_for_power_off();
+    tell("recording: blessed, and switched off");
+    (Recording { before: before.to_owned(), after, logs: machine.logs().to_vec() }, took)
+}
