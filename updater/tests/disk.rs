@@ -143,6 +143,46 @@ fn a_broken_file_system_is_named_with_the_command_and_its_words() {
 }
 
 #[test]
+fn a_superblock_that_was_torn_is_taken_from_its_copy_and_the_journal_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    private_namespace().unwrap();
+    // Large enough for a second block group, where the copy is.
+    let (image, window) = (folder.path().join("image"), Window { offset: 0, size: 256 * MIB });
+    File::create(&image).unwrap().set_len(window.size).unwrap();
+    let at = folder.path().join("state");
+    let device = LoopDevice::attach(&image, window, Access::ReadWrite).unwrap();
+    Tool::MakeExt4(&ext4()).run(device.path()).unwrap();
+    let mount = Mount::ext4(device.path(), &at, Access::ReadWrite).unwrap();
+    fs::write(at.join("file"), "text").unwrap();
+    File::open(at.join("file")).unwrap().sync_all().unwrap();
+    // As the power leaves it: the file is in the journal, and nothing was unmounted.
+    let cut = folder.path().join("cut");
+    fs::copy(&image, &cut).unwrap();
+    drop(mount);
+    drop(device);
+    let file = File::options().read(true).write(true).open(&cut).unwrap();
+    // The second sector of the superblock, where the checksum is, stayed as it was before.
+    file.write_all_at(&[0; 512], 1536).unwrap();
+    let device = LoopDevice::attach(&cut, window, Access::ReadWrite).unwrap();
+    assert!(Tool::Check.run(device.path()).is_err());
+    Tool::Recover.run(device.path()).unwrap();
+    Tool::Check.run(device.path()).unwrap();
+    let mount = Mount::ext4(device.path(), &at, Access::ReadOnly).unwrap();
+    assert_eq!(fs::read_to_string(at.join("file")).unwrap(), "text");
+    drop(mount);
+}
+
+#[test]
+fn where_no_copy_helps_the_first_failure_is_told() {
+    let (_folder, image, window) = image();
+    let device = LoopDevice::attach(&image, window, Access::ReadWrite).unwrap();
+    let Err(ToolError::Failed { command, .. }) = Tool::Recover.run(device.path()) else {
+        panic!("an empty device is no file system")
+    };
+    assert_eq!(command, format!("e2fsck -p {}", device.path().display()));
+}
+
+#[test]
 fn an_open_file_keeps_a_slot_from_being_unmounted() {
     let (folder, image, window) = image();
     private_namespace().unwrap();
