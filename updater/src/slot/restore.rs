@@ -4,10 +4,14 @@
 //! rewrites an access list's mask, so the list comes after it; whatever is written moves the time,
 //! so the time comes last. What is right already is not touched.
 
+use std::fs::File;
+
 use edeploy_format::manifest::{Owner, Record, Xattr};
+use rustix::fs::{Gid, Mode, Uid, fchmod, fchown, fstat, futimens};
 
 use super::entry::{Found, Shape};
-use super::tree::{Fault, Tree};
+use super::tree::{Fault, Tree, fault, modified};
+use super::xattrs::Of;
 
 /// What is restored of a path besides its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,4 +54,19 @@ impl Tree {
             None => Err(Fault::new("looking at", path, std::io::ErrorKind::NotFound)),
         }
     }
+}
+
+/// As [`Tree::restore_new`], for the file at `path`, which is open: no path is looked up again.
+pub(super) fn restore_file(file: &File, path: &[u8], meta: &Meta<'_>) -> Result<(), Fault> {
+    let found = Found::from(fstat(file).map_err(fault("looking at", path))?);
+    let owner_changes = found.owner != meta.owner;
+    if owner_changes {
+        let (uid, gid) = (Uid::from_raw(meta.owner.uid), Gid::from_raw(meta.owner.gid));
+        fchown(file, Some(uid), Some(gid)).map_err(fault("setting the owner of", path))?;
+    }
+    if owner_changes || found.mode != meta.mode {
+        fchmod(file, Mode::from_raw_mode(meta.mode)).map_err(fault("setting the mode of", path))?;
+    }
+    Of::File(file).set(meta.xattrs).map_err(fault("setting the attributes of", path))?;
+    futimens(file, &modified(meta.mtime)).map_err(fault("setting the time of", path))
 }

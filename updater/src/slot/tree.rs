@@ -246,13 +246,9 @@ impl Tree {
     }
 
     /// The time of the last change; that of the last access stays.
-    pub(super) fn set_mtime(&self, path: &[u8], (seconds, nanoseconds): (i64, u32)) -> Result<(), Fault> {
+    pub(super) fn set_mtime(&self, path: &[u8], mtime: (i64, u32)) -> Result<(), Fault> {
         let (folder, name) = self.place(path)?;
-        let times = Timestamps {
-            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-            last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
-        };
-        utimensat(&folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+        utimensat(&folder, name, &modified(mtime), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(fault("setting the time of", path))
     }
 
@@ -297,6 +293,14 @@ impl Tree {
             self.unlink(&joined(path, name), AtFlags::empty())?;
         }
         Ok(None)
+    }
+}
+
+/// A time of the last change, in seconds and nanoseconds; that of the last access stays.
+pub(super) fn modified((seconds, nanoseconds): (i64, u32)) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
     }
 }
 

@@ -11,7 +11,7 @@ mod links;
 use std::fs::File;
 use std::io;
 
-use edeploy_format::manifest::{Kind, Record, SLOT_FOLDER};
+use edeploy_format::manifest::{Kind, Record, SLOT_FOLDER, Xattr};
 
 use super::drift::{Difference, Drift};
 use super::entry::{Entry, Found, Shape, shown};
@@ -21,6 +21,7 @@ use super::kept::{Kept, KeptInOrder};
 use super::merge::{Merge, MergeError, Pair};
 use super::restore::Meta;
 use super::tree::{Fault, Tree, is_below};
+use super::xattrs::file_xattrs;
 use crate::progress::Progress;
 use links::{Links, Name};
 
@@ -193,12 +194,19 @@ impl Comparison<'_> {
                 }
             }
         }
-        self.compare_meta(path, &found, &Meta::from(&record))?;
-        self.compare_content(record, found.size);
+        let opened = record.content().map(|_| self.slot.open(path));
+        let xattrs = match &opened {
+            Some(Ok(file)) => file_xattrs(file, path)?,
+            Some(Err(_)) | None => self.slot.xattrs(path)?,
+        };
+        self.compare_meta(path, &found, &Meta::from(&record), xattrs);
+        if let Some(opened) = opened {
+            self.compare_content(record, found.size, opened);
+        }
         Ok(())
     }
 
-    fn compare_meta(&mut self, path: &[u8], found: &Found, meta: &Meta<'_>) -> Result<(), Fault> {
+    fn compare_meta(&mut self, path: &[u8], found: &Found, meta: &Meta<'_>, xattrs: Vec<Xattr>) {
         if found.shape != Shape::Symlink && found.mode != meta.mode {
             self.told.tell(path, Difference::Mode { expected: meta.mode, found: found.mode });
         }
@@ -208,14 +216,12 @@ impl Comparison<'_> {
         if found.mtime != meta.mtime && path != SLOT_FOLDER.as_bytes() {
             self.told.tell(path, Difference::Mtime { expected: meta.mtime, found: found.mtime });
         }
-        let xattrs = self.slot.xattrs(path)?;
         if xattrs != meta.xattrs {
             self.told.tell(path, Difference::Xattrs { expected: meta.xattrs.to_vec(), found: xattrs });
         }
-        Ok(())
     }
 
-    fn compare_content(&mut self, record: Record, found: u64) {
+    fn compare_content(&mut self, record: Record, found: u64, opened: Result<File, Fault>) {
         let Some((size, _)) = record.content() else { return };
         let path = record.path.as_bytes();
         if found != size {
@@ -223,7 +229,7 @@ impl Comparison<'_> {
             self.told.tell(path, Difference::Content);
             return;
         }
-        match self.slot.open(path) {
+        match opened {
             Ok(file) => self.hashers.submit(Job { record, file, copy: None }),
             Err(fault) => self.told.tell(path, Difference::Unreadable { reason: fault.source.to_string() }),
         }

@@ -1,14 +1,17 @@
 //! Extended attributes of a path in a slot: file capabilities and access lists are among them.
 //!
-//! Read and set through `/proc/self/fd/<folder>/<name>`: one way for files, folders and symbolic links,
-//! which cannot be opened, and the folder was resolved inside the slot. So `/proc` must be mounted.
+//! Those of a path are read and set through `/proc/self/fd/<folder>/<name>`: one way for files, folders and symbolic
+//! links, which cannot be opened, and the folder was resolved inside the slot. So `/proc` must be mounted. Those of a
+//! file that is open already, through it: a slot has thousands.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
 use edeploy_format::manifest::Xattr;
 use rustix::fs::{
-    XattrFlags, lgetxattr, lgetxattr_query, llistxattr, llistxattr_query, lremovexattr, lsetxattr,
+    XattrFlags, fgetxattr, fgetxattr_query, flistxattr, flistxattr_query, fremovexattr, fsetxattr, lgetxattr,
+    lgetxattr_query, llistxattr, llistxattr_query, lremovexattr, lsetxattr,
 };
 use rustix::io::Errno;
 
@@ -20,34 +23,14 @@ impl Tree {
     /// # Errors
     /// [`Fault`]; a name that is not UTF-8 is [`io::ErrorKind::InvalidData`].
     pub fn xattrs(&self, path: &[u8]) -> Result<Vec<Xattr>, Fault> {
-        self.through_proc(path, |at| {
-            let mut xattrs = Vec::new();
-            for name in list(at)?.split(|b| *b == 0).filter(|name| !name.is_empty()) {
-                let name = std::str::from_utf8(name).map_err(|_| Errno::ILSEQ)?;
-                xattrs.push(Xattr { name: name.to_owned(), value: value(at, name)? });
-            }
-            xattrs.sort_unstable();
-            Ok(xattrs)
-        })
-        .map_err(fault("reading the attributes of", path))
+        let read = self.through_proc(path, |at| Of::Path(at).read());
+        read.map_err(fault("reading the attributes of", path))
     }
 
     /// Makes the attributes of `path` these, and no others.
     pub(super) fn set_xattrs(&self, path: &[u8], wanted: &[Xattr]) -> Result<(), Fault> {
-        let found = self.xattrs(path)?;
-        if found == wanted {
-            return Ok(());
-        }
-        self.through_proc(path, |at| {
-            for extra in found.iter().filter(|x| !wanted.iter().any(|w| w.name == x.name)) {
-                lremovexattr(at, &*extra.name)?;
-            }
-            for xattr in wanted.iter().filter(|x| !found.contains(x)) {
-                lsetxattr(at, &*xattr.name, &xattr.value, XattrFlags::empty())?;
-            }
-            Ok(())
-        })
-        .map_err(fault("setting the attributes of", path))
+        let set = self.through_proc(path, |at| Of::Path(at).set(wanted));
+        set.map_err(fault("setting the attributes of", path))
     }
 
     fn through_proc<T>(
@@ -61,17 +44,78 @@ impl Tree {
     }
 }
 
-fn list(at: &[u8]) -> rustix::io::Result<Vec<u8>> {
-    match llistxattr_query(at) {
-        Ok(0) | Err(Errno::OPNOTSUPP) => Ok(Vec::new()),
-        Ok(length) => filled(length, |buffer| llistxattr(at, buffer)),
-        Err(e) => Err(e),
-    }
+/// All attributes of the file at `path`, which is open, sorted by name.
+///
+/// # Errors
+/// As [`Tree::xattrs`].
+pub(super) fn file_xattrs(file: &File, path: &[u8]) -> Result<Vec<Xattr>, Fault> {
+    Of::File(file).read().map_err(fault("reading the attributes of", path))
 }
 
-fn value(at: &[u8], name: &str) -> rustix::io::Result<Vec<u8>> {
-    let length = lgetxattr_query(at, name)?;
-    filled(length, |buffer| lgetxattr(at, name, buffer))
+/// Whose attributes.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// What lies at this path, not what a link there points to.
+    Path(&'a [u8]),
+    /// This file.
+    File(&'a File),
+}
+
+impl Of<'_> {
+    /// All, sorted by name.
+    fn read(self) -> rustix::io::Result<Vec<Xattr>> {
+        let mut xattrs = Vec::new();
+        for name in self.names()?.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+            let name = std::str::from_utf8(name).map_err(|_| Errno::ILSEQ)?;
+            xattrs.push(Xattr { name: name.to_owned(), value: self.value(name)? });
+        }
+        xattrs.sort_unstable();
+        Ok(xattrs)
+    }
+
+    /// Makes them these, and no others.
+    pub(super) fn set(self, wanted: &[Xattr]) -> rustix::io::Result<()> {
+        let found = self.read()?;
+        for extra in found.iter().filter(|x| !wanted.iter().any(|w| w.name == x.name)) {
+            match self {
+                Self::Path(at) => lremovexattr(at, &*extra.name)?,
+                Self::File(file) => fremovexattr(file, &*extra.name)?,
+            }
+        }
+        for Xattr { name, value } in wanted.iter().filter(|x| !found.contains(x)) {
+            match self {
+                Self::Path(at) => lsetxattr(at, &**name, value, XattrFlags::empty())?,
+                Self::File(file) => fsetxattr(file, &**name, value, XattrFlags::empty())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn names(self) -> rustix::io::Result<Vec<u8>> {
+        let length = match self {
+            Self::Path(at) => llistxattr_query(at),
+            Self::File(file) => flistxattr_query(file),
+        };
+        match length {
+            Ok(0) | Err(Errno::OPNOTSUPP) => Ok(Vec::new()),
+            Ok(length) => filled(length, |buffer| match self {
+                Self::Path(at) => llistxattr(at, buffer),
+                Self::File(file) => flistxattr(file, buffer),
+            }),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn value(self, name: &str) -> rustix::io::Result<Vec<u8>> {
+        let length = match self {
+            Self::Path(at) => lgetxattr_query(at, name)?,
+            Self::File(file) => fgetxattr_query(file, name)?,
+        };
+        filled(length, |buffer| match self {
+            Self::Path(at) => lgetxattr(at, name, buffer),
+            Self::File(file) => fgetxattr(file, name, buffer),
+        })
+    }
 }
 
 /// Nobody else changes a slot, so the length asked for first is the length.

@@ -17,7 +17,7 @@ use super::{BUFFER, FillError, Filled, Filling};
 use crate::slot::entry::Shape;
 use crate::slot::frames::{Made, Part, cost};
 use crate::slot::index::Index;
-use crate::slot::restore::Meta;
+use crate::slot::restore::{Meta, restore_file};
 use crate::slot::sparse;
 use crate::slot::tree::{Fault, Tree, fault};
 
@@ -180,7 +180,7 @@ impl Contents<'_> {
             return Err(FillError::Content(record.path));
         }
         self.complete(&record, &file)?;
-        Ok(self.slot.restore_new(path, &Meta::from(&record))?)
+        Ok(restore_file(&file, path, &Meta::from(&record))?)
     }
 
     /// The content is right in `file`: that is the first path's, or will be; the others get copies.

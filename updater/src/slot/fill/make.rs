@@ -12,7 +12,7 @@ use super::{FillError, Filled, Filling, NAMED};
 use crate::slot::entry::{Found, Shape};
 use crate::slot::hashing::{Copy, Done, HashError, Hashers, Job, with_hashers};
 use crate::slot::index::{Index, manifest};
-use crate::slot::restore::Meta;
+use crate::slot::restore::{Meta, restore_file};
 use crate::slot::tree::{Tree, fault};
 
 impl<'a> Filling<'a> {
@@ -86,8 +86,7 @@ impl<'a> Making<'_, 'a> {
             None => {}
         }
         if size == 0 {
-            slot.create(path)?;
-            return Ok(slot.restore_new(path, &Meta::from(&record))?);
+            return Ok(restore_file(&slot.create(path)?, path, &Meta::from(&record))?);
         }
         self.copy(record, offset, 0)
     }
@@ -120,7 +119,7 @@ impl<'a> Making<'_, 'a> {
         let (slot, path) = (self.filling.slot, record.path.as_bytes());
         match found {
             Ok(found) if found == digest => {
-                slot.restore_new(path, &Meta::from(&record))?;
+                restore_file(&copy.to, path, &Meta::from(&record))?;
                 self.filled.copied += size;
                 self.filling.progress.advance(size);
                 Ok(())
