@@ -104,9 +104,16 @@ impl Guest {
         self.must(&format!("cat {SAID}"))
     }
 
+    /// Waits until the boot has come to its end: the shell is there before the network is.
+    pub(crate) fn has_booted(&mut self) {
+        // Degraded, which ends with 1, is an end too.
+        self.shell().run("systemctl is-system-running --wait");
+    }
+
     /// Upgrades to `version`, as far as the reboot.
     pub(crate) fn upgrade(&mut self, version: &str) {
         wait_for(version);
+        self.has_booted();
         let typed = self.begin(&format!("edeploy-ab upgrade {version}"));
         self.rebooted(&typed);
     }

@@ -76,6 +76,7 @@ fn traces_are_there(guest: &mut Guest) {
 
 /// While the first upgrade is in its hook `pre`, a second one is told who holds the lock.
 fn upgrade_with_a_second_one_refused(guest: &mut Guest) {
+    guest.has_booted();
     guest.must(&format!("mkdir -p {WISHES} && touch {WISHES}/hold {WISHES}/hold-pre"));
     guest.must(&format!("setsid -f edeploy-ab upgrade 1.1 >{WISHES}/said 2>&1 </dev/null"));
     guest.must(&format!("until [ -e {WISHES}/in-pre ]; do sleep 0.2; done"));
