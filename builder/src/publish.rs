@@ -4,7 +4,8 @@
 //! its index, the version is the one asked for, its serial is above all others. Publishing the same build
 //! twice changes nothing; another build under a published version is refused. The rules that lead to a
 //! version are not of the build: published again with other rules, it has those from then on. With a new version
-//! comes its delta from itself, where that spares something.
+//! comes its delta from itself, where that spares something; it is a saving only, and where it cannot be made the version
+//! is published without.
 
 mod error;
 mod stage;
@@ -22,7 +23,7 @@ use serde::Serialize;
 
 use crate::delta::choose::Effort;
 use crate::delta::make::Tree;
-use crate::delta::publish::Wanted;
+use crate::delta::publish::{DeltaError, Wanted};
 use crate::finish::secrets;
 use crate::keys::{Keys, Signer};
 use crate::ostree::Repository;
@@ -48,7 +49,7 @@ pub struct Build {
 }
 
 /// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Published {
     /// Its serial.
     pub serial: u64,
@@ -59,6 +60,9 @@ pub struct Published {
     pub bytes: u64,
     /// The delta of the version from itself, where one was published with it.
     pub own_delta: Option<Own>,
+    /// Why it could not be made; the version is published all the same.
+    #[serde(skip)]
+    pub own_missed: Option<DeltaError>,
     /// What this changed for the hosts.
     pub change: Change,
     /// The key that was made for the role, when it is new.
@@ -114,10 +118,11 @@ pub fn publish(
     }
     let mut objects = stage(site, build, &head, &manifest, &transition, keys.needles(), copied)?;
     let change = change(build, before, &objects)?;
-    let own_delta = if change == Change::Version { own(site, build, &manifest, &mut objects)? } else { None };
+    let own = if change == Change::Version { own(site, build, &manifest, &mut objects)? } else { Ok(None) };
+    let (own_delta, own_missed) = own.map_or_else(|missed| (None, Some(missed)), |own| (own, None));
     let bytes = objects.iter().map(|object| object.target.length).sum();
     let (serial, manifest) = (head.serial, manifest.blake3);
-    let mut published = Published { serial, manifest, bytes, own_delta, change, made: None };
+    let mut published = Published { serial, manifest, bytes, own_delta, own_missed, change, made: None };
     let delegation = site.state().chain.targets().delegation(&build.role);
     if change == Change::Nothing {
         // An earlier run may have been cut off before it came to this.
@@ -155,25 +160,34 @@ pub fn publish(
     Ok(published)
 }
 
-/// Adds the delta of the version from itself to its objects, unless that spares nothing.
+/// Adds the delta of the version from itself to its objects, unless that spares nothing; the inner error leaves them
+/// as they are.
 fn own(
     site: &Site,
     build: &Build,
     manifest: &Contents,
     objects: &mut Vec<Staged>,
-) -> Result<Option<Own>, PublishError> {
-    let read = |name: &str| {
+) -> Result<Result<Option<Own>, DeltaError>, PublishError> {
+    let read = |name: &str, checked: Option<Contents>| {
         let path = build.folder.join(name);
-        std::fs::read(&path).map_err(unread(&path))
+        let bytes = std::fs::read(&path).map_err(unread(&path))?;
+        let read = Contents { blake3: Digest::of(&bytes), size: bytes.len() as u64 };
+        if Some(read) == checked { Ok(bytes) } else { Err(PublishError::Changed(path)) }
     };
-    let (text, index, pack) = (read("manifest")?, read("pack-index")?, build.folder.join("pack"));
+    let name = Object::PackIndex.target(&build.role, &build.version);
+    let staged = objects.iter().find(|object| object.name == name);
+    let checked = staged.and_then(|object| object.target.custom(&name).ok());
+    let (text, index) = (read("manifest", Some(*manifest))?, read("pack-index", checked)?);
+    let pack = build.folder.join("pack");
     let tree = Tree { digest: manifest.blake3, manifest: &text, index: &index, pack: &pack };
     let (role, version) = (build.role.clone(), build.version.clone());
-    let wanted = Wanted { role, from: version.clone(), to: version.clone(), effort: Effort::SMALL };
-    let staged = crate::delta::publish::stage(site, &wanted, None, &tree, |_| ());
-    let (done, made) = staged.map_err(|source| PublishError::Own { version, source: Box::new(source) })?;
+    let wanted = Wanted { role, from: version.clone(), to: version, effort: Effort::SMALL };
+    let (done, made) = match crate::delta::publish::stage(site, &wanted, None, &tree, |_| ()) {
+        Ok(staged) => staged,
+        Err(missed) => return Ok(Err(missed)),
+    };
     objects.extend(made.into_iter().map(|(name, target, ready)| Staged { name, target, ready }));
-    Ok(done.published.then_some(Own { bytes: done.bytes, spares: done.spares }))
+    Ok(Ok(done.published.then_some(Own { bytes: done.bytes, spares: done.spares })))
 }
 
 /// Signs and seals the commit that holds the same tree, for those who use the OSTree repository itself.

@@ -157,7 +157,8 @@ pub struct Publish {
     #[arg(long, value_name = "SERIAL")]
     pub min_serial: Option<u64>,
     /// Then make and publish the deltas from the N versions published before it, the nearest first, as `delta --auto`
-    /// does. One that fails does not undo the publication: it ends the command, with its exit code.
+    /// does. One that fails does not undo the publication: the others are made, and the command ends with the exit code
+    /// of the first that failed. Run again, it makes those that are missing.
     #[arg(long, value_name = "N")]
     pub deltas: Option<std::num::NonZeroUsize>,
     /// Spend less time on the deltas; they are larger.

@@ -8,7 +8,6 @@ use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::name::{Role, Version};
 
-use crate::delta::publish::DeltaError;
 use crate::durable::WriteError;
 use crate::failure::Fault;
 use crate::finish::Secret;
@@ -156,15 +155,6 @@ pub enum PublishError {
     /// The site.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The delta of the version from itself.
-    #[error("the delta of {version} from itself")]
-    Own {
-        /// The version.
-        version: Version,
-        /// Why there is none.
-        #[source]
-        source: Box<DeltaError>,
-    },
 }
 
 impl Fault for PublishError {
@@ -186,7 +176,6 @@ impl Fault for PublishError {
             Self::Transition(error) => error.exit(),
             Self::Write(error) => error.exit(),
             Self::Site(error) => error.exit(),
-            Self::Own { source, .. } => source.exit(),
         }
     }
 }

@@ -52,14 +52,14 @@ pub(super) fn stage(
         built: head.built,
     };
     let stage = Stage { folder: site.targets(), build };
-    let (index_ready, index, length, sha256) = stage.compressed("pack-index")?;
-    let index = stage.staged(Object::PackIndex, length, sha256, Some(&index), index_ready);
+    let (ready, index, length, sha256) = stage.compressed("pack-index")?;
+    let staged_index = stage.staged(Object::PackIndex, length, sha256, Some(&index), ready);
     let (ready, contents, length, sha256) = stage.compressed("manifest")?;
     if contents != *manifest {
         return Err(PublishError::Changed(build.folder.join("manifest")));
     }
     let manifest = stage.staged(Object::Manifest, length, sha256, Some(&identity), ready);
-    let (ready, length, sha256) = stage.pack(signing, copied)?;
+    let (ready, length, sha256) = stage.pack(&index, signing, copied)?;
     let pack = stage.staged(Object::Pack, length, sha256, None::<&()>, ready);
     let (ready, length, sha256) = stage.copied("sbom")?;
     let sbom = stage.staged(Object::Sbom, length, sha256, None::<&()>, ready);
@@ -68,7 +68,7 @@ pub(super) fn stage(
     incoming.write_all(transition).map_err(unread(&path))?;
     let (ready, length, sha256) = incoming.finish()?;
     let transition = stage.staged(Object::Transition, length, sha256, None::<&()>, ready);
-    Ok(vec![pack, index, manifest, transition, sbom])
+    Ok(vec![pack, staged_index, manifest, transition, sbom])
 }
 
 struct Stage<'a> {
@@ -93,15 +93,17 @@ impl Stage<'_> {
         copied(&self.folder, name, &self.build.folder.join(name))
     }
 
-    /// Copies the pack, and holds every frame against the index; looks for `signing` in what it holds.
+    /// Copies the pack, and holds every frame against the index, which must be `checked`; looks for `signing` in what it holds.
     fn pack(
         &self,
+        checked: &Contents,
         signing: &Needles,
         mut copied: impl FnMut(u64),
     ) -> Result<(Ready, u64, Sha256), PublishError> {
         let index = self.build.folder.join("pack-index");
         let wrong = |source| PublishError::Index { path: index.clone(), source };
-        let mut frames = IndexReader::new(BufReader::new(open(&index)?)).map_err(wrong)?;
+        let mut hashing = Hashing::new(open(&index)?);
+        let mut frames = IndexReader::new(BufReader::new(&mut hashing)).map_err(wrong)?;
         let path = self.build.folder.join("pack");
         let (mut from, mut incoming) = (open(&path)?, Incoming::new(&self.folder, "pack", 0o644)?);
         let mut bytes = Vec::new();
@@ -119,6 +121,10 @@ impl Stage<'_> {
             incoming.write_all(&bytes).map_err(unread(&path))?;
             length += compressed;
             copied(compressed);
+        }
+        drop(frames);
+        if hashing.contents() != *checked {
+            return Err(PublishError::Changed(index));
         }
         match from.read(&mut [0]).map_err(unread(&path))? {
             0 => Ok(incoming.finish()?),

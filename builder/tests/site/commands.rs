@@ -84,27 +84,44 @@ fn a_version_is_published_with_deltas_from_those_before_it() {
         (&"version".into(), vec!["2.0".into(), "1.0".into()])
     );
     assert!(published["deltas"].as_array().unwrap().iter().all(|delta| delta["published"] == true));
-    let again = json(&place, "publish web 3.0 --deltas 1");
-    assert_eq!((&again["change"], from(&again)), (&"nothing".into(), vec!["2.0".into()]));
+    let again = json(&place, "publish web 3.0 --deltas 2");
+    assert_eq!(
+        (&again["change"], from(&again)),
+        (&"nothing".into(), vec![]),
+        "what is there is not made again"
+    );
     assert_eq!(json(&place, "fsck")["findings"], Value::Array(Vec::new()));
     assert_eq!(run(&place, "publish web 3.0 --fast").status.code(), Some(2));
 }
 
 #[test]
-fn a_delta_that_fails_leaves_its_version_published_and_its_exit_code() {
+fn a_delta_that_fails_leaves_its_version_published_the_others_made_and_its_exit_code() {
     let place = Place::bare();
     run(&place, "init");
-    place.build("1.0", 1, &[("zz", &noise(1, 20_000))]);
-    place.build("2.0", 2, &[("zz", &[&noise(1, 20_000)[..], b"more"].concat())]);
+    let content = noise(1, 20_000);
+    place.build("0.9", 1, &[("zz", &content)]);
+    place.build("1.0", 2, &[("zz", &content)]);
+    place.build("2.0", 3, &[("zz", &[&content[..], b"more"].concat())]);
+    json(&place, "publish web 0.9");
     json(&place, "publish web 1.0");
     let manifest = place.object("1.0", Object::Manifest).0.file("web@1.0@manifest");
-    std::fs::write(place.repo().join("targets").join(manifest), "damaged").unwrap();
-    let output = run(&place, "publish web 2.0 --deltas 1");
+    let manifest = place.repo().join("targets").join(manifest);
+    let sound = std::fs::read(&manifest).unwrap();
+    std::fs::write(&manifest, "damaged").unwrap();
+    let output = run(&place, "publish web 2.0 --deltas 2");
     assert_eq!(output.status.code(), Some(Exit::Differs as i32));
     let [answer, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert!(answer.starts_with("web 2.0 is published: serial 2, "), "{answer}");
+    assert!(answer.starts_with("web 2.0 is published: serial 3, "), "{answer}");
+    assert!(
+        answer.contains("\nweb 0.9 -> 2.0: ") && answer.ends_with(" `rolebuild fsck` says more\n"),
+        "{answer}"
+    );
     let expected = "rolebuild: web 2.0 is published, but the delta from 1.0 is not: \
                     web@1.0@manifest is damaged; `rolebuild fsck` says more";
     assert_eq!(said.lines().last(), Some(expected));
-    assert_eq!(json(&place, "list web")["roles"][0]["versions"][1]["version"], "2.0");
+    assert_eq!(json(&place, "list web")["roles"][0]["versions"][2]["version"], "2.0");
+    std::fs::write(&manifest, sound).unwrap();
+    let again = json(&place, "publish web 2.0 --deltas 2");
+    let [delta] = &again["deltas"].as_array().unwrap()[..] else { panic!("{again}") };
+    assert_eq!((&delta["from"], &again["missed"]), (&"1.0".into(), &Value::Array(Vec::new())));
 }

@@ -3,7 +3,7 @@
 use edeploy_format::digest::Digest;
 use edeploy_format::name::{Object, Version};
 use rolebuild::fsck::fsck;
-use rolebuild::publish::{Change, Own, Published};
+use rolebuild::publish::{Change, Own, PublishError, Published, publish as publish_build};
 use rolebuild::site::Draft;
 
 use crate::delta::{delta, noise};
@@ -61,6 +61,43 @@ fn a_new_version_is_published_with_the_delta_that_makes_its_initrd_of_its_own_fi
     assert_eq!((again.change, again.own_delta), (Change::Nothing, None));
     assert_eq!(place.metadata(), before);
     assert_eq!(deltas(&place).len(), 2);
+}
+
+#[test]
+fn a_version_whose_own_delta_cannot_be_made_is_published_without_and_that_is_told() {
+    let place = Place::new();
+    // The pack is small, and what is unpacked to make a delta is larger than any file may be here.
+    let module = [b"module".repeat(300_000), noise(1, 1000)].concat();
+    place.build("1.0", 1, &[("boot/initrd", &archive(&[("a.ko", &module)])), ("m-a.ko", &module)]);
+    let line = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" publish web 1.0 --json";
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.args(["-c", line, env!("CARGO_BIN_EXE_rolebuild")]).current_dir(place.path());
+    let output = shell.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let begin = "rolebuild: web 1.0 is published, but the delta from 1.0 is not: ";
+    assert!(said.lines().last().unwrap().starts_with(begin), "{said}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["change"], &answer["missed"][0]["from"]), (&"version".into(), &"1.0".into()));
+    assert_eq!(deltas(&place), [""; 0]);
+    assert_eq!(fsck(&place.repo(), &mut |_| ()).unwrap().findings, []);
+    assert!(delta(&place, "1.0", "1.0").unwrap().published);
+}
+
+#[test]
+fn a_build_that_changes_while_it_is_published_is_refused() {
+    for part in ["manifest", "pack-index"] {
+        let place = Place::new();
+        let build = place.build("1.0", 1, &[("zz", b"content")]);
+        let file = build.folder.join(part);
+        let mut other = std::fs::read(&file).unwrap();
+        *other.last_mut().unwrap() ^= 1;
+        let change = |_| std::fs::write(&file, &other).unwrap();
+        let done = publish_build(&mut place.site(), &build, &mut place.keys(), LIFETIMES, now(), change);
+        let Err(PublishError::Changed(path)) = done else { panic!("{part}: {done:?}") };
+        assert_eq!(path, file);
+        assert!(!place.state().roles.contains_key(&web()));
+    }
 }
 
 #[test]
