@@ -30,7 +30,7 @@ use crate::progress::Progress;
 use crate::recipe::{Layer, Recipe};
 use crate::sandbox;
 use crate::sbom;
-use crate::scan::{self, Survey};
+use crate::scan::{self, Content, Survey};
 use crate::site::{Site, SiteError};
 use crate::tree::Tree;
 
@@ -165,7 +165,7 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     let out = work.path().join("out");
     fs::create_dir(&out).map_err(failed("making", &out))?;
     let head = head(request, boot, survey, commit.checksum().to_owned());
-    let manifest = write_manifest(&tree, &head, commit.digests(), &out, progress)?;
+    let manifest = write_manifest(&tree, &head, commit.contents(), &out, progress)?;
     let commit = keep(request, site.as_ref(), commit, manifest)?;
     drop(site);
     let earlier = Earlier::find(request.builds, &request.recipe.role);
@@ -326,14 +326,14 @@ fn head(request: &Request<'_>, boot: Boot, survey: Survey, commit: String) -> He
 fn write_manifest(
     tree: &Tree,
     head: &Head,
-    digests: &[Digest],
+    contents: &[Content],
     out: &Path,
     progress: &Progress,
 ) -> Result<Digest, Failure> {
     progress.stage("writing the manifest");
     let path = out.join("manifest");
     let file = BufWriter::new(File::create(&path).map_err(failed("writing", &path))?);
-    let (_, digest) = scan::write_manifest(tree.root(), head, digests, file)?;
+    let (_, digest) = scan::write_manifest(tree.root(), head, contents, file)?;
     Ok(digest)
 }
 

@@ -2,8 +2,9 @@
 //!
 //! The tree is walked twice, folders sorted: once to count, and to refuse what no role may hold (device nodes,
 //! sockets, FIFOs, names that are not UTF-8), once to write. Files were hashed before, with the OSTree commit that the
-//! manifest names. Records go out as a stream; what stays in memory is one digest per file, one folder's names per
-//! level and the first names of hard-link groups.
+//! manifest names; a file that is not the same any more when its record is written ends the build. Records go out as a
+//! stream; what stays in memory is one digest with length and times per file, one folder's names per level and the first
+//! names of hard-link groups.
 
 mod walk;
 mod xattrs;
@@ -77,6 +78,30 @@ impl Links {
     }
 }
 
+/// A file as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    digest: Digest,
+    length: u64,
+    /// When it was modified and changed: seconds and nanoseconds.
+    times: [(i64, i64); 2],
+}
+
+impl Content {
+    /// That of a file with this digest, which had `metadata` before it was read.
+    #[must_use]
+    pub fn new(digest: Digest, metadata: &fs::Metadata) -> Self {
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Self { digest, length: metadata.len(), times: [modified, changed] }
+    }
+
+    /// The digest, if a file with `metadata` is still the one that was read.
+    fn of(self, metadata: &fs::Metadata) -> Option<Digest> {
+        (Self::new(self.digest, metadata) == self).then_some(self.digest)
+    }
+}
+
 /// Counts a tree, and refuses it when it holds what no role may hold.
 ///
 /// # Errors
@@ -93,45 +118,48 @@ pub fn survey(root: &Path) -> Result<Survey, ScanError> {
     Ok(survey)
 }
 
-/// The digests of all files of a tree, in walking order, as [`write_manifest`] wants them.
+/// All files of a tree, read in walking order, as [`write_manifest`] wants them.
 ///
 /// # Errors
 /// [`ScanError`].
-pub fn digests(root: &Path) -> Result<Vec<Digest>, ScanError> {
+pub fn contents(root: &Path) -> Result<Vec<Content>, ScanError> {
     let mut files = Vec::new();
     walk(root, &mut |entry: Entry| -> Result<(), ScanError> {
         if entry.form == Form::File {
-            files.push((entry.path, entry.on_disk));
+            files.push(entry);
         }
         Ok(())
     })?;
-    parallel::map(&files, |(path, on_disk)| {
+    parallel::map(&files, |Entry { path, on_disk, metadata, .. }| {
         let mut hasher = Hasher::new();
         let copied = File::open(on_disk).and_then(|mut file| io::copy(&mut file, &mut hasher));
         let unread = |source| ScanError::Read { path: path.to_string(), source };
-        copied.map_err(unread).map(|_| hasher.finish())
+        copied.map_err(unread).map(|_| Content::new(hasher.finish(), metadata))
     })
     .into_iter()
     .collect()
 }
 
-/// Writes the manifest of the tree below `root`, whose files have these `digests` in walking order, and gives its own.
-/// No time in it is later than that of the build.
+/// Writes the manifest of the tree below `root`, whose files were these `contents` in walking order, and gives its
+/// digest. No time in it is later than that of the build.
 ///
 /// # Errors
-/// [`ScanError`]; `head.entries` must be what [`survey`] counted.
+/// [`ScanError`], also where a file changed since it was read; `head.entries` must be what [`survey`] counted.
 pub fn write_manifest<W: Write>(
     root: &Path,
     head: &Head,
-    digests: &[Digest],
+    contents: &[Content],
     to: W,
 ) -> Result<(W, Digest), ScanError> {
     let mut writer = Writer::new(to, head)?;
-    let (mut links, mut digests) = (Links::default(), digests.iter());
+    let (mut links, mut contents) = (Links::default(), contents.iter());
     let latest = i64::try_from(head.built).unwrap_or(i64::MAX);
     walk(root, &mut |entry: Entry| -> Result<(), ScanError> {
         let digest = match entry.form {
-            Form::File => Some(*digests.next().ok_or_else(|| changed(&entry.path))?),
+            Form::File => {
+                let same = contents.next().and_then(|content| content.of(&entry.metadata));
+                Some(same.ok_or_else(|| changed(&entry.path))?)
+            }
             Form::Folder | Form::Symlink(_) => None,
         };
         Ok(writer.record(&record(entry, digest, latest, &mut links)?)?)

@@ -19,7 +19,7 @@ use super::content::Maker;
 use super::staging::Staging;
 use super::{OstreeError, Repository, SERIAL, ref_name};
 use crate::parallel;
-use crate::scan::{Entry, Form, walk, xattrs};
+use crate::scan::{Content, Entry, Form, walk, xattrs};
 
 /// Files are hashed and written in batches of this many.
 const BATCH: usize = 1024;
@@ -44,7 +44,7 @@ pub struct Pending<'a> {
     staging: Staging,
     name: String,
     commit: String,
-    digests: Vec<Digest>,
+    contents: Vec<Content>,
 }
 
 impl Pending<'_> {
@@ -54,10 +54,10 @@ impl Pending<'_> {
         &self.commit
     }
 
-    /// The digests of all files, in walking order: 32 bytes for each.
+    /// All files as they were read, in walking order.
     #[must_use]
-    pub fn digests(&self) -> &[Digest] {
-        &self.digests
+    pub fn contents(&self) -> &[Content] {
+        &self.contents
     }
 
     /// Puts it under the ref of its version, in place of an earlier commit of that version; gives the checksum.
@@ -65,7 +65,7 @@ impl Pending<'_> {
     /// # Errors
     /// [`OstreeError`]; the ref is as before then.
     pub fn finish(self) -> Result<String, OstreeError> {
-        let Self { repository, transaction, staging, name, commit, digests: _ } = self;
+        let Self { repository, transaction, staging, name, commit, contents: _ } = self;
         // Before the barrier of libostree, after which it writes the ref.
         staging.put().map_err(repository.unwritten())?;
         repository.repo.transaction_set_ref(None, &name, Some(&commit));
@@ -90,7 +90,7 @@ impl Repository {
             self.repo.auto_transaction(gio::Cancellable::NONE).map_err(self.failed("beginning"))?;
         let staging = Staging::new(&self.path).map_err(self.unwritten())?;
         let mut folders = Folders::new(self.folder(root)?);
-        let (mut batch, mut digests, turn) = (Vec::with_capacity(BATCH), Vec::new(), Mutex::new(()));
+        let (mut batch, mut contents, turn) = (Vec::with_capacity(BATCH), Vec::new(), Mutex::new(()));
         let mut flush = |batch: &mut Vec<Entry>, folders: &mut Folders| -> Result<(), OstreeError> {
             let own = || (self.clone(), Maker::new(&turn));
             let object =
@@ -99,7 +99,7 @@ impl Repository {
             for (entry, object) in batch.drain(..).zip(objects) {
                 let (checksum, digest) = object?;
                 self.add(folders, &entry, &checksum)?;
-                digests.extend(digest);
+                contents.extend(digest.map(|digest| Content::new(digest, &entry.metadata)));
                 done(if entry.form == Form::File { entry.metadata.len() } else { 0 });
             }
             Ok(())
@@ -111,7 +111,7 @@ impl Repository {
         flush(&mut batch, &mut folders)?;
         let commit = self.write_commit(&folders.root, identity)?;
         let name = ref_name(identity.role, identity.version);
-        Ok(Pending { repository: self, transaction, staging, name, commit, digests })
+        Ok(Pending { repository: self, transaction, staging, name, commit, contents })
     }
 
     /// A folder's own object, in a tree of its own.

@@ -22,7 +22,8 @@ fn packed_after(root: &Path, earlier: &Earlier) -> (Vec<u8>, Vec<u8>, Packed) {
     )
     .parse()
     .unwrap();
-    let (manifest, _) = scan::write_manifest(root, &head, &scan::digests(root).unwrap(), Vec::new()).unwrap();
+    let (manifest, _) =
+        scan::write_manifest(root, &head, &scan::contents(root).unwrap(), Vec::new()).unwrap();
     let (mut pack, mut index) = (Vec::new(), Vec::new());
     let mut reader = Reader::new(&manifest[..]).unwrap();
     let sum = write(root, &mut reader, &mut pack, &mut index, earlier, |_| ()).unwrap();
@@ -85,9 +86,9 @@ fn a_file_that_changes_under_the_build_is_found() {
     fs::write(folder.path().join("a"), "before").unwrap();
     let head = "edeploy-manifest 1\nrole web\nversion 1\nserial 1\narchitecture amd64\nbuilt 1\nkernel k\ninitrd i\n\
                 loader l\noptions =\nslot-size 1\nostree -\nupdater 0.1.0\nentries 1\nbytes 6\n";
-    let digests = [Digest::of(b"before")];
+    let contents = scan::contents(folder.path()).unwrap();
     let (manifest, _) =
-        scan::write_manifest(folder.path(), &head.parse().unwrap(), &digests, Vec::new()).unwrap();
+        scan::write_manifest(folder.path(), &head.parse().unwrap(), &contents, Vec::new()).unwrap();
     for after in ["behind", "short"] {
         fs::write(folder.path().join("a"), after).unwrap();
         let mut reader = Reader::new(&manifest[..]).unwrap();

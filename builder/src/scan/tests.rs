@@ -29,7 +29,7 @@ fn head(survey: Survey) -> Head {
 
 fn records(root: &Path) -> Vec<Record> {
     let (bytes, digest) =
-        write_manifest(root, &head(survey(root).unwrap()), &digests(root).unwrap(), Vec::new()).unwrap();
+        write_manifest(root, &head(survey(root).unwrap()), &contents(root).unwrap(), Vec::new()).unwrap();
     assert_eq!(Digest::of(&bytes), digest);
     Reader::new(&bytes[..]).unwrap().collect::<Result<_, _>>().unwrap()
 }
@@ -57,6 +57,33 @@ fn all_that_is_restored_stands_in_the_manifest() {
     assert_eq!(found[3].kind, Kind::Symlink { target: "over there".to_owned() });
     assert_eq!(found[4].kind, Kind::HardLink { size, digest, first: found[1].path.clone() });
     assert_eq!(survey(root).unwrap(), Survey { entries: 5, bytes: 14 });
+}
+
+#[test]
+fn a_file_that_changes_before_its_record_is_written_ends_the_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let changes: [fn(&Path); 3] = [
+        |file| File::create(file).map(drop).unwrap(),
+        |file| fs::write(file, "CONTENT").unwrap(),
+        |file| fs::remove_file(file).unwrap(),
+    ];
+    for change in changes {
+        for name in ["a", "b"] {
+            fs::write(root.join(name), "content").unwrap();
+            // The clock of files goes on in steps; what was written in the same step of it looks the same.
+            let long_ago = std::time::UNIX_EPOCH;
+            File::options().write(true).open(root.join(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        let (survey, contents) = (survey(root).unwrap(), contents(root).unwrap());
+        change(&root.join("b"));
+        let error = write_manifest(root, &head(survey), &contents, Vec::new()).unwrap_err();
+        let ScanError::Read { path, source } = error else {
+            assert!(matches!(error, ScanError::Manifest(_)), "a file less: {error}");
+            continue;
+        };
+        assert_eq!((path.as_str(), source.to_string().as_str()), ("b", "the tree changed while it was read"));
+    }
 }
 
 #[test]

@@ -41,8 +41,8 @@ fn a_checkout_is_the_manifests_tree() {
     head.bytes = survey.bytes;
     let file = std::fs::File::create(&scanned).unwrap();
     let out = case.path("out");
-    let digests = rolebuild::scan::digests(&out).unwrap();
-    rolebuild::scan::write_manifest(&out, &head, &digests, file).unwrap();
+    let contents = rolebuild::scan::contents(&out).unwrap();
+    rolebuild::scan::write_manifest(&out, &head, &contents, file).unwrap();
     let checked_out: Vec<_> = manifest(&scanned).1.into_iter().map(held).collect();
     assert_eq!(checked_out, records.into_iter().map(held).collect::<Vec<_>>());
 }
