@@ -2,13 +2,13 @@
 //!
 //! Copying a tree costs more than building it again unchanged, most of it for making as many files anew. The overlay is
 //! mounted nowhere: only this process has it, and it ends with the process. Where anything stands against it (an ordinary
-//! user, a file system that cannot be the upper side, other file systems mounted below the folder), there is none, and the
-//! caller copies: the tree is the same.
+//! user, a file system that cannot be the upper side, other file systems mounted below the folder, a folder with the marks
+//! of an overlay in it), there is none, and the caller copies: the tree is the same.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::XattrFlags;
@@ -22,6 +22,9 @@ use crate::scan::xattrs;
 /// does without renaming folders where it is not given.
 const PROBE: &str = "trusted.rolebuild";
 
+/// How the attributes begin that mark what is removed, moved or merged. Only the real root sees them.
+const MARK: &str = "trusted.overlay.";
+
 /// A tree over a folder. It goes when this is dropped.
 #[derive(Debug)]
 pub struct Overlay {
@@ -34,7 +37,7 @@ impl Overlay {
     pub fn over(folder: &Path, work: &Path) -> Option<Self> {
         let lower = File::open(folder).ok()?;
         let about = lower.metadata().ok()?;
-        if !one_file_system(folder, about.dev()).ok()? || !xattrs(folder).ok()?.is_empty() {
+        if !is_shown(folder, about.dev()).ok()? || !xattrs(folder).ok()?.is_empty() {
             return None;
         }
         let [upper, scratch] = ["upper", "scratch"].map(|name| work.join(name));
@@ -74,13 +77,16 @@ fn mount(lower: &Path, upper: &Path, scratch: &Path) -> io::Result<OwnedFd> {
     Ok(fsmount(&overlay, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
 }
 
-/// Whether no other file system is mounted below a folder: an overlay would not show it.
-fn one_file_system(folder: &Path, device: u64) -> io::Result<bool> {
+/// Whether an overlay would show all of a folder: no other file system is mounted below it, and nothing there is a mark
+/// to overlays, which hide a character device 0:0 and what has its name.
+fn is_shown(folder: &Path, device: u64) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir()
-            && (entry.metadata()?.dev() != device || !one_file_system(&entry.path(), device)?)
-        {
+        let (path, form) = (entry.path(), entry.file_type()?);
+        let marked = form.is_char_device() && entry.metadata()?.rdev() == 0
+            || xattrs(&path)?.iter().any(|(name, _)| name.starts_with(MARK));
+        let hidden = form.is_dir() && (entry.metadata()?.dev() != device || !is_shown(&path, device)?);
+        if marked || hidden {
             return Ok(false);
         }
     }
@@ -110,5 +116,26 @@ mod tests {
         assert_eq!(fs::read(folder.join("b")).unwrap(), b"b");
         assert_eq!(fs::read(folder.join("var/lib/a")).unwrap(), b"a");
         assert_eq!(fs::read(work.join("upper/b")).unwrap(), b"c");
+    }
+
+    #[test]
+    fn a_folder_with_the_marks_of_an_overlay_is_copied() {
+        let case = tempfile::tempdir().unwrap();
+        let folder = case.path().join("folder");
+        fs::create_dir_all(folder.join("a/b")).unwrap();
+        fs::write(folder.join("a/c"), "c").unwrap();
+        let mut n = 0;
+        let mut is_copied = || {
+            n += 1;
+            let work = case.path().join(n.to_string());
+            fs::create_dir(&work).unwrap();
+            Overlay::over(&folder, &work).is_none()
+        };
+        for (path, name) in [("a/b", "trusted.overlay.opaque"), ("a/c", "trusted.overlay.metacopy")] {
+            rustix::fs::lsetxattr(folder.join(path), name, b"y", XattrFlags::CREATE).unwrap();
+            assert!(is_copied(), "{name}");
+            rustix::fs::lremovexattr(folder.join(path), name).unwrap();
+        }
+        assert!(!is_copied());
     }
 }
