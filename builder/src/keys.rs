@@ -47,7 +47,8 @@ pub struct Keys {
 
 #[derive(Debug)]
 struct Kept {
-    file: PathBuf,
+    /// Its files: a key may lie in several, under other names. That of the signer is the first.
+    files: Vec<PathBuf>,
     signer: Signer,
 }
 
@@ -137,7 +138,9 @@ impl Keys {
             self.needles.add_key(&file, key);
         }
         let id = id_of(&signer)?;
-        self.by_id.insert(id.clone(), Kept { file, signer });
+        let before = self.by_id.remove(&id).map(|kept| kept.files).unwrap_or_default();
+        let files = std::iter::once(file).chain(before).collect();
+        self.by_id.insert(id.clone(), Kept { files, signer });
         Ok(id)
     }
 
@@ -188,7 +191,7 @@ impl Keys {
         if files.iter().any(|file| self.locked.0.contains(file)) {
             return Err(self.none(name));
         }
-        match self.by_id.iter().find(|(_, kept)| files.contains(&kept.file)) {
+        match self.by_id.iter().find(|(_, kept)| kept.files.iter().any(|file| files.contains(file))) {
             Some((id, _)) => Ok(id.clone()),
             None => self.make(name),
         }
@@ -201,7 +204,7 @@ impl Keys {
     pub fn named(&self, name: &str) -> Result<KeyId, KeysError> {
         let called = [PEM, SIGNER].map(|ending| format!("{name}{ending}"));
         let is = |file: &Path| file.file_name().is_some_and(|file| called.iter().any(|name| **name == *file));
-        let found = self.by_id.iter().find(|(_, kept)| is(&kept.file));
+        let found = self.by_id.iter().find(|(_, kept)| kept.files.iter().any(|file| is(file)));
         found.map(|(id, _)| id.clone()).ok_or_else(|| self.none(name))
     }
 
@@ -233,7 +236,7 @@ impl Keys {
     /// The file of the key `id`.
     #[must_use]
     pub fn path(&self, id: &KeyId) -> Option<&Path> {
-        self.by_id.get(id).map(|kept| kept.file.as_path())
+        self.by_id.get(id).and_then(|kept| kept.files.first()).map(PathBuf::as_path)
     }
 
     /// Those of the keys of `wanted` that are here.

@@ -84,6 +84,9 @@ pub enum SiteError {
         /// How many there are to be.
         keys: usize,
     },
+    /// A key is named twice, perhaps by two names.
+    #[error("{0} is a root key that is named twice; each counts once")]
+    Twice(String),
     /// Keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -100,7 +103,11 @@ impl Fault for SiteError {
             Self::Read { .. } | Self::Lock { .. } | Self::Remove { .. } => Exit::Failed,
             Self::Metadata(_) => Exit::Untrusted,
             Self::Sign { .. } => Exit::Failed,
-            Self::Threshold { .. } | Self::NoSuchKey(_) | Self::OneKey(_) | Self::Named { .. } => Exit::Usage,
+            Self::Threshold { .. }
+            | Self::NoSuchKey(_)
+            | Self::OneKey(_)
+            | Self::Named { .. }
+            | Self::Twice(_) => Exit::Usage,
             Self::Keys(error) => error.exit(),
             Self::Write(error) => error.exit(),
         }

@@ -89,8 +89,14 @@ pub fn init(
 }
 
 fn first_root(keys: &mut Keys, wanted: RootKeys, common: Common) -> Result<Root, SiteError> {
-    let labels = (1..=wanted.keys).map(root_label);
-    let root: Vec<KeyId> = labels.map(|label| keys.kept_or_made(&label)).collect::<Result<_, _>>()?;
+    let mut root: Vec<KeyId> = Vec::with_capacity(wanted.keys);
+    for label in (1..=wanted.keys).map(root_label) {
+        let id = keys.kept_or_made(&label)?;
+        if root.contains(&id) {
+            return Err(SiteError::Twice(label));
+        }
+        root.push(id);
+    }
     let root = RoleKeys::new(root, wanted.threshold);
     let mut one = |label: &str| keys.kept_or_made(label).map(|id| RoleKeys::new([id], 1));
     let roles = RootRoles {

@@ -68,6 +68,30 @@ pub struct Rotated {
     pub made: Vec<KeyId>,
 }
 
+/// Whose keys are replaced, and by which of those that are there.
+type Resolved<'a> = BTreeMap<&'a Replace, Vec<KeyId>>;
+
+/// Finds the keys that are named. A wrong name is found before any key is made.
+fn resolve<'a>(replace: &'a Replacements, wanted: RootKeys, keys: &Keys) -> Result<Resolved<'a>, SiteError> {
+    let mut resolved = Resolved::new();
+    for (what, names) in replace {
+        let mut ids = Vec::with_capacity(names.len());
+        for name in names {
+            let id = keys.named(name)?;
+            if ids.contains(&id) {
+                return Err(SiteError::Twice(name.clone()));
+            }
+            ids.push(id);
+        }
+        let (named, keys) = (ids.len(), wanted.keys);
+        if *what == Replace::Root && named > keys {
+            return Err(SiteError::Named { named, keys });
+        }
+        resolved.insert(what, ids);
+    }
+    Ok(resolved)
+}
+
 /// New keys on their way into a root.
 struct Fresh<'a> {
     keys: &'a mut Keys,
@@ -82,9 +106,9 @@ impl Fresh<'_> {
     }
 
     /// The key that is named, else a new one.
-    fn one(&mut self, label: &str, named: &[String]) -> Result<RoleKeys, SiteError> {
+    fn one(&mut self, label: &str, named: &[KeyId]) -> Result<RoleKeys, SiteError> {
         let id = match named.first() {
-            Some(name) => self.keys.named(name)?,
+            Some(id) => id.clone(),
             None => self.key(label)?,
         };
         Ok(RoleKeys::new([id], 1))
@@ -94,17 +118,11 @@ impl Fresh<'_> {
     fn root(
         &mut self,
         before: &RoleKeys,
-        replace: Option<&Vec<String>>,
+        named: Option<&Vec<KeyId>>,
         wanted: RootKeys,
     ) -> Result<RoleKeys, SiteError> {
-        let mut ids: Vec<KeyId> = match replace {
-            None => before.keyids.iter().take(wanted.keys).cloned().collect(),
-            Some(named) => named.iter().map(|name| self.keys.named(name)).collect::<Result<_, _>>()?,
-        };
-        if ids.len() > wanted.keys {
-            let (named, keys) = (ids.len(), wanted.keys);
-            return Err(SiteError::Named { named, keys });
-        }
+        let before = || before.keyids.iter().take(wanted.keys).cloned().collect();
+        let mut ids: Vec<KeyId> = named.cloned().unwrap_or_else(before);
         while ids.len() < wanted.keys {
             ids.push(self.key(&root_label(ids.len() + 1))?);
         }
@@ -131,12 +149,18 @@ impl Site {
         root_keys.check()?;
         // Before any key is made: without these nothing can be signed.
         keys.signers("root", &old.roles.root)?;
+        let replace = resolve(replace, root_keys, keys)?;
+        for what in replace.keys() {
+            if let Replace::Role(role) = what {
+                self.state.role(role)?;
+            }
+        }
 
         let mut root = old.clone();
         let mut fresh = Fresh { keys, made: Vec::new() };
         root.roles.root = fresh.root(&old.roles.root, replace.get(&Replace::Root), root_keys)?;
         let mut draft = Draft::default();
-        for (what, named) in replace {
+        for (what, named) in &replace {
             match what {
                 Replace::Root => {}
                 Replace::Targets => {

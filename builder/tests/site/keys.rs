@@ -122,6 +122,21 @@ fn keys_that_rotate_is_to_take_must_be_there_and_as_many_as_it_takes() {
     ["a", "b"].iter().for_each(|name| hsm(&place, name));
     let said = refused(&place, "root rotate --replace root=a,b");
     assert_eq!(said, "rolebuild: 2 root keys are named, and --root-keys says 1");
+    let copies = [("a", "same"), ("b", "other")];
+    let file = |name: &str| place.path().join(format!("keys/{name}.signer.toml"));
+    for (from, to) in copies {
+        fs::copy(file(from), file(to)).unwrap();
+    }
+    for (named, twice) in [("a,a", "a"), ("a,same", "same"), ("b,a,b", "b")] {
+        let said = refused(&place, &format!("root rotate --replace root={named} --root-keys 3"));
+        assert_eq!(said, format!("rolebuild: {twice} is a root key that is named twice; each counts once"));
+    }
+    copies.iter().for_each(|(_, to)| fs::remove_file(file(to)).unwrap());
+    let made = || fs::read_dir(place.path().join("keys")).unwrap().count();
+    let before = made();
+    refused(&place, "root rotate --replace root --replace timestamp=typo");
+    refused(&place, "root rotate --replace root --replace role-typo");
+    assert_eq!(made(), before, "no key is made before all names are known");
     done(&place, "root rotate --replace root=a,b --root-keys 3 --root-threshold 2");
     assert!(place.path().join("keys/root-3.pem").exists());
     assert_eq!(place.state().chain.root().roles.root.keyids.len(), 3);

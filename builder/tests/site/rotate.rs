@@ -154,6 +154,16 @@ fn init_refuses_to_make_a_second_first_root_and_goes_on_where_it_was_cut_off() {
 }
 
 #[test]
+fn init_refuses_a_root_key_that_lies_there_under_two_names() {
+    let place = Place::bare();
+    place.keys().make("root").unwrap();
+    fs::copy(place.path().join("keys/root.pem"), place.path().join("keys/root-2.pem")).unwrap();
+    let two = RootKeys { keys: 2, threshold: 2 };
+    let error = init(&place.repo(), &mut place.keys(), two, LIFETIMES, now()).unwrap_err();
+    assert!(matches!(error, SiteError::Twice(ref label) if label == "root-2"), "{error}");
+}
+
+#[test]
 fn a_refresh_renews_the_timestamp_alone_unless_told() {
     let place = Place::new();
     place.publish("1.0", 1, &[]).unwrap();
