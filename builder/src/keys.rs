@@ -72,7 +72,8 @@ impl Keys {
         Self::unlock(folders, Passphrases::default())
     }
 
-    /// The same, and opens what is encrypted as far as `passphrases` do; new keys are encrypted by the first of them.
+    /// The same, and opens what is encrypted as far as `passphrases` do; new keys are encrypted by the first
+    /// that was given, not by what was typed to open another.
     ///
     /// # Errors
     /// As [`Keys::load`].
@@ -117,10 +118,10 @@ impl Keys {
 
     /// Opens an encrypted key, or counts it among those that are locked.
     fn open(&mut self, file: PathBuf, sealed: &Sealed) -> Result<(), KeysError> {
-        for passphrase in self.passphrases.known() {
-            if let Some(key) = sealed.open(passphrase)? {
-                return self.keep(file, key.into()).map(drop);
-            }
+        let tried = |passphrase| sealed.open(passphrase).transpose();
+        let opened = self.passphrases.known().find_map(tried).transpose()?;
+        if let Some(key) = opened {
+            return self.keep(file, key.into()).map(drop);
         }
         for again in [false, true, true] {
             let Some(typed) = self.passphrases.ask_for(&file, again)? else { break };

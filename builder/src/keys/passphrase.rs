@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::KeysError;
@@ -40,7 +40,12 @@ impl Passphrase {
 /// Where passphrases come from.
 #[derive(Debug, Default)]
 pub struct Passphrases {
-    known: Vec<Passphrase>,
+    /// Those of files, in their order; new keys are encrypted by the first.
+    files: Vec<Passphrase>,
+    /// What was typed and opened a key. No new key is encrypted by it.
+    opened: Vec<Passphrase>,
+    /// What was typed for new keys.
+    new: Option<Passphrase>,
     /// Whether a person may be asked.
     asks: bool,
     /// Whether new keys are to have one that is asked for.
@@ -54,8 +59,8 @@ impl Passphrases {
     /// # Errors
     /// [`KeysError`] when a file cannot be read, others may read it, or it has none.
     pub fn read(files: &[PathBuf], wanted: bool) -> Result<Self, KeysError> {
-        let known = files.iter().map(|path| Passphrase::read(path)).collect::<Result<_, _>>()?;
-        Ok(Self { known, asks: true, wanted })
+        let files = files.iter().map(|path| Passphrase::read(path)).collect::<Result<_, _>>()?;
+        Ok(Self { files, asks: true, wanted, ..Self::default() })
     }
 
     /// Where tests run there may be a terminal.
@@ -64,18 +69,19 @@ impl Passphrases {
         self.asks = false;
     }
 
-    pub(super) fn known(&self) -> &[Passphrase] {
-        &self.known
+    /// What may open a key.
+    pub(super) fn known(&self) -> impl Iterator<Item = &Passphrase> {
+        self.files.iter().chain(&self.opened)
     }
 
     /// Whether new keys must be encrypted and it is not known yet by what.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted && self.known.is_empty()
+        self.wanted && self.for_new().is_none()
     }
 
-    /// What new keys are encrypted by: the first that was given.
+    /// What new keys are encrypted by: the first that was given in a file, or what was typed for them.
     pub(super) fn for_new(&self) -> Option<&Passphrase> {
-        self.known.first()
+        self.files.first().or(self.new.as_ref())
     }
 
     /// Asks for the passphrase of `file`, `again` after a wrong one; `None` where nobody can be asked, or nothing is typed.
@@ -95,7 +101,7 @@ impl Passphrases {
 
     /// Keeps a passphrase that opened a key.
     pub(super) fn learn(&mut self, passphrase: Passphrase) {
-        self.known.push(passphrase);
+        self.opened.push(passphrase);
     }
 
     /// Asks twice for the passphrase of new keys.
@@ -108,7 +114,7 @@ impl Passphrases {
         if typed != terminal.ask("once more: ")? {
             return Err(KeysError::Typed("the two passphrases differ"));
         }
-        self.known.insert(0, Passphrase(typed));
+        self.new = Some(Passphrase(typed));
         Ok(())
     }
 }
@@ -134,13 +140,19 @@ impl Terminal {
         Ok(Self(File::options().read(true).write(true).open("/dev/tty")?))
     }
 
-    /// What is typed, without its end. It is not shown.
+    /// What is typed, without its end. It is not shown. Meanwhile ^C, ^\\ and ^Z are read as bytes and not sent as signals:
+    /// whom one ends or stops cannot put the terminal back.
     fn ask(&self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, KeysError> {
         let failed = |e: io::Error| file::unread(Path::new("/dev/tty"))(e);
         let mut terminal = &self.0;
         let before = tcgetattr(terminal).map_err(|e| failed(e.into()))?;
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+        let signals = [SpecialCodeIndex::VINTR, SpecialCodeIndex::VQUIT, SpecialCodeIndex::VSUSP];
+        let signals = signals.map(|index| before.special_codes[index]);
+        // They end the line, or nothing would be read before it ends.
+        quiet.special_codes[SpecialCodeIndex::VEOL] = signals[0];
+        quiet.special_codes[SpecialCodeIndex::VEOL2] = signals[1];
         let restored = Quiet { terminal, before };
         tcsetattr(terminal, OptionalActions::Now, &quiet).map_err(|e| failed(e.into()))?;
         terminal.write_all(prompt.as_bytes()).map_err(failed)?;
@@ -149,6 +161,9 @@ impl Terminal {
         let length = terminal.read(&mut line).map_err(failed)?;
         terminal.write_all(b"\n").map_err(failed)?;
         drop(restored);
+        if line[..length].iter().any(|b| *b != 0 && signals.contains(b)) {
+            return Err(KeysError::Typed("nothing is done: it was interrupted"));
+        }
         let end = line[..length].iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(length);
         line.truncate(end);
         Ok(line)

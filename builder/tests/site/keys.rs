@@ -2,7 +2,7 @@
 //! a script around OpenSSL.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -227,8 +227,37 @@ fn a_passphrase_is_asked_for_on_the_terminal() {
     assert!(shown.contains("that does not open it; passphrase of keys/root.pem"), "{shown}");
     assert!(shown.contains("repo is ready"), "{shown}");
     let text = fs::read_to_string(place.path().join("keys/targets.pem")).unwrap();
-    assert!(
-        text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"),
-        "what opened a key encrypts new ones"
-    );
+    assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\n"), "what opened a key encrypts no new one");
+    let shown = typed(&place, "keygen next --ask-passphrase", "sesame\nother\nother\n");
+    let asked = ["passphrase of keys/root.pem", "passphrase for new keys: ", "once more: "];
+    assert!(asked.iter().all(|prompt| shown.contains(prompt)), "{shown}");
+    let words = place.path().join("words");
+    fs::write(&words, "other\n").unwrap();
+    openssl(&["pkey", "-noout", "-passin", "file:words", "-in", "keys/next.pem"], place.path());
+}
+
+#[test]
+fn an_interrupt_where_a_passphrase_is_asked_for_leaves_the_terminal_as_it_was() {
+    let place = Place::bare();
+    let program = env!("CARGO_BIN_EXE_rolebuild");
+    let line = format!("stty echo; {program} keygen root --ask-passphrase; echo code=$?; stty -a");
+    fs::write(place.path().join("line"), line).unwrap();
+    let mut script = Command::new("script");
+    script.args(["-qec", "sh line", "/dev/null"]).current_dir(place.path());
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = Vec::new();
+    let mut output = child.stdout.take().unwrap();
+    while !String::from_utf8_lossy(&shown).contains("new keys: ") {
+        let mut byte = [0];
+        output.read_exact(&mut byte).unwrap();
+        shown.extend(byte);
+    }
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"ses\x03").unwrap();
+    output.read_to_end(&mut shown).unwrap();
+    child.wait().unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("nothing is done: it was interrupted"), "{shown}");
+    assert!(shown.contains("code=11") && shown.contains(" echo ") && shown.contains("isig "), "{shown}");
+    assert!(!place.path().join("keys/root.pem").exists());
 }
