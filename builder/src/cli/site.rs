@@ -21,7 +21,7 @@ pub struct KeyFolders {
     #[arg(long, value_name = "DIR", default_value = "keys")]
     pub keys: Vec<PathBuf>,
     /// A file whose first line is the passphrase of encrypted keys; new ones are encrypted by the first that is
-    /// given. May be given several times.
+    /// given, unless one is asked for. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Vec<PathBuf>,
     /// Encrypt new keys by a passphrase that is asked for on the terminal.

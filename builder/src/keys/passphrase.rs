@@ -40,7 +40,7 @@ impl Passphrase {
 /// Where passphrases come from.
 #[derive(Debug, Default)]
 pub struct Passphrases {
-    /// Those of files, in their order; new keys are encrypted by the first.
+    /// Those of files, in their order; new keys are encrypted by the first, unless `new` is there.
     files: Vec<Passphrase>,
     /// What was typed and opened a key. No new key is encrypted by it.
     opened: Vec<Passphrase>,
@@ -76,12 +76,12 @@ impl Passphrases {
 
     /// Whether new keys must be encrypted and it is not known yet by what.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted && self.for_new().is_none()
+        self.wanted && self.new.is_none()
     }
 
-    /// What new keys are encrypted by: the first that was given in a file, or what was typed for them.
+    /// What new keys are encrypted by: what was typed for them, or the first that was given in a file.
     pub(super) fn for_new(&self) -> Option<&Passphrase> {
-        self.files.first().or(self.new.as_ref())
+        self.new.as_ref().or(self.files.first())
     }
 
     /// Asks for the passphrase of `file`, `again` after a wrong one; `None` where nobody can be asked, or nothing is typed.

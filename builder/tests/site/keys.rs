@@ -234,6 +234,12 @@ fn a_passphrase_is_asked_for_on_the_terminal() {
     let words = place.path().join("words");
     fs::write(&words, "other\n").unwrap();
     openssl(&["pkey", "-noout", "-passin", "file:words", "-in", "keys/next.pem"], place.path());
+    fs::write(&words, "sesame\n").unwrap();
+    fs::set_permissions(&words, fs::Permissions::from_mode(0o600)).unwrap();
+    let line = "keygen third --passphrase-file words --ask-passphrase";
+    typed(&place, line, "other\nthird\nthird\n");
+    fs::write(&words, "third\n").unwrap();
+    openssl(&["pkey", "-noout", "-passin", "file:words", "-in", "keys/third.pem"], place.path());
 }
 
 #[test]
