@@ -128,7 +128,13 @@ pub(super) fn read(path: &Path) -> Result<(VerifyingKey, Command), KeysError> {
     }
     // With a slash it lies beside this file, wherever rolebuild is started.
     let beside = path.parent().filter(|_| program.contains('/'));
-    let program = beside.map_or_else(|| PathBuf::from(&program), |folder| folder.join(&program));
+    let program = match beside.map(|folder| folder.join(&program)) {
+        Some(program) => {
+            file::check_program(&program)?;
+            program
+        }
+        None => PathBuf::from(&program),
+    };
     let limit = Duration::from_secs(seconds);
     Ok((public, Command { file: path.to_owned(), program, arguments: words.collect(), limit }))
 }

@@ -36,7 +36,7 @@ pub enum KeysError {
     /// Others may put files into its folder, or commands into its text.
     #[error("{path} has mode {mode:04o}: others could put what signs there: chmod go-w {path}")]
     Writable {
-        /// The folder, or the file of a signer.
+        /// The folder, the file of a signer, or its program.
         path: PathBuf,
         /// Its mode.
         mode: u32,

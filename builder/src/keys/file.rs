@@ -67,6 +67,15 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), KeysError> {
     if mode & 0o022 == 0 { Ok(()) } else { Err(KeysError::Writable { path: folder.to_owned(), mode }) }
 }
 
+/// Refuses a program that others can change, at the end of its links; one that is not there cannot sign, and is told then.
+pub(super) fn check_program(program: &Path) -> Result<(), KeysError> {
+    match program.metadata() {
+        Ok(metadata) => check(program, &metadata, Care::Command),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unread(program)(error)),
+    }
+}
+
 /// The text of a file of a key folder.
 pub(super) fn read(path: &Path, care: Care) -> Result<Zeroizing<String>, KeysError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;

@@ -153,3 +153,21 @@ fn a_file_that_others_could_write_a_command_into_is_refused() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
     assert!(matches!(read(&file), Err(KeysError::Writable { mode: 0o664, .. })));
 }
+
+#[test]
+fn a_program_that_others_could_change_is_refused() {
+    let public = hex(key().verifying_key().as_bytes());
+    let (guard, file) = file(&format!("public-key = \"{public}\"\ncommand = [\"./sign\"]\n"));
+    let program = guard.path().join("sign");
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    for (mode, is_taken) in [(0o755, true), (0o500, true), (0o775, false), (0o757, false)] {
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
+        match read(&file) {
+            Ok(_) => assert!(is_taken, "{mode:o}"),
+            Err(error) => assert!(!is_taken && matches!(error, KeysError::Writable { .. }), "{error}"),
+        }
+    }
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(&program, Some(12345), None).expect("only root gives files away");
+    assert!(matches!(read(&file), Err(KeysError::Owner { owner: 12345, .. })));
+}
