@@ -2,13 +2,12 @@
 //!
 //! Every module has its own error enum; [`Fault`] adds the exit code, and `?` in a command does the rest.
 
+mod keyless;
+
 use std::error::Error;
 use std::fmt;
 
 use edeploy_format::exit::Exit;
-
-/// How the base64 of private keys begins that have no passphrase: Ed25519 in PKCS#8 v1 and v2, and OpenSSH's own form.
-const PRIVATE: [&str; 3] = ["MC4CAQAwBQYDK2Vw", "MFECAQEwBQYDK2Vw", "b3BlbnNzaC1rZXktdjE"];
 
 /// An error of a module, which knows the exit code of the program it ends.
 pub trait Fault: Error + 'static {
@@ -46,18 +45,8 @@ impl fmt::Display for Failure {
             text += &format!(": {error}");
             source = error.source();
         }
-        f.write_str(&without_keys(text))
+        f.write_str(&keyless::without_keys(text))
     }
-}
-
-/// Messages quote what they are about; where somebody put a private key into a recipe or a hook, it goes no further.
-fn without_keys(mut text: String) -> String {
-    while let Some(begin) = PRIVATE.iter().filter_map(|key| text.find(key)).min() {
-        let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
-        let length = text[begin..].bytes().take_while(|b| is_base64(b)).count();
-        text.replace_range(begin..begin + length, "(a private key)");
-    }
-    text
 }
 
 #[cfg(test)]
