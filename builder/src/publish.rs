@@ -14,7 +14,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use edeploy_format::digest::Digest;
-use edeploy_format::manifest::{Head, Reader};
+use edeploy_format::manifest::{Head, Kind, Reader, Record};
 use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::{
     Common, Contents, KeyId, Policy, RoleKeys, Target, Targets, Time, TrustedRole, delegated,
@@ -25,7 +25,7 @@ use crate::delta::choose::Effort;
 use crate::delta::make::Tree;
 use crate::delta::publish::{DeltaError, Wanted};
 use crate::finish::secrets;
-use crate::keys::{Keys, Signer};
+use crate::keys::{Keys, Needles, Signer};
 use crate::ostree::Repository;
 use crate::site::{Draft, Lifetimes, OSTREE, Site, delegate};
 use crate::transition;
@@ -108,7 +108,7 @@ pub fn publish(
     now: Time,
     copied: impl FnMut(u64),
 ) -> Result<Published, PublishError> {
-    let (head, manifest) = examine(build)?;
+    let (head, manifest) = examine(build, keys.needles())?;
     let before = site.state().roles.get(&build.role);
     check_serial(build, &head, before)?;
     let transition = transition::read(&build.transitions, &head)?;
@@ -210,8 +210,8 @@ fn least(role: Option<&TrustedRole>) -> Option<u64> {
     role.map(|role| role.document().min_serial())
 }
 
-/// Reads the build once: every part must be whole, and what it says it is.
-fn examine(build: &Build) -> Result<(Head, Contents), PublishError> {
+/// Reads the build but its pack once: every part must be whole, what it says it is, and without a key of `signing`.
+fn examine(build: &Build, signing: &Needles) -> Result<(Head, Contents), PublishError> {
     let path = build.folder.join("manifest");
     if !path.is_file() {
         let (role, version, folder) = (build.role.clone(), build.version.clone(), build.folder.clone());
@@ -222,6 +222,7 @@ fn examine(build: &Build) -> Result<(Head, Contents), PublishError> {
     let mut manifest = Reader::new(BufReader::new(&mut hashing)).map_err(wrong)?;
     while let Some(record) = manifest.next_record().map_err(wrong)? {
         secrets::check_record(&record)?;
+        check_signing(&record, signing)?;
     }
     let head = manifest.head().clone();
     drop(manifest);
@@ -229,7 +230,29 @@ fn examine(build: &Build) -> Result<(Head, Contents), PublishError> {
         let folder = build.folder.clone();
         return Err(PublishError::Other { folder, role: head.role, version: head.version });
     }
+    for name in ["manifest", "sbom"] {
+        let path = build.folder.join(name);
+        if let Some(key) = signing.find_in(open(&path)?).map_err(unread(&path))? {
+            return Err(PublishError::Signing { place: path.display().to_string(), key: key.to_owned() });
+        }
+    }
     Ok((head, hashing.contents()))
+}
+
+/// Refuses a record that holds a key outside of its content: there it is written in another way than in the manifest.
+fn check_signing(record: &Record, signing: &Needles) -> Result<(), PublishError> {
+    let target = match &record.kind {
+        Kind::Symlink { target } => target.as_bytes(),
+        Kind::Folder | Kind::File { .. } | Kind::HardLink { .. } => &[],
+    };
+    let values = record.xattrs.iter().map(|xattr| &xattr.value[..]);
+    let parts = values.chain([target, record.path.as_str().as_bytes()]);
+    match parts.into_iter().find_map(|part| signing.find(part)) {
+        Some((_, key)) => {
+            Err(PublishError::Signing { place: format!("/{}", record.path), key: key.to_owned() })
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_serial(build: &Build, head: &Head, role: Option<&TrustedRole>) -> Result<(), PublishError> {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use base64ct::{Base64Unpadded, Encoding};
 use edeploy_format::digest::hex;
+use edeploy_format::manifest::{Kind, Reader, Record, Writer, Xattr};
 use rolebuild::failure::Fault as _;
 use rolebuild::publish::{PublishError, publish};
 
@@ -129,6 +130,44 @@ fn a_tree_or_a_hook_that_holds_a_key_of_the_site_is_not_published() {
         );
         assert_eq!(chain(error), expected);
     }
+    let build = place.build("1.0", 1, &[]);
+    let [manifest, sbom] = ["manifest", "sbom"].map(|name| build.folder.join(name));
+    let refused = |said: &str| {
+        let error =
+            publish(&mut place.site(), &build, &mut place.keys(), LIFETIMES, now(), |_| ()).unwrap_err();
+        let key = place.path().join("keys/root.pem");
+        let expected = format!(
+            "{said} holds the key of {}, which signs for this site; nothing published may",
+            key.display()
+        );
+        assert_eq!(chain(error), expected);
+    };
+    let sound = fs::read(&manifest).unwrap();
+    let secret = place.secret("root").to_bytes();
+    // An attribute's value, which the manifest writes in its own way, and a link's target.
+    let mut reader = Reader::new(&sound[..]).unwrap();
+    let records: Vec<Record> = std::iter::from_fn(|| reader.next_record().unwrap()).collect();
+    for as_xattr in [true, false] {
+        let mut records = records.clone();
+        let record = &mut records[0];
+        if as_xattr {
+            let value = Base64Unpadded::encode_string(&secret).into_bytes();
+            record.xattrs = vec![Xattr { name: "user.x".to_owned(), value }];
+        } else {
+            record.kind = Kind::Symlink { target: hex(&secret) };
+            records.truncate(1);
+        }
+        let mut head = reader.head().clone();
+        head.entries = records.len() as u64;
+        head.bytes = if as_xattr { head.bytes } else { 0 };
+        let mut writer = Writer::new(Vec::new(), &head).unwrap();
+        records.iter().for_each(|record| writer.record(record).unwrap());
+        fs::write(&manifest, writer.finish().unwrap().0).unwrap();
+        refused("/boot");
+    }
+    fs::write(&manifest, sound).unwrap();
+    fs::write(&sbom, format!("{{\"comment\": \"{}\"}}", hex(&secret))).unwrap();
+    refused(&sbom.display().to_string());
     let hook = [b"#!/bin/sh\ncat <<E\n".to_vec(), pem, b"E\n".to_vec()].concat();
     place.rule("any/any/any", "pre", &hook, 0o755);
     let build = place.build("3.0", 1, &[]);
