@@ -1,5 +1,6 @@
-//! The cheapest way to make a content too long for a suffix array. Nothing of its length is held in memory: its pieces
-//! are made one at a time, once to measure them and once to write them.
+//! The cheapest way to make a content too long for a suffix array, as it is. Nothing of its length is held in memory: it
+//! lies in a scratch file, and its pieces are made one at a time, once to measure them and once to write them. What is made
+//! by its unpacked form, and archives of a tree's files, do not come here: those are held whole, however long.
 
 use edeploy_format::delta::View;
 
