@@ -6,8 +6,10 @@
 //! cut it short, none of which loses an answer: values that no later line can agree on are dropped, and so are choices
 //! after which there are fewer lines than are needed ([`look`]); and a line that differs from one that failed only by a
 //! change of names that changes nothing else need not be tried ([`symmetry`]). What is still too much after
-//! [`STEPS`] choices is told as such: the question is as hard as finding a graph in another one.
+//! [`WORK`] units of work is told as such: the question is as hard as finding a graph in another one. All that grows with
+//! the report is counted, and what is remembered of it is bounded: a hostile report costs a second or so.
 
+mod budget;
 mod look;
 mod problem;
 mod symmetry;
@@ -16,11 +18,15 @@ use std::collections::BTreeMap;
 
 use crate::hardware::Hardware;
 use crate::spec::SpecLine;
+use budget::Budget;
+pub use budget::WORK;
 use problem::Problem;
 use symmetry::Symmetry;
 
-/// Choices that are tried before it is given up.
-pub const STEPS: u32 = 100_000;
+/// So many of the lines that failed last are compared with the next one.
+const COMPARED: usize = 64;
+/// What a choice costs at least.
+const CHOICE: usize = 100;
 
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,9 +39,9 @@ pub struct Matched {
     pub picks: BTreeMap<String, String>,
 }
 
-/// So many choices were tried that it was given up.
+/// It was so much work that it was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("given up after {STEPS} choices: too many lines are alike")]
+#[error("given up after {WORK} steps: too many lines are alike")]
 pub struct TooHard;
 
 /// Matches; `None` if there is no answer.
@@ -43,14 +49,18 @@ pub struct TooHard;
 /// # Errors
 /// [`TooHard`].
 pub fn matched(hardware: &Hardware, spec: &[SpecLine]) -> Result<Option<Matched>, TooHard> {
+    within(&Budget::of(WORK), hardware, spec)
+}
+
+fn within(budget: &Budget, hardware: &Hardware, spec: &[SpecLine]) -> Result<Option<Matched>, TooHard> {
     let problem = Problem::new(hardware, spec);
     let mut search = Search {
         problem: &problem,
-        symmetry: Symmetry::new(&problem),
+        budget,
+        symmetry: Symmetry::new(&problem, budget),
         bound: vec![None; problem.names.len()],
         taken: vec![false; hardware.lines.len()],
         chosen: Vec::new(),
-        steps: 0,
     };
     let found = search.from(0)?;
     Ok(found.then(|| search.answer(hardware, spec)))
@@ -58,13 +68,13 @@ pub fn matched(hardware: &Hardware, spec: &[SpecLine]) -> Result<Option<Matched>
 
 struct Search<'a> {
     problem: &'a Problem<'a>,
+    budget: &'a Budget,
     symmetry: Symmetry<'a>,
     /// The value of each name, where it has one.
     bound: Vec<Option<u32>>,
     /// Which hardware lines are.
     taken: Vec<bool>,
     chosen: Vec<usize>,
-    steps: u32,
 }
 
 impl Search<'_> {
@@ -73,19 +83,17 @@ impl Search<'_> {
         if spec == self.problem.fits.len() {
             return Ok(true);
         }
-        self.steps += 1;
-        if self.steps > STEPS {
-            return Err(TooHard);
-        }
-        if !look::is_hopeful(self.problem, &self.bound, &self.taken, spec) {
+        self.budget.spend(CHOICE)?;
+        if !look::is_hopeful(self.problem, self.budget, &self.bound, &self.taken, spec)? {
             return Ok(false);
         }
         let mut failed = Vec::new();
         for &line in &self.problem.fits[spec] {
+            self.budget.spend(1)?;
             if self.taken[line] || !self.problem.agrees(spec, line, &self.bound) {
                 continue;
             }
-            if failed.iter().any(|&other| self.symmetry.same(other, line, &self.bound, &self.taken)) {
+            if self.is_like_one(&failed, line)? {
                 continue;
             }
             let named = self.take(spec, line);
@@ -94,6 +102,16 @@ impl Search<'_> {
             }
             self.give_back(line, &named);
             failed.push(line);
+        }
+        Ok(false)
+    }
+
+    /// Whether the line leads where one of those that failed led.
+    fn is_like_one(&self, failed: &[usize], line: usize) -> Result<bool, TooHard> {
+        for &other in failed.iter().rev().take(COMPARED) {
+            if self.symmetry.same(other, line, &self.bound, &self.taken)? {
+                return Ok(true);
+            }
         }
         Ok(false)
     }

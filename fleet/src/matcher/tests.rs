@@ -109,6 +109,24 @@ fn what_only_trying_shows_is_tried_once_for_all_that_are_alike() {
     assert_eq!(matching(&machine, spec), None);
 }
 
+/// A report of as many lines as one may have, in one cycle: no two are alike, and each choice fails late.
+#[test]
+fn a_report_in_one_long_cycle_is_given_up_before_it_costs_time_or_memory() {
+    let line = |n: usize| format!("('pair','p{n}','with','p{}'),", (n + 1) % 20_000);
+    let machine = hardware(&format!("[{}]", (0..20_000).map(line).collect::<String>()));
+    let triangle = "[('pair','$a','with','$b'),('pair','$b','with','$c'),('pair','$c','with','$a')]";
+    let triangle = Spec::read(triangle.as_bytes()).unwrap().lines;
+    // A part of the work: tests are not optimised.
+    assert_eq!(within(&Budget::of(WORK / 25), &machine, &triangle), Err(TooHard));
+    // Where all of them have two values in common, what is a value's own takes long to see.
+    let line = |n: usize| format!("('pair','p{n}','with','{}'),", n % 2);
+    let machine = hardware(&format!("[{}]", (0..20_000).map(line).collect::<String>()));
+    let spec = "[('pair','$a','$x','0'),('pair','$a','$y','1')]";
+    assert_eq!(matching(&machine, spec), None);
+    let spec = "[('$x','$a','with','$n'),('$x','$b','with','$n'),('$y','$b','$z','$m'),('$y','$c','$z','2')]";
+    assert_eq!(matching(&machine, spec), None);
+}
+
 /// Trying everything in order, for small questions: what [`matched`] must find.
 fn by_trying(machine: &Hardware, spec: &[SpecLine]) -> Option<Vec<usize>> {
     fn go(problem: &Problem<'_>, bound: &mut Vec<Option<u32>>, chosen: &mut Vec<usize>) -> bool {
