@@ -25,7 +25,7 @@ pub enum Command {
     Generate(Generate),
 }
 
-/// Arguments of `match`. Ends with 0 where any matches, with 9 where none does.
+/// Arguments of `match`. Ends with 0 where any matches, with 9 where none does, with 1 where that is not known of one.
 #[derive(Args, Debug)]
 pub struct Match {
     /// The hardware of a machine: a list of [class, item, attribute, value], as JSON or as eDeploy keeps it.

@@ -24,7 +24,15 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
             } else {
                 print!("{answer}");
             }
-            Ok(if answer.is_match() { Exit::Done } else { Exit::Differs })
+            if answer.is_match() {
+                return Ok(Exit::Done);
+            }
+            let mut exit = Exit::Differs;
+            for reason in answer.not_judged() {
+                eprintln!("edeploy-fleet: {reason}");
+                exit = Exit::Failed;
+            }
+            Ok(exit)
         }
         Command::Generate(args) => {
             let entries = generate::run(args)?;

@@ -22,9 +22,9 @@ pub struct Explained {
     pub taken: Vec<(String, Line)>,
     /// What was found: of all lines, or of those in `taken`.
     pub found: Matched,
-    /// The line that cannot be added; `None` when all match.
+    /// The line that cannot be added; `None` when all match, and when which it is was too much to find out.
     pub failed: Option<Failed>,
-    /// How many lines come after it.
+    /// How many lines come after it; where it is not known, all lines.
     pub unjudged: usize,
 }
 
@@ -45,30 +45,46 @@ impl Explained {
     /// Whether all lines match.
     #[must_use]
     pub fn is_match(&self) -> bool {
-        self.failed.is_none()
+        self.failed.is_none() && self.unjudged == 0
     }
 }
 
 /// Judges a profile.
 ///
 /// # Errors
-/// [`TooHard`].
+/// [`TooHard`] if it is not known whether it matches. That it does not is told also where the reason is too much.
 pub fn explain(hardware: &Hardware, spec: &Spec) -> Result<Explained, TooHard> {
-    let lines = &spec.lines;
-    if let Some(found) = matched(hardware, lines)? {
+    explain_by(&|lines| matched(hardware, lines), hardware, &spec.lines)
+}
+
+/// How lines are matched.
+type Judge<'a> = &'a dyn Fn(&[SpecLine]) -> Result<Option<Matched>, TooHard>;
+
+fn explain_by(judge: Judge<'_>, hardware: &Hardware, lines: &[SpecLine]) -> Result<Explained, TooHard> {
+    if let Some(found) = judge(lines)? {
         return Ok(explained(hardware, lines, found, None));
     }
+    Ok(match beginning(judge, lines) {
+        Ok((can, found)) => {
+            let failed = failed(hardware, lines, can, &found);
+            explained(hardware, lines, found, Some(failed))
+        }
+        Err(TooHard) => explained(hardware, lines, Matched::default(), None),
+    })
+}
+
+/// How many of the lines can be matched, as all cannot, and what they take.
+fn beginning(judge: Judge<'_>, lines: &[SpecLine]) -> Result<(usize, Matched), TooHard> {
     // What a beginning can have, a shorter one can: the longest is found by halving.
     let (mut can, mut cannot, mut found) = (0, lines.len(), Matched::default());
     while cannot - can > 1 {
         let middle = usize::midpoint(can, cannot);
-        match matched(hardware, &lines[..middle])? {
+        match judge(&lines[..middle])? {
             Some(better) => (can, found) = (middle, better),
             None => cannot = middle,
         }
     }
-    let failed = failed(hardware, lines, can, &found);
-    Ok(explained(hardware, lines, found, Some(failed)))
+    Ok((can, found))
 }
 
 fn explained(hardware: &Hardware, spec: &[SpecLine], found: Matched, failed: Option<Failed>) -> Explained {
@@ -148,7 +164,9 @@ impl fmt::Display for Explained {
                 writeln!(f, "       - {near}")?;
             }
         }
-        if self.unjudged > 0 {
+        if self.failed.is_none() && self.unjudged > 0 {
+            writeln!(f, "       of its {} lines, which one fails is too much to find out", self.unjudged)?;
+        } else if self.unjudged > 0 {
             writeln!(f, "       … and {} more lines, which were not judged", self.unjudged)?;
         }
         for (name, value) in &self.found.variables {
@@ -186,6 +204,16 @@ mod tests {
                     - disk sda size 8: 8 is not gt(100)\n       - disk sdb size 20: 20 is not gt(100)\n       \
                     … and 1 more lines, which were not judged\n       $d = sda\n"
         );
+    }
+
+    #[test]
+    fn that_a_profile_does_not_match_is_told_also_where_the_reason_is_too_much() {
+        let spec = Spec::read(b"[('a','b','c','d'),('e','f','g','h')]").unwrap().lines;
+        let judge = |lines: &[SpecLine]| if lines.len() == 2 { Ok(None) } else { Err(TooHard) };
+        let explained = explain_by(&judge, &Hardware::default(), &spec).unwrap();
+        assert!(!explained.is_match());
+        assert_eq!(explained.to_string(), "       of its 2 lines, which one fails is too much to find out\n");
+        assert_eq!(explain_by(&|_| Err(TooHard), &Hardware::default(), &spec), Err(TooHard));
     }
 
     #[test]

@@ -69,6 +69,20 @@ fn the_exit_code_tells_no_match_from_what_cannot_be_read() {
 }
 
 #[test]
+fn where_none_matches_and_one_was_not_judged_it_is_not_told_that_none_does() {
+    let folder =
+        folder(&[("hw", MACHINE), ("big.specs", "[('disk','$d','size','gt(1000)')]"), ("bad", "[(")]);
+    let reason = "bad: not judged: bad: no spec lines: line 1, column 3: a value is missing";
+    let (code, out, error) = run(&folder, "match hw bad big.specs");
+    assert_eq!((code, error), (1, format!("edeploy-fleet: {reason}\n")));
+    assert!(out.starts_with(&format!("{reason}\nbig.specs: does not match\n")), "{out}");
+    let answer: serde_json::Value =
+        serde_json::from_str(&run(&folder, "match hw bad big.specs --json").1).unwrap();
+    let matched = [&answer["matched"], &answer["profiles"][0]["matched"], &answer["profiles"][1]["matched"]];
+    assert_eq!(matched, [&serde_json::Value::Null, &serde_json::Value::Null, &false.into()]);
+}
+
+#[test]
 fn a_model_is_shown_as_the_entries_it_gives() {
     let folder =
         folder(&[("web.cmdb", "generate({'host': 'web1-2', 'ip': '10.0.0.1-9'})"), ("bad", "{'a': os}")]);

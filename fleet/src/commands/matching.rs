@@ -1,6 +1,6 @@
 //! `edeploy-fleet match`: one machine against profiles, each explained; the first that matches is the machine's.
 //!
-//! A profile that cannot be read or judged is told, and the next one is tried.
+//! A profile that cannot be read or judged is told, and the next one is tried; whether it matches is not known.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -49,10 +49,18 @@ impl Answer {
         self.judged.iter().any(|(_, judged)| judged.as_ref().is_ok_and(Explained::is_match))
     }
 
-    /// For programs.
+    /// The profiles of which it is not known whether they match, each with the reason.
+    pub(super) fn not_judged(&self) -> impl Iterator<Item = String> {
+        self.judged.iter().filter_map(|(path, judged)| {
+            let error = judged.as_ref().err()?;
+            Some(format!("{}: not judged: {error}", path.display()))
+        })
+    }
+
+    /// For programs: `matched` is null where it is not known.
     pub(super) fn json(&self) -> Value {
         let one = |(path, judged): &(PathBuf, Result<Explained, String>)| match judged {
-            Err(error) => json!({"specs": path, "matched": false, "error": error}),
+            Err(error) => json!({"specs": path, "matched": null, "error": error}),
             Ok(explained) => json!({
                 "specs": path,
                 "matched": explained.is_match(),
@@ -65,7 +73,8 @@ impl Answer {
                 "unjudged": explained.unjudged,
             }),
         };
-        json!({"matched": self.is_match(), "profiles": self.judged.iter().map(one).collect::<Vec<_>>()})
+        let known = self.is_match() || self.not_judged().next().is_none();
+        json!({"matched": known.then(|| self.is_match()), "profiles": self.judged.iter().map(one).collect::<Vec<_>>()})
     }
 }
 
