@@ -1,16 +1,25 @@
 //! The entries of a configuration database: written out, or expanded from a model, as eDeploy's `generate({…})` does.
 //!
-//! In a text, `1-12` or `1-3:7:9-8` is a range; the first one counts, and has as many digits as its first number when
+//! In a text, `1-12` or `1-3:9-8` is a range; the first one counts, and has as many digits as its first number when
 //! that begins with 0. In what looks like an IPv4 address each part may be a range, the last running fastest. A list
 //! or tuple gives its members, everything else is the same in all entries. There are as many entries as the shortest of
 //! them has; a model without ranges, lists and tuples is one entry. A model within a model is expanded beside it.
+//!
+//! How many entries and how many bytes they are is known before any is made, and bounded.
+
+mod series;
 
 use serde_json::{Map, Value};
 
 use crate::literal::{Literal, LiteralError};
+use series::Series;
 
 /// Entries, at most.
-pub const MOST: usize = 1_000_000;
+pub const MOST: u64 = 1_000_000;
+/// Bytes of all entries together, at most.
+pub const BYTES: u64 = 256 << 20;
+/// What a value takes beside its text.
+const VALUE: u64 = 64;
 
 /// Why there are no entries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +36,15 @@ pub enum GenerateError {
     /// A model would give too many entries.
     #[error("{key}: more than {MOST} entries")]
     TooMany {
-        /// Of which key.
+        /// Of the key that has the fewest.
         key: String,
     },
-}
-
-/// What a key is in one entry after the other.
-enum Values {
-    Same(Value),
-    Each(Vec<Value>),
+    /// A model would give too much.
+    #[error("{entries} entries of together more than {} MiB", BYTES >> 20)]
+    TooLarge {
+        /// How many.
+        entries: u64,
+    },
 }
 
 /// The entries of a file.
@@ -64,66 +73,121 @@ fn entry(member: &Literal) -> Result<Map<String, Value>, GenerateError> {
 
 /// The entries of a model.
 fn expanded(model: &[(Literal, Literal)]) -> Result<Vec<Map<String, Value>>, GenerateError> {
-    let mut keys = Vec::new();
-    for (key, value) in model {
-        let Literal::Text(key) = key else { return Err(GenerateError::Key(key.kind())) };
-        keys.push((key, values(key, value)?));
+    let model = Model::read(model)?;
+    let (count, key) = model.shortest().unwrap_or((1, ""));
+    if count > MOST {
+        return Err(GenerateError::TooMany { key: key.to_owned() });
     }
-    let lengths = keys.iter().filter_map(|(_, values)| match values {
-        Values::Each(values) => Some(values.len()),
-        Values::Same(_) => None,
-    });
-    let count = lengths.min().unwrap_or(1);
-    let entry = |n: usize| {
-        let members = keys.iter().map(|(key, values)| {
-            let value = match values {
-                Values::Same(value) => value,
-                Values::Each(values) => &values[n],
-            };
-            ((*key).clone(), value.clone())
-        });
-        members.collect()
-    };
-    Ok((0..count).map(entry).collect())
+    if model.bytes(count) > BYTES {
+        return Err(GenerateError::TooLarge { entries: count });
+    }
+    Ok((0..count).map(|n| model.at(n)).collect())
 }
 
-fn values(key: &str, value: &Literal) -> Result<Values, GenerateError> {
-    let bounded = |values: Vec<Value>| {
-        if values.len() > MOST {
-            return Err(GenerateError::TooMany { key: key.to_owned() });
-        }
-        Ok(Values::Each(values))
-    };
-    match value {
-        Literal::Text(text) => match addresses(text).or_else(|| numbered(text)) {
-            Some(Ok(texts)) => bounded(texts.into_iter().map(Value::String).collect()),
-            Some(Err(TooLong)) => Err(GenerateError::TooMany { key: key.to_owned() }),
-            None => Ok(Values::Same(Value::String(text.clone()))),
-        },
-        Literal::List(members) | Literal::Tuple(members) => {
-            bounded(members.iter().map(plain).collect::<Result<_, _>>()?)
-        }
-        Literal::Dict(model) => {
-            let mut entries = expanded(model)?;
-            match (entries.len(), varies(model)) {
-                (1, false) => Ok(Values::Same(Value::Object(entries.remove(0)))),
-                _ => bounded(entries.into_iter().map(Value::Object).collect()),
+/// The keys of a model, and what each is in one entry after the other.
+struct Model<'a>(Vec<(&'a str, Values<'a>)>);
+
+enum Values<'a> {
+    Same(Value),
+    Series(Series<'a>),
+    Members(Vec<Value>),
+    /// One in which something varies.
+    Model(Model<'a>),
+}
+
+impl<'a> Model<'a> {
+    fn read(model: &'a [(Literal, Literal)]) -> Result<Self, GenerateError> {
+        let key = |(key, value): &'a (Literal, Literal)| match key {
+            Literal::Text(key) => Ok((&**key, Values::read(value)?)),
+            other => Err(GenerateError::Key(other.kind())),
+        };
+        model.iter().map(key).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// How many entries, and the key that has no more; `None` if nothing varies.
+    fn shortest(&self) -> Option<(u64, &'a str)> {
+        let lengths = self.0.iter().filter_map(|(key, values)| Some((values.len()?, *key)));
+        lengths.min_by_key(|(length, _)| *length)
+    }
+
+    /// Bytes of so many entries.
+    fn bytes(&self, count: u64) -> u64 {
+        let key = |(key, values): &(&str, Values<'_>)| {
+            (VALUE + key.len() as u64).saturating_mul(count).saturating_add(values.bytes(count))
+        };
+        self.0.iter().map(key).fold(0, u64::saturating_add)
+    }
+
+    fn at(&self, n: u64) -> Map<String, Value> {
+        self.0.iter().map(|(key, values)| ((*key).to_owned(), values.at(n))).collect()
+    }
+}
+
+impl<'a> Values<'a> {
+    fn read(value: &'a Literal) -> Result<Self, GenerateError> {
+        Ok(match value {
+            Literal::Text(text) => match Series::read(text) {
+                Some(series) => Self::Series(series),
+                None => Self::Same(Value::String(text.clone())),
+            },
+            Literal::List(members) | Literal::Tuple(members) => {
+                Self::Members(members.iter().map(plain).collect::<Result<_, _>>()?)
             }
+            Literal::Dict(model) => {
+                let model = Model::read(model)?;
+                match model.shortest() {
+                    Some(_) => Self::Model(model),
+                    None => Self::Same(Value::Object(model.at(0))),
+                }
+            }
+            Literal::None | Literal::Bool(_) | Literal::Int(_) | Literal::Float(_) | Literal::Call(..) => {
+                Self::Same(plain(value)?)
+            }
+        })
+    }
+
+    /// How many values; `None` if it is the same in all entries.
+    fn len(&self) -> Option<u64> {
+        match self {
+            Self::Same(_) => None,
+            Self::Series(series) => Some(series.len()),
+            Self::Members(members) => Some(members.len() as u64),
+            Self::Model(model) => model.shortest().map(|(length, _)| length),
         }
-        Literal::None | Literal::Bool(_) | Literal::Int(_) | Literal::Float(_) | Literal::Call(..) => {
-            Ok(Values::Same(plain(value)?))
+    }
+
+    /// Bytes of the first so many.
+    fn bytes(&self, count: u64) -> u64 {
+        match self {
+            Self::Same(value) => weight(value).saturating_mul(count),
+            Self::Series(series) => (series.longest() as u64).saturating_mul(count),
+            // Each is in the file already.
+            Self::Members(members) => members.iter().take(count as usize).map(weight).sum(),
+            Self::Model(model) => model.bytes(count),
+        }
+    }
+
+    /// One of them, of which there must be more than `n`.
+    fn at(&self, n: u64) -> Value {
+        match self {
+            Self::Same(value) => value.clone(),
+            Self::Series(series) => Value::String(series.at(n)),
+            Self::Members(members) => members[n as usize].clone(),
+            Self::Model(model) => Value::Object(model.at(n)),
         }
     }
 }
 
-/// Whether a model has anything that differs between entries.
-fn varies(model: &[(Literal, Literal)]) -> bool {
-    model.iter().any(|(_, value)| match value {
-        Literal::Text(text) => addresses(text).is_some() || numbered(text).is_some(),
-        Literal::List(_) | Literal::Tuple(_) => true,
-        Literal::Dict(model) => varies(model),
-        Literal::None | Literal::Bool(_) | Literal::Int(_) | Literal::Float(_) | Literal::Call(..) => false,
-    })
+/// Bytes of a value, about.
+fn weight(value: &Value) -> u64 {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len() as u64,
+        Value::Array(members) => members.iter().map(|member| VALUE + weight(member)).sum(),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| VALUE + key.len() as u64 + weight(value)).sum()
+        }
+    }
 }
 
 /// A value as it is.
@@ -146,82 +210,6 @@ fn plain(value: &Literal) -> Result<Value, GenerateError> {
         }
         Literal::Call(..) => return Err(GenerateError::Neither(value.kind())),
     })
-}
-
-/// More than [`MOST`] texts.
-struct TooLong;
-
-/// The texts of `a1-3b`: the first range, between what stands before and after it. `None` without a range.
-fn numbered(text: &str) -> Option<Result<Vec<String>, TooLong>> {
-    let range = first_range(text)?;
-    let (before, after) = (&text[..range.start], &text[range.end..]);
-    let numbers = numbers(&text[range])?;
-    Some(
-        numbers.map(|numbers| numbers.into_iter().map(|number| format!("{before}{number}{after}")).collect()),
-    )
-}
-
-/// Where the first `N-M`, with all that is joined to it by colons, stands.
-fn first_range(text: &str) -> Option<std::ops::Range<usize>> {
-    let bytes = text.as_bytes();
-    let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let pair = |from: usize| {
-        let middle = digits(from);
-        let end = (bytes.get(middle) == Some(&b'-')).then(|| digits(middle + 1))?;
-        (middle > from && end > middle + 1).then_some(end)
-    };
-    let start = (0..bytes.len()).find(|&at| bytes[at].is_ascii_digit() && pair(at).is_some())?;
-    let mut end = pair(start)?;
-    while bytes.get(end) == Some(&b':') {
-        let Some(more) = pair(end + 1) else { break };
-        end = more;
-    }
-    Some(start..end)
-}
-
-/// The numbers of `1-3:9-7`; `None` if a bound is no number that a machine counts with.
-fn numbers(text: &str) -> Option<Result<Vec<String>, TooLong>> {
-    let mut all = Vec::new();
-    for part in text.split(':') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let width = if first.starts_with('0') { first.len() } else { 0 };
-        let (from, to) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
-        if from.abs_diff(to) >= (MOST - all.len()) as u64 {
-            return Some(Err(TooLong));
-        }
-        let written = |number: u64| format!("{number:0width$}");
-        if from <= to {
-            all.extend((from..=to).map(written));
-        } else {
-            all.extend((to..=from).rev().map(written));
-        }
-    }
-    Some(Ok(all))
-}
-
-/// The addresses of `10.0.0-1.1-20`; `None` for what does not look like an address with a range.
-fn addresses(text: &str) -> Option<Result<Vec<String>, TooLong>> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let looks = text.bytes().all(|byte| byte.is_ascii_digit() || b":-.".contains(&byte));
-    if parts.len() != 4 || !looks || !text.contains(['-', ':']) {
-        return None;
-    }
-    let mut all = vec![String::new()];
-    for (n, part) in parts.iter().enumerate() {
-        let numbers = match numbers(part)? {
-            Ok(numbers) => numbers,
-            Err(long) => return Some(Err(long)),
-        };
-        if all.len().checked_mul(numbers.len()).is_none_or(|length| length > MOST) {
-            return Some(Err(TooLong));
-        }
-        let dot = if n == 0 { "" } else { "." };
-        all = all
-            .iter()
-            .flat_map(|before| numbers.iter().map(move |number| format!("{before}{dot}{number}")))
-            .collect();
-    }
-    Some(Ok(all))
 }
 
 #[cfg(test)]
@@ -276,10 +264,35 @@ mod tests {
     }
 
     #[test]
+    fn a_long_range_beside_a_short_one_is_made_as_far_as_it_is_needed() {
+        let long = "generate({'a': '1-2', 'b': '0-255.0-255.0-255.1-2', 'c': '18446744073709551615-0', 'd': {'e': '7-0'}})";
+        assert_eq!(
+            json(long),
+            concat!(
+                r#"[{"a":"1","b":"0.0.0.1","c":"18446744073709551615","d":{"e":"7"}},"#,
+                r#"{"a":"2","b":"0.0.0.2","c":"18446744073709551614","d":{"e":"6"}}]"#
+            )
+        );
+    }
+
+    #[test]
     fn hostile_models_are_refused_before_they_take_memory() {
         let wrong = |source: &str| entries(source.as_bytes()).expect_err(source).to_string();
         assert_eq!(wrong("generate({'a': '1-1000001'})"), "a: more than 1000000 entries");
         assert_eq!(wrong("generate({'a': '0-255.0-255.0-255.0-255'})"), "a: more than 1000000 entries");
+        let keys: String = (0..1000).map(|n| format!("'k{n}': '1-1000000',")).collect();
+        let large = "1000000 entries of together more than 256 MiB";
+        assert_eq!(wrong(&format!("generate({{{keys}}})")), large);
+        assert_eq!(wrong(&format!("generate({{'a': {{{keys}}}}})")), large);
+        let text = "x".repeat(1 << 20);
+        assert_eq!(wrong(&format!("generate({{'a': '{text}1-300'}})")), large.replacen("1000000", "300", 1));
+        assert_eq!(
+            wrong(&format!("generate({{'a': '1-300', 'b': {{'c': '{text}'}}}})")),
+            large.replacen("1000000", "300", 1)
+        );
+        let zeros = "0".repeat(1 << 20);
+        assert_eq!(json(&format!("generate({{'a': '{zeros}1-2'}})")).len(), 2 * ((1 << 20) + 8) + 5);
+        assert_eq!(json(&format!("generate({{'a': '{zeros}'}})")).len(), (1 << 20) + 10);
         assert_eq!(wrong("generate({1: 'a'})"), "a key is a number, not a text");
         assert_eq!(
             wrong("generate('a')"),
