@@ -77,7 +77,7 @@ impl Literal {
             Self::Bool(true) => Some("True".to_owned()),
             Self::Bool(false) => Some("False".to_owned()),
             Self::Int(number) => Some(number.to_string()),
-            Self::Float(number) => Some(number.to_string()),
+            Self::Float(number) => Some(shown(*number)),
             Self::Text(text) => Some(text.clone()),
             Self::List(_) | Self::Tuple(_) | Self::Dict(_) | Self::Call(..) => None,
         }
@@ -96,6 +96,21 @@ impl Literal {
             Self::Dict(_) => "a dict",
             Self::Call(..) => "a call",
         }
+    }
+}
+
+/// A number as Python shows it: the shortest digits that read as this number, always with a fraction or an exponent.
+fn shown(number: f64) -> String {
+    let exact = format!("{number:e}");
+    // What is too large is infinite, and has none.
+    let Some((digits, exponent)) = exact.split_once('e') else { return exact };
+    match exponent.parse::<i32>() {
+        Ok(-4..16) => format!("{number:?}"),
+        Ok(exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        Err(_) => exact.clone(),
     }
 }
 
@@ -188,6 +203,46 @@ mod tests {
         assert_eq!(read("'a\\\nb'"), text("ab"));
         assert_eq!(read("'''a\n'b'''"), text("a\n'b"));
         assert_eq!(read(r"b'\xc3'"), text("Ã"));
+    }
+
+    #[test]
+    fn escapes_of_one_letter_and_in_octal_are_those_of_python() {
+        assert_eq!(read(r"'\a\b\f\v'"), text("\x07\x08\x0c\x0b"));
+        assert_eq!(read(r"'\012\0\08\1011\377'"), text("\n\0\x008A1ÿ"));
+    }
+
+    #[test]
+    fn numbers_are_shown_as_python_shows_them() {
+        for (source, shows) in [
+            ("8.0", "8.0"),
+            ("-1.5", "-1.5"),
+            ("1e3", "1000.0"),
+            ("1e15", "1000000000000000.0"),
+            ("1e16", "1e+16"),
+            ("1.5e-5", "1.5e-05"),
+            ("0.0001", "0.0001"),
+            ("-0.0", "-0.0"),
+            ("0.1", "0.1"),
+            ("1e999", "inf"),
+            ("00", "0"),
+            ("-0x10", "-16"),
+            ("08.5", "8.5"),
+            ("7L", "7"),
+        ] {
+            assert_eq!(read(source).to_string(), shows, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_python_does_not_take_for_a_number_or_an_escape_is_refused_with_its_place() {
+        let octal = "line 1, column 2: `010` is no number: one that begins with 0 is octal to Python 2";
+        assert_eq!(wrong("[010]"), octal);
+        for number in ["+inf", "-nan", "-Infinity", "+-1", "0x+1", "0x"] {
+            let says = wrong(&format!("[{number}]"));
+            assert!(says.starts_with("line 1, column 2: `"), "{number}: {says}");
+        }
+        assert_eq!(wrong(r"['\x+f']"), "line 1, column 5: 2 hex digits of a character are missing");
+        assert_eq!(wrong(r"['\u 12f']"), "line 1, column 5: 4 hex digits of a character are missing");
     }
 
     #[test]

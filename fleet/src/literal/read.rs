@@ -193,15 +193,28 @@ impl<'a> Reader<'a> {
         let text = rest[..length].replace('_', "");
         // Python 2 wrote long numbers with an L.
         let digits = text.strip_suffix(['L', 'l']).unwrap_or(&text);
-        let whole = match digits.trim_start_matches(['+', '-']) {
-            hex if hex.starts_with("0x") || hex.starts_with("0X") => i64::from_str_radix(&hex[2..], 16).ok(),
-            _ => digits.parse::<i64>().ok(),
+        let wrong = |why: &str| self.wrong(format!("`{text}` is no number{why}"));
+        let (sign, plain) = match digits.strip_prefix(['+', '-']) {
+            Some(plain) => (&digits[..1], plain),
+            None => ("", digits),
         };
-        let signed = |n: i64| if digits.starts_with('-') && n > 0 { -n } else { n };
+        // Not inf, nan, or another sign.
+        if !plain.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            return Err(wrong(""));
+        }
+        let whole = match plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X")) {
+            Some(hex) if !hex.starts_with('+') => i64::from_str_radix(&format!("{sign}{hex}"), 16).ok(),
+            Some(_) => None,
+            None => digits.parse::<i64>().ok(),
+        };
+        let octal = plain.len() > 1 && plain.starts_with('0') && plain.bytes().all(|c| c.is_ascii_digit());
+        if octal && plain.bytes().any(|c| c != b'0') {
+            return Err(wrong(": one that begins with 0 is octal to Python 2"));
+        }
         let value = match (whole, digits.parse::<f64>()) {
-            (Some(number), _) => Literal::Int(signed(number)),
+            (Some(number), _) => Literal::Int(number),
             (None, Ok(number)) => Literal::Float(number),
-            (None, Err(_)) => return Err(self.wrong(format!("`{text}` is no number"))),
+            (None, Err(_)) => return Err(wrong("")),
         };
         self.at += length;
         Ok(value)
@@ -278,7 +291,19 @@ impl<'a> Reader<'a> {
             'n' => to.push('\n'),
             't' => to.push('\t'),
             'r' => to.push('\r'),
-            '0' => to.push('\0'),
+            'a' => to.push('\x07'),
+            'b' => to.push('\x08'),
+            'f' => to.push('\x0c'),
+            'v' => to.push('\x0b'),
+            '0'..='7' => {
+                let mut code = c as u32 - u32::from(b'0');
+                for _ in 0..2 {
+                    let Some(digit) = self.peek().and_then(|c| c.to_digit(8)) else { break };
+                    self.at += 1;
+                    code = code * 8 + digit;
+                }
+                to.extend(char::from_u32(code));
+            }
             '\\' | '\'' | '"' => to.push(c),
             'x' => to.push(self.code(2)?),
             'u' => to.push(self.code(4)?),
@@ -290,7 +315,8 @@ impl<'a> Reader<'a> {
     }
 
     fn code(&mut self, digits: usize) -> Result<char> {
-        let code = self.rest().get(..digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        let hex = self.rest().get(..digits).filter(|hex| hex.bytes().all(|c| c.is_ascii_hexdigit()));
+        let code = hex.and_then(|hex| u32::from_str_radix(hex, 16).ok());
         let c = code.and_then(char::from_u32);
         let c = c.ok_or_else(|| self.wrong(format!("{digits} hex digits of a character are missing")))?;
         self.at += digits;
