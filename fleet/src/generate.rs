@@ -20,6 +20,8 @@ pub const MOST: u64 = 1_000_000;
 pub const BYTES: u64 = 256 << 20;
 /// What a value takes beside its text.
 const VALUE: u64 = 64;
+/// What a dict within an entry takes beside its values.
+const DICT: u64 = 640;
 
 /// Why there are no entries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,15 +54,69 @@ pub enum GenerateError {
 /// # Errors
 /// [`GenerateError`].
 pub fn entries(bytes: &[u8]) -> Result<Vec<Map<String, Value>>, GenerateError> {
-    match Literal::read(bytes)? {
-        Literal::List(members) | Literal::Tuple(members) => members.iter().map(entry).collect(),
-        Literal::Call(_, arguments) => match &arguments[..] {
-            [Literal::Dict(model)] => expanded(model),
-            [other, ..] => Err(GenerateError::Neither(other.kind())),
-            [] => Err(GenerateError::Neither("nothing")),
-        },
-        Literal::Dict(model) => expanded(&model),
-        other => Err(GenerateError::Neither(other.kind())),
+    let literal = Literal::read(bytes)?;
+    let entries = Entries::of(&literal)?;
+    Ok((0..entries.count()).map(|n| entries.at(n)).collect())
+}
+
+/// Entries of which each is made when it is asked for.
+pub struct Entries<'a>(Kind<'a>);
+
+enum Kind<'a> {
+    Listed(Vec<Map<String, Value>>),
+    /// A model, and how many it gives.
+    Model(Model<'a>, u64),
+}
+
+impl<'a> Entries<'a> {
+    /// Those of what was read.
+    ///
+    /// # Errors
+    /// [`GenerateError`], but those of reading.
+    pub fn of(literal: &'a Literal) -> Result<Self, GenerateError> {
+        let model = match literal {
+            Literal::List(members) | Literal::Tuple(members) => {
+                return Ok(Self(Kind::Listed(members.iter().map(entry).collect::<Result<_, _>>()?)));
+            }
+            Literal::Call(_, arguments) => match &arguments[..] {
+                [Literal::Dict(model)] => model,
+                [other, ..] => return Err(GenerateError::Neither(other.kind())),
+                [] => return Err(GenerateError::Neither("nothing")),
+            },
+            Literal::Dict(model) => model,
+            other => return Err(GenerateError::Neither(other.kind())),
+        };
+        let model = Model::read(model)?;
+        let (count, key) = model.shortest().unwrap_or((1, ""));
+        if count > MOST {
+            return Err(GenerateError::TooMany { key: key.to_owned() });
+        }
+        if model.bytes(count) > BYTES {
+            return Err(GenerateError::TooLarge { entries: count });
+        }
+        Ok(Self(Kind::Model(model, count)))
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match &self.0 {
+            Kind::Listed(entries) => entries.len() as u64,
+            Kind::Model(_, count) => *count,
+        }
+    }
+
+    /// One of them.
+    ///
+    /// # Panics
+    /// If there are no more than `n`.
+    #[must_use]
+    pub fn at(&self, n: u64) -> Map<String, Value> {
+        assert!(n < self.count(), "an entry that is there");
+        match &self.0 {
+            Kind::Listed(entries) => entries[n as usize].clone(),
+            Kind::Model(model, _) => model.at(n),
+        }
     }
 }
 
@@ -69,19 +125,6 @@ fn entry(member: &Literal) -> Result<Map<String, Value>, GenerateError> {
         Value::Object(entry) => Ok(entry),
         _ => Err(GenerateError::Neither(member.kind())),
     }
-}
-
-/// The entries of a model.
-fn expanded(model: &[(Literal, Literal)]) -> Result<Vec<Map<String, Value>>, GenerateError> {
-    let model = Model::read(model)?;
-    let (count, key) = model.shortest().unwrap_or((1, ""));
-    if count > MOST {
-        return Err(GenerateError::TooMany { key: key.to_owned() });
-    }
-    if model.bytes(count) > BYTES {
-        return Err(GenerateError::TooLarge { entries: count });
-    }
-    Ok((0..count).map(|n| model.at(n)).collect())
 }
 
 /// The keys of a model, and what each is in one entry after the other.
@@ -163,7 +206,7 @@ impl<'a> Values<'a> {
             Self::Series(series) => (series.longest() as u64).saturating_mul(count),
             // Each is in the file already.
             Self::Members(members) => members.iter().take(count as usize).map(weight).sum(),
-            Self::Model(model) => model.bytes(count),
+            Self::Model(model) => model.bytes(count).saturating_add(DICT.saturating_mul(count)),
         }
     }
 
@@ -185,7 +228,8 @@ fn weight(value: &Value) -> u64 {
         Value::String(text) => text.len() as u64,
         Value::Array(members) => members.iter().map(|member| VALUE + weight(member)).sum(),
         Value::Object(members) => {
-            members.iter().map(|(key, value)| VALUE + key.len() as u64 + weight(value)).sum()
+            let member = |(key, value): (&String, &Value)| VALUE + key.len() as u64 + weight(value);
+            DICT + members.iter().map(member).sum::<u64>()
         }
     }
 }

@@ -93,16 +93,18 @@ fn run(name: &'static str, plan: &Plan) -> io::Result<Outcome> {
         command.args(["-print_final_stats=1", "-reload=0"]).arg(format!("-max_total_time={}", plan.seconds));
         command.args([&found, &kept]);
     }
+    let count = |path: &Path| fs::read_dir(path).map(Iterator::count);
+    let before = count(&artifacts)?;
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     fs::write(Path::new("fuzz/target").join(format!("{name}.log")), said.as_bytes())?;
     let executions = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    let count = |path: &Path| fs::read_dir(path).map(Iterator::count);
     Ok(Outcome {
         name,
         executions: executions.unwrap_or("-").trim().to_owned(),
         inputs: if plan.keep { count(&kept)? } else { count(&kept)? + count(&found)? },
-        crashes: count(&artifacts)?,
+        // Those of earlier runs lie there too.
+        crashes: count(&artifacts)?.saturating_sub(before),
         sound: output.status.success(),
     })
 }

@@ -9,6 +9,7 @@ mod boot;
 mod build;
 mod disk;
 mod esp;
+mod fleet;
 mod gpt;
 mod host;
 mod input;
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("boot_choice", boot::choice),
     ("boot_entry", boot::entry),
     ("boot_options", boot::options),
+    ("cmdb", fleet::cmdb),
     ("delta_index", objects::delta_index),
     ("esp", esp::esp),
     ("exclude", rules::exclude),
@@ -34,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("initrd", build::initrd),
     ("journal", host::journal),
     ("limits", boot::limits),
+    ("literal", fleet::literal),
     ("manifest", objects::manifest),
     ("names", rules::names),
     ("pack_index", objects::pack_index),
@@ -42,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     ("repack", repack::repack),
     ("repack_open", repack::open),
     ("repack_unpack", repack::unpack),
+    ("spec", fleet::spec),
     ("transition", rules::transition),
     ("tuf", tuf::metadata),
 ];

@@ -23,6 +23,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "boot_choice" => choices(),
         "boot_entry" => vec![format!("edeploy-a-g3+3.conf\n{}", entry()).into_bytes()],
         "boot_options" => vec![format!("initrd=\\x {}", options()).into_bytes(), options().into_bytes()],
+        "cmdb" => vec![CMDB.to_vec(), br#"[{"a":"1-3","used":1},{}]"#.to_vec()],
         "delta_index" => vec![delta_index()],
         "esp" => vec![vec![0], vec![1], [&[1, 9, 0, 11, 0, 4][..], b"junk"].concat()],
         "exclude" => lists(),
@@ -33,6 +34,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "initrd" => initrds(),
         "journal" => vec![journal()],
         "limits" => vec![b"# slow disks\ncheck-seconds 60\n\ntrial-seconds 900\n".to_vec()],
+        "literal" => vec![LITERAL.to_vec(), CMDB.to_vec(), HARDWARE.to_vec()],
         "manifest" => vec![manifest(), records()[1].to_string().into_bytes()],
         "names" => ["web", "D12-1.0.1", "usr/share\nusr\nusr-local", "a\\x20b", "a b\\c", "amd64"]
             .map(|text| text.as_bytes().to_vec())
@@ -45,6 +47,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "repack_unpack" => {
             packed().into_iter().map(|(form, p)| [form.as_bytes(), b"\n", &p].concat()).collect()
         }
+        "spec" => specs(),
         "transition" => vec![TRANSITION.as_bytes().to_vec()],
         "tuf" => metadata(),
         other => unreachable!("no target {other}"),
@@ -81,6 +84,23 @@ packages = ["less"]
 const TRANSITION: &str = r##"{"format":1,"role":"web","version":"1.0","rules":[
 {"from":"any","role":"any","to":"any","exclude":"/etc/hostname\n","add_only":"*.conf\n","pre":"#!/bin/sh\n","hook_seconds":9},
 {"from":"0.9","role":"web","to":"1.0","exclude":"","add_only":"","check":"#!/bin/sh\n","post":"#!/bin/sh\nexit 100\n"}]}"##;
+
+const CMDB: &[u8] =
+    b"generate({'host': 'web01-03.r1:9-7', 'ip': '10.0.0-1.1-9', 'tag': ('a', 'b'), 'net': {'dev': 'eth0-2'}, 'n': 8})";
+const LITERAL: &[u8] =
+    b"# all\n[None, True, -1.5e-3, 0x10, 7L, (), (1,), {'a': u\"b\" r'\\c', 1: '''d\n'''}, '\\x41\\012\\u00e4\\\n']";
+const HARDWARE: &[u8] =
+    b"[('d','sda','size','8'),('d','sdb','size','20'),('d','sdb','slot','2'),('d','sda','slot','1')]";
+
+/// A machine, and what is asked of it.
+fn specs() -> Vec<Vec<u8>> {
+    let asked = [
+        "[('d','$$a','size','gt(10)'),('d','$a','slot','$s=in(1,2)')]",
+        "[('$c','$a','size','$x'),('$c','$b','slot','not(regexp(^1))'),('d','$b','size','range(1,9)')]",
+        "[('d','$a','$x','network(10.0.0.0/8)'),('d','$a','$x','or(lt(3),and(ge(8),le(9)))')]",
+    ];
+    asked.map(|asked| [HARDWARE, b"\0", asked.as_bytes()].concat()).to_vec()
+}
 
 fn at(path: &str) -> TreePath {
     TreePath::new(path).expect("a path")
