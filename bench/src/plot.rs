@@ -132,6 +132,7 @@ fn decades(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
     let low = values.clone().reduce(f64::min)?.max(0.001).log10().floor();
     Some((low, values.reduce(f64::max)?.max(0.001).log10().ceil().max(low + 1.0)))
 }
+
 fn begin(title: &str, height: f64) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \

@@ -117,13 +117,20 @@ impl Call {
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let told = std::env::temp_dir().join(format!("bench-time-{}-{run}", std::process::id()));
+        self.measure_by(&told)
+    }
+
+    /// Measures by a file that GNU time writes, and that is gone in the end.
+    fn measure_by(&self, told: &Path) -> Result<Ended> {
         let mut command = Command::new("time");
-        command.args(["-q", "-f", "%U %S %M", "-o"]).arg(&told).arg(&self.program).args(&self.args);
+        command.args(["-q", "-f", "%U %S %M", "-o"]).arg(told).arg(&self.program).args(&self.args);
         let (before, begun) = (busy()?, Instant::now());
-        let stdout = self.finish(&mut command)?;
-        let (wall, after) = (begun.elapsed().as_secs_f64(), busy()?);
-        let text = fs::read_to_string(&told).map_err(file("reading", &told))?;
-        fs::remove_file(&told).map_err(file("removing", &told))?;
+        let ended = self.finish(&mut command);
+        let wall = begun.elapsed().as_secs_f64();
+        let text = fs::read_to_string(told).map_err(file("reading", told));
+        // A call that failed leaves it too; one that did not start has none.
+        let _ = fs::remove_file(told);
+        let (stdout, text, after) = (ended?, text?, busy()?);
         let last = text.lines().last().unwrap_or_default();
         let numbers: Vec<f64> = last.split_whitespace().filter_map(|word| word.parse().ok()).collect();
         let [user, system, kib] = numbers[..] else { return Err(unexpected("time", text)) };
@@ -218,6 +225,15 @@ mod tests {
         assert!(both.sample.cpu > 0.0 && both.sample.peak > 500_000, "{both:?}");
         let failed = at_once(&[Call::new("true"), Call::shell("exit 3")]).unwrap_err().to_string();
         assert!(failed.contains("exit status: 3"), "{failed}");
+    }
+
+    #[test]
+    fn a_failed_call_leaves_no_file_behind() {
+        let told = std::env::temp_dir().join(format!("bench-test-{}", std::process::id()));
+        Call::new("true").measure_by(&told).unwrap();
+        assert!(!told.exists());
+        Call::shell("exit 3").measure_by(&told).unwrap_err();
+        assert!(!told.exists());
     }
 
     #[test]
