@@ -168,7 +168,15 @@ pub fn survey(replay: &Replay, medium: &mut Medium, samples: Samples, versions: 
                     survey.rows.len() - 1
                 });
                 survey.rows[at].1.count(&state, new);
-                survey.back += usize::from(survey.committed.is_some() && state.outcome == Outcome::Old);
+                if let Some(flush) = survey.committed
+                    && state.outcome == Outcome::Old
+                {
+                    survey.back += 1;
+                    survey.failures.push((
+                        moment,
+                        format!("boots the old version, after flush {flush} had booted the new"),
+                    ));
+                }
                 if state.outcome == Outcome::New && moment.sample.is_none() {
                     survey.committed.get_or_insert(moment.flush);
                 }

@@ -94,8 +94,9 @@ impl Trials {
                 let version = versions.of(job.state.outcome);
                 let apart = image.with_extension("boot");
                 copy(image, &apart);
-                boot(&apart, bench, version, decision)?;
+                let booted = boot(&apart, bench, version, decision);
                 std::fs::remove_file(apart).expect("a copy of ours");
+                booted?;
                 self.booted.fetch_add(1, Ordering::Relaxed);
             }
             if job.verify {
