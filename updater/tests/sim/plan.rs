@@ -297,15 +297,17 @@ impl Plan {
         Ok(seen.len())
     }
 
-    /// Two cuts, the second while the machine recovers from the first; now and then one more while the
-    /// loader counts a try.
-    pub(crate) fn two_cuts(&self, times: u64) -> Result<u64, String> {
+    /// Two cuts, each `within` so many effects, the second while the machine recovers from the first; now and then one more while the
+    /// loader counts a try. Returns how many pairs those were: where the machine comes to its end before, there is none.
+    pub(crate) fn two_cuts(&self, times: u64, within: [u64; 2]) -> Result<u64, String> {
+        let mut pairs = 0;
         for seed in 0..times {
             let mut dice = Dice::new(1000 + seed);
             let mut machine = self.start(None);
-            for range in [150, 60] {
+            let mut cuts = 0;
+            for range in within {
                 machine.power.cut_after(Some(usize::try_from(dice.roll() % range).unwrap()));
-                self.drive(&mut machine, &mut dice)?;
+                cuts += u64::from(matches!(self.drive(&mut machine, &mut dice)?, Drive::Cut));
                 machine = reset(&machine, &mut dice);
                 if dice.roll().is_multiple_of(4) {
                     machine.firmware().map_err(|fault| fault.to_string())?;
@@ -313,13 +315,14 @@ impl Plan {
                 }
             }
             self.finish(&mut machine, &mut dice).map_err(|what| format!("{what} (seed {seed})"))?;
+            pairs += cuts / 2;
             if seed.is_multiple_of(16) {
                 let mut esp = Esp::open(machine.esp.clone()).map_err(|fault| fault.to_string())?;
                 esp.prune(&[]).map_err(|fault| fault.to_string())?;
                 fsck(&machine.esp.0.borrow()).map_err(|what| format!("{what} (seed {seed})"))?;
             }
         }
-        Ok(times)
+        Ok(pairs)
     }
 
     fn start(&self, without: Option<SyncId>) -> Machine {
