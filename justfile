@@ -49,6 +49,7 @@ fuzz seconds="600" *targets:
 fuzz-keep *targets:
     cargo run --quiet -p fuzz-targets --example campaign -- --keep {{targets}}
 
+# Not the crate fuzz/, which needs libFuzzer's sources and a second build of everything: `just fuzz` builds it.
 # Formatting, lints, dependencies and documentation, man pages included
 check: && man
     cargo fmt --check
