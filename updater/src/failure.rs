@@ -91,6 +91,7 @@ exits! {
     };
     crate::machine::Refusal => |e| match e {
         Refusal::NotInstalled | Refusal::NothingHeld => Exit::Unsuitable,
+        Refusal::EspForgets => Exit::Failed,
         _ => Exit::Refused,
     };
     crate::settings::SettingsError => |e| match e {

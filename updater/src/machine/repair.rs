@@ -9,7 +9,7 @@ use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
 
 use super::observed::Observed;
-use super::step::{Outcome, Refusal, Step, Verified};
+use super::step::{Outcome, Progress, Refusal, Step, Verified};
 use crate::esp::Listed;
 
 /// How the state partition is.
@@ -31,6 +31,8 @@ pub struct Held {
     pub manifest: Digest,
     /// Its place in the order of versions.
     pub serial: u64,
+    /// Its kernel and its initrd.
+    pub boot: [Digest; 2],
     /// It was found good on this machine.
     pub good: bool,
     /// It is what this machine ran last.
@@ -55,8 +57,8 @@ pub(super) fn next(seen: &Observed) -> Step {
     if seen.rescue.state == State::Lost {
         return Step::MakeState;
     }
-    if let Some(step) = seen.esp_is_broken().then(|| esp(seen)).flatten() {
-        return step;
+    if seen.esp_is_broken() {
+        return esp(seen);
     }
     match seen.rescue.state {
         State::Damaged => Step::Refuse(Refusal::StateDamaged),
@@ -64,29 +66,41 @@ pub(super) fn next(seen: &Observed) -> Step {
     }
 }
 
-fn esp(seen: &Observed) -> Option<Step> {
-    if seen.rescue.held == [None, None] {
-        return Some(Step::Refuse(Refusal::NothingHeld));
-    }
-    if seen.esp_is_lost() {
-        return Some(Step::MakeEsp);
-    }
+/// No step is taken twice in a row: what it put there and is not there now would never be.
+fn esp(seen: &Observed) -> Step {
+    let (rescue, progress) = (&seen.rescue, seen.progress);
+    let once = |step: Step, taken: bool| if taken { Step::Refuse(Refusal::EspForgets) } else { step };
     let held = |slot: Slot| seen.held(slot).map(|(proof, _)| proof);
-    let mend = seen.entries.iter().find(|l| l.whole().is_none() && seen.keeps(l));
-    if let Some(slot) = mend.and_then(|listed| held(listed.name.slot)) {
-        return Some(Step::Stage(slot));
+    let any = || seen.primary().and_then(held).or_else(|| Slot::ALL.into_iter().find_map(held));
+    if seen.esp_is_lost() || !rescue.loader {
+        if any().is_none() {
+            return Step::Refuse(Refusal::NothingHeld);
+        }
+        if seen.esp_is_lost() {
+            return once(Step::MakeEsp, progress == Progress::EspMade);
+        }
     }
-    if let Some(name) = seen.missing().next() {
-        let slot = held(name.slot)?;
-        let staged = seen.progress == super::Progress::Staged(slot);
-        return Some(if staged { Step::Restore { slot, name } } else { Step::Stage(slot) });
+    let mends = |slot: &Slot| {
+        let mut of_slot = seen.entries.iter().filter(|listed| listed.name.slot == *slot);
+        of_slot.any(|listed| listed.whole().is_none() && seen.keeps(listed))
+    };
+    if let Some(slot) = Slot::ALL.into_iter().find(mends).and_then(held) {
+        // One slot after the other.
+        let taken = matches!(progress, Progress::Staged(last) if slot.slot().index() <= last.slot().index());
+        return once(Step::Stage(slot), taken);
+    }
+    if let Some((name, slot)) = seen.missing().next().and_then(|name| Some((name, held(name.slot)?))) {
+        let staged = progress == Progress::Staged(slot);
+        return if staged { Step::Restore { slot, name } } else { Step::Stage(slot) };
     }
     let bad: Vec<EntryName> = seen.entries.iter().filter(|l| !seen.keeps(l)).map(|l| l.name).collect();
     if !bad.is_empty() {
-        return Some(Step::Discard(bad));
+        return Step::Discard(bad);
     }
-    let slot = seen.primary().and_then(held).or_else(|| Slot::ALL.into_iter().find_map(held))?;
-    (!seen.rescue.loader).then_some(Step::PutLoader(slot))
+    if let Some(slot) = any().filter(|_| !rescue.loader) {
+        return once(Step::PutLoader(slot), matches!(progress, Progress::LoaderPut(_)));
+    }
+    Step::Refuse(seen.world.running.map_or(Refusal::NothingHeld, |running| Refusal::Drifted(running.slot)))
 }
 
 impl Observed {
@@ -122,7 +136,10 @@ impl Observed {
     fn keeps(&self, listed: &Listed) -> bool {
         let Ok(entry) = &listed.entry else { return false };
         let held = self.held(listed.name.slot);
-        listed.complete || held.is_some_and(|(_, held)| held.manifest == entry.options.manifest)
+        listed.complete
+            || held.is_some_and(|(_, held)| {
+                held.manifest == entry.options.manifest && held.boot == [entry.kernel, entry.initrd]
+            })
     }
 
     /// The slot that is to boot next: what runs, what would boot, what ran last, what is newer.
@@ -192,14 +209,24 @@ fn name(slot: Slot, generation: u64, held: Held) -> EntryName {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Goal, Progress, Running, World, hold, next};
+    use edeploy_format::boot::{Entry, EntryError, MachineId, Options, PartUuid};
+
+    use super::super::{Goal, Running, World, hold, next};
     use super::*;
+
+    /// The kernel and the initrd of version `n`.
+    fn objects(n: u8) -> [Digest; 2] {
+        [n + 100, n + 200].map(|n| Digest([n; 32]))
+    }
 
     /// A machine that runs version 2 from slot b, with version 1 in slot a, and whose ESP is new and empty.
     fn on_new_esp() -> Observed {
         let version = |n: u8| Digest([n; 32]);
         let held = |slot, n: u8, good| {
-            Some((hold(slot), Held { manifest: version(n), serial: n.into(), good, ran_last: false }))
+            Some((
+                hold(slot),
+                Held { manifest: version(n), serial: n.into(), boot: objects(n), good, ran_last: false },
+            ))
         };
         let held = [held(Slot::A, 1, false), held(Slot::B, 2, true)];
         let rescue = Rescue { esp: true, loader: false, state: State::Sound, held };
@@ -257,5 +284,150 @@ mod tests {
         assert_eq!(next(&seen, &Goal::Repair), Step::MakeEsp);
         seen.rescue.held[1] = None;
         assert_eq!(next(&seen, &Goal::Repair), Step::Refuse(Refusal::NothingHeld));
+    }
+    /// Version `n` under this name; whole, or with what is wrong about it.
+    fn listed(name: EntryName, n: u8, how: &str) -> Listed {
+        let [mut kernel, initrd] = objects(n);
+        if how == "flipped" {
+            kernel.0[0] ^= 1;
+        }
+        let options = Options {
+            root: PartUuid([1; 16]),
+            slot: name.slot,
+            state: PartUuid([2; 16]),
+            manifest: Digest([n; 32]),
+            machine: MachineId([3; 16]),
+            role: String::new(),
+        };
+        let entry = Entry { title: String::new(), generation: name.generation, kernel, initrd, options };
+        let entry = if how == "torn" { Err(EntryError::Torn) } else { Ok(entry) };
+        Listed { name, entry, complete: how == "whole" }
+    }
+
+    /// Every step of a repair that goes well, to its end.
+    fn steps(seen: &mut Observed) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while steps.len() < 20 {
+            let step = next(seen, &Goal::Repair);
+            steps.push(step.clone());
+            match step {
+                Step::MakeEsp => {
+                    (seen.rescue.esp, seen.rescue.loader, seen.progress) = (true, false, Progress::EspMade);
+                    seen.entries.clear();
+                }
+                Step::Stage(slot) => {
+                    let held = seen.held(slot.slot()).unwrap().1.boot;
+                    for listed in &mut seen.entries {
+                        let is = |entry: &Entry| [entry.kernel, entry.initrd] == held;
+                        listed.complete |= listed.entry.as_ref().is_ok_and(is);
+                    }
+                    seen.progress = Progress::Staged(slot);
+                }
+                Step::Restore { slot, name } => {
+                    let n = seen.held(slot.slot()).unwrap().1.manifest.0[0];
+                    seen.entries.push(listed(name, n, "whole"));
+                    seen.entries.sort_by_key(|listed| std::cmp::Reverse(listed.name));
+                }
+                Step::Discard(names) => seen.entries.retain(|listed| !names.contains(&listed.name)),
+                Step::PutLoader(slot) => {
+                    (seen.rescue.loader, seen.progress) = (true, Progress::LoaderPut(slot));
+                }
+                Step::Done(_) | Step::Refuse(_) => return steps,
+                other => panic!("no step of a repair: {other:?}"),
+            }
+        }
+        panic!("no end: {steps:?}");
+    }
+
+    #[test]
+    fn every_repair_ends_and_is_called_one_only_where_nothing_is_broken_any_more() {
+        let kinds = ["none", "whole", "bare", "flipped", "torn"];
+        let mut refused = 0;
+        for case in 0..5 * 5 * 4 * 3 * 4 {
+            let (a, b, held) = (kinds[case % 5], kinds[case / 5 % 5], case / 25 % 4);
+            let (running, esp) = (case / 100 % 3, case / 300);
+            let mut seen = on_new_esp();
+            (seen.rescue.esp, seen.rescue.loader) = (esp & 1 == 0, esp & 2 == 0);
+            for slot in Slot::ALL {
+                if held & 1 << slot.index() == 0 {
+                    seen.rescue.held[slot.index()] = None;
+                }
+            }
+            seen.world.running = [None, Some((Slot::A, 1)), Some((Slot::B, 2))][running]
+                .map(|(slot, n)| Running { slot, manifest: Digest([n; 32]) });
+            for (slot, generation, n, how) in [(Slot::B, 2, 2, b), (Slot::A, 1, 1, a)] {
+                if seen.rescue.esp && how != "none" {
+                    seen.entries.push(listed(EntryName::plain(slot, generation), n, how));
+                }
+            }
+            let taken = steps(&mut seen);
+            let said = format!("{a} {b} held {held} running {running} esp {esp}: {taken:?}");
+            match taken.last().unwrap() {
+                Step::Done(_) => assert!(!seen.esp_is_broken() && seen.broken().is_empty(), "{said}"),
+                Step::Refuse(refusal) => {
+                    refused += 1;
+                    match refusal {
+                        Refusal::NothingHeld => assert_eq!((held, taken.len()), (0, 1), "{said}"),
+                        // The other slot boots.
+                        Refusal::Drifted(slot) => {
+                            assert!(seen.held(*slot).is_none() && seen.bootable(slot.other()), "{said}");
+                        }
+                        other => panic!("{other}: {said}"),
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(refused > 100, "{refused}");
+    }
+
+    #[test]
+    fn an_entry_with_a_wrong_digest_is_made_again_and_not_mended_for_ever() {
+        let mut seen = on_new_esp();
+        seen.rescue.loader = true;
+        let [a, b] = [EntryName::plain(Slot::A, 1), EntryName::plain(Slot::B, 2)];
+        seen.entries = vec![listed(b, 2, "flipped"), listed(a, 1, "whole")];
+        let slot = hold(Slot::B);
+        let name = EntryName::plain(Slot::B, 3);
+        let expected = [
+            Step::Stage(slot),
+            Step::Restore { slot, name },
+            Step::Discard(vec![b]),
+            Step::Done(Outcome::Repaired),
+        ];
+        assert_eq!(steps(&mut seen), expected);
+    }
+
+    #[test]
+    fn what_does_not_stay_on_the_esp_ends_a_repair() {
+        let mut seen = on_new_esp();
+        seen.rescue.loader = true;
+        seen.entries = vec![listed(EntryName::plain(Slot::B, 2), 2, "bare")];
+        let step = Step::Stage(hold(Slot::B));
+        assert_eq!(next(&seen, &Goal::Repair), step);
+        seen.progress = Progress::Staged(hold(Slot::B));
+        assert_eq!(next(&seen, &Goal::Repair), Step::Refuse(Refusal::EspForgets));
+        (seen.rescue.esp, seen.progress) = (false, Progress::EspMade);
+        assert_eq!(next(&seen, &Goal::Repair), Step::Refuse(Refusal::EspForgets));
+    }
+
+    #[test]
+    fn what_needs_no_slot_is_repaired_without_one() {
+        let mut seen = on_new_esp();
+        (seen.rescue.loader, seen.rescue.held) = (true, [None, None]);
+        let [a, b] = [EntryName::plain(Slot::A, 1), EntryName::plain(Slot::B, 2)];
+        seen.entries = vec![listed(b, 2, "whole"), listed(a, 1, "torn")];
+        assert_eq!(steps(&mut seen), [Step::Discard(vec![a]), Step::Done(Outcome::Repaired)]);
+    }
+
+    #[test]
+    fn a_repair_that_cannot_make_the_entry_of_what_runs_says_so() {
+        let mut seen = on_new_esp();
+        (seen.rescue.loader, seen.rescue.held[0]) = (true, None);
+        seen.world.running = Some(Running { slot: Slot::A, manifest: Digest([1; 32]) });
+        let [a, b] = [EntryName::plain(Slot::A, 1), EntryName::plain(Slot::B, 2)];
+        seen.entries = vec![listed(b, 2, "whole"), listed(a, 1, "torn")];
+        let expected = [Step::Discard(vec![a]), Step::Refuse(Refusal::Drifted(Slot::A))];
+        assert_eq!(steps(&mut seen), expected);
     }
 }

@@ -264,6 +264,15 @@ pub enum Refusal {
     /// There is nothing that an ESP could be made from.
     #[error("neither slot is what was signed, so nothing can be made bootable: install anew")]
     NothingHeld,
+    /// An entry for what runs cannot be made; the other slot has one.
+    #[error(
+        "slot {0} differs from what was signed or booted, so no boot entry is made for it; all else is repaired: \
+         boot the other slot, then upgrade"
+    )]
+    Drifted(Slot),
+    /// What was put onto the ESP is not there any more.
+    #[error("what was just written to the ESP is not there: its disk does not keep what is written")]
+    EspForgets,
     /// What is on the state partition may still be saved.
     #[error(
         "the file system of the state partition is damaged: mend it with e2fsck, or give up what is in it with \

@@ -206,3 +206,47 @@ fn a_slot_whose_upgrade_did_not_end_is_not_made_bootable() {
     repaired(&lab);
     assert_eq!(entries(&lab, "a"), ["edeploy-a-g2.conf"]);
 }
+
+#[test]
+fn an_entry_with_one_wrong_digit_is_made_again() {
+    let lab = both();
+    let name = "edeploy-b-g2.conf";
+    let (path, text) = (format!("::/loader/entries/{name}"), lab.path("entry"));
+    lab.esp("mcopy", &[&path, text.to_str().unwrap()]);
+    let entry = std::fs::read_to_string(&text).unwrap();
+    let at = entry.find("\ninitrd ").unwrap();
+    let at = at + entry[at + 1..].find('\n').unwrap();
+    let digit = if &entry[at..=at] == "0" { "1" } else { "0" };
+    std::fs::write(&text, format!("{}{digit}{}", &entry[..at], &entry[at + 1..])).unwrap();
+    lab.esp("mcopy", &["-o", text.to_str().unwrap(), &path]);
+    assert_eq!(found(&lab), [format!("{name} names a kernel or initrd that is not right")]);
+    let said = lab.run_as("b", &["repair"]).done();
+    assert!(said.out.contains("edeploy-b-g3.conf boots next"), "{said:?}");
+    assert_eq!(entries(&lab, "b"), ["edeploy-b-g3.conf", "edeploy-a-g1.conf"]);
+    assert_eq!(found(&lab), Vec::<String>::new());
+    esp_is_sound(&lab);
+}
+
+#[test]
+fn a_repair_that_leaves_the_running_slot_without_an_entry_is_refused() {
+    let lab = both();
+    lab.slot_a("rm etc/version");
+    let other = lab.path("other");
+    std::fs::write(&other, "torn").unwrap();
+    lab.esp("mcopy", &["-o", other.to_str().unwrap(), "::/loader/entries/edeploy-a-g1.conf"]);
+    let message = "slot … differs from what was signed or booted, so no boot entry is made for it; all else is repaired: \
+                   boot the other slot, then upgrade";
+    documented(&lab.run(&["repair"]), 3, message);
+    assert_eq!(entries(&lab, "b"), ["edeploy-b-g2.conf"]);
+}
+
+#[test]
+fn a_torn_entry_is_taken_away_without_a_slot_that_is_what_was_signed() {
+    let lab = Lab::installed();
+    lab.slot_a("rm etc/version");
+    let other = lab.path("other");
+    std::fs::write(&other, "torn").unwrap();
+    lab.esp("mcopy", &[other.to_str().unwrap(), "::/loader/entries/edeploy-b-g2.conf"]);
+    repaired(&lab);
+    assert_eq!(entries(&lab, "a"), ["edeploy-a-g1.conf"]);
+}

@@ -343,6 +343,7 @@ impl Host for Machine {
         Ok(self.remains[slot.index()].filter(|tree| self.holds(slot, *tree)).map(|tree| Held {
             manifest: tree.manifest(),
             serial: tree.version.into(),
+            boot: tree.objects().map(|(digest, _)| digest),
             good: self.running.is_some_and(|running| running.slot == slot),
             ran_last: false,
         }))

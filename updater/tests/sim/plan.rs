@@ -291,6 +291,11 @@ impl Plan {
             self.every_subset(&machine, &mut dice, &mut seen)
                 .map_err(|what| format!("{what} (cut at effect {effects})"))?;
             if ended.is_ok() {
+                let left =
+                    survey(&mut machine, Progress::Nothing).map_err(|fault| fault.to_string())?.broken();
+                if !left.is_empty() {
+                    return Err(format!("P9: repaired, and still broken: {left:?}"));
+                }
                 break;
             }
         }

@@ -106,9 +106,10 @@ impl Linux<'_> {
     /// As the policy sees it.
     pub(super) fn judged(&mut self, slot: Slot) -> Option<Held> {
         let Subject::Remains(remains) = self.subject else { return None };
-        let Version { head, manifest, .. } = self.look_into(slot).ok()?;
+        let Version { head, manifest, boot } = self.look_into(slot).ok()?;
         let (good, ran_last) = (remains.was_good(slot, manifest), remains.ran_last() == Some(manifest));
-        Some(Held { manifest, serial: head.serial, good, ran_last })
+        let boot = boot.map(|(digest, _)| digest);
+        Some(Held { manifest, serial: head.serial, boot, good, ran_last })
     }
 
     /// The newest metadata that a slot kept.
