@@ -195,7 +195,7 @@ fn advance<H: Host>(host: &mut H, goal: &Goal, reached: &mut Option<Outcome>) ->
     match goal {
         Goal::Install => {}
         // There may be none.
-        Goal::Repair => Esp::open(host.esp()?).and_then(|mut esp| esp.settle()).unwrap_or_default(),
+        Goal::Repair => Esp::open(host.esp()?).map_or(Ok(()), |mut esp| esp.settle())?,
         Goal::Upgrade { .. } | Goal::Rollback | Goal::Bless => esp(host)?.settle()?,
     }
     let mut progress = Progress::Nothing;
