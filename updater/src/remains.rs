@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use edeploy_format::boot::MachineId;
 use edeploy_format::digest::Digest;
+use edeploy_format::exit::Exit;
 use edeploy_format::slot::Slot;
 
 use crate::boot::{Running, Trial, VOLATILE};
@@ -26,9 +27,6 @@ use crate::lock::Lock;
 use crate::machine::State;
 use crate::random;
 use crate::trust::STATE_FOLDER;
-
-/// e2fsck's exit code where there is no file system, not even a spare copy of its superblock.
-const NO_FILE_SYSTEM: i32 = 8;
 
 /// What is left of a machine.
 pub struct Remains {
@@ -143,16 +141,21 @@ fn examine(
         let tool = if access == Access::ReadWrite { Tool::Recover } else { Tool::Check };
         match tool.run(volume.path()) {
             Ok(()) => mount = look(),
-            Err(ToolError::Failed { status, .. }) if status.code() == Some(NO_FILE_SYSTEM) => {
-                return Ok((State::Lost, None));
-            }
-            Err(ToolError::Failed { .. }) => {}
+            // Its exit code does not tell that there is nothing from a device that fails.
+            Err(e @ ToolError::Failed { .. }) => match fs::has_superblock(volume.path()) {
+                Ok(true) => {}
+                Ok(false) => return Ok((State::Lost, None)),
+                Err(source) => {
+                    let text = format!("reading the state partition: {source} (after {e})");
+                    return Err(Failure::new(Exit::Failed, text));
+                }
+            },
             Err(e @ ToolError::Start { .. }) => return Err(e.into()),
         }
     }
     let Some(mount) = mount else { return Ok((if wipe { State::Lost } else { State::Damaged }, None)) };
     let ours = root.join(STATE_FOLDER).join("root.json").exists();
-    Ok((if ours { State::Sound } else { State::Lost }, Some((mount, volume))))
+    Ok((if ours { State::Sound } else { State::Stripped }, Some((mount, volume))))
 }
 
 fn id_on_esp(place: &Place) -> Option<MachineId> {

@@ -32,6 +32,7 @@ pub(super) fn run(common: &Common, access: Access, wipe: bool) -> Result<Exit, F
         lines.push(format!("the machine id is nowhere: {} from now on", remains.machine));
     }
     let write = access == Access::ReadWrite;
+    let refused = seen.refusal().filter(|_| !write);
     let entries: Vec<String> = seen.if_made_anew().missing().map(|name| name.to_string()).collect();
     if !write {
         lines.extend(entries.iter().map(|name| format!("the entry {name} would be written")));
@@ -42,17 +43,26 @@ pub(super) fn run(common: &Common, access: Access, wipe: bool) -> Result<Exit, F
         host.record_repair(found.clone()).unwrap_or_else(|e| super::warn(&e));
     }
     let next = next_boot(&remains);
-    lines.push(match (found.len(), write) {
-        (0, _) => "nothing to repair".to_owned(),
-        (n, false) => format!("{n} faults would be repaired"),
-        (n, true) => format!("{n} faults are repaired; {} boots next", next.as_deref().unwrap_or("nothing")),
+    lines.push(match (found.len(), write, refused) {
+        (_, _, Some(refusal)) => format!("refused: {refusal}"),
+        (0, _, None) => "nothing to repair".to_owned(),
+        (1, false, None) => "1 fault would be repaired".to_owned(),
+        (n, false, None) => format!("{n} faults would be repaired"),
+        (n, true, None) => {
+            let faults = if n == 1 { "1 fault is".to_owned() } else { format!("{n} faults are") };
+            format!("{faults} repaired; {} boots next", next.as_deref().unwrap_or("nothing"))
+        }
     });
     let json = json!({
         "found": found, "entries": entries, "repaired": write && !found.is_empty(), "next": next,
-        "state_lost": state_lost,
+        "state_lost": state_lost, "refused": refused.map(|refusal| refusal.to_string()),
     });
     super::answer_done(common, &json, &lines);
-    Ok(if write || found.is_empty() { Exit::Done } else { Exit::Differs })
+    Ok(match refused {
+        Some(refusal) => Failure::from(refusal).exit,
+        None if write || found.is_empty() => Exit::Done,
+        None => Exit::Differs,
+    })
 }
 
 fn next_boot(remains: &Remains) -> Option<String> {

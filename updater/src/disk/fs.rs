@@ -27,6 +27,11 @@ const OPERATIONAL: i32 = 8;
 
 /// Where the superblock begins, in bytes from the beginning of the device.
 const SUPERBLOCK: u64 = 1024;
+/// Where its first copy begins, that of [`BACKUP`].
+const COPY: u64 = 32768 * 4096;
+/// Where a superblock has its magic number, and that.
+const MAGIC_AT: usize = 0x38;
+const MAGIC: [u8; 2] = 0xef53_u16.to_le_bytes();
 
 /// What a new ext4 file system is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,13 +171,30 @@ pub fn ext(device: &Path) -> Option<Ext> {
     let [count, log, features, high] = [0x04, 0x18, 0x60, 0x150].map(word);
     let high = if features & 0x80 == 0 { 0 } else { high };
     let count = u64::from(high) << 32 | u64::from(count);
-    let is_ext = block[0x38..0x3a] == [0x53, 0xef] && log <= 6;
+    let is_ext = block[MAGIC_AT..MAGIC_AT + 2] == MAGIC && log <= 6;
     is_ext.then(|| Ext {
         size: count.saturating_mul(1024 << log),
         unclean: features & 0x4 != 0,
         // s_state.
         errors: block[0x3a] & 0x2 != 0,
     })
+}
+
+/// Whether anything tells of an ext4 file system: its superblock or the first copy of that, be they torn.
+///
+/// # Errors
+/// If `device` cannot be read; one that ends before the copy has none.
+pub fn has_superblock(device: &Path) -> io::Result<bool> {
+    let file = File::open(device)?;
+    let is_one = |at: u64| {
+        let mut magic = [0; MAGIC.len()];
+        match file.read_exact_at(&mut magic, at + MAGIC_AT as u64) {
+            Ok(()) => Ok(magic == MAGIC),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(e) => Err(e),
+        }
+    };
+    Ok(is_one(SUPERBLOCK)? || is_one(COPY)?)
 }
 
 fn e2fsck(how: &[&str]) -> Command {
@@ -184,4 +206,27 @@ fn e2fsck(how: &[&str]) -> Command {
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_is_lost_only_without_its_superblock_and_the_copy_of_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device");
+        let file = File::create(&path).unwrap();
+        assert!(!has_superblock(&path).unwrap(), "an empty one");
+        file.set_len(COPY + 4096).unwrap();
+        assert!(!has_superblock(&path).unwrap(), "all zero");
+        for at in [SUPERBLOCK, COPY] {
+            file.write_all_at(&MAGIC, at + MAGIC_AT as u64).unwrap();
+            assert!(has_superblock(&path).unwrap(), "{at}");
+            file.write_all_at(&[0; 2], at + MAGIC_AT as u64).unwrap();
+        }
+        assert!(!has_superblock(&path).unwrap());
+        // Its bytes cannot be read.
+        assert!(has_superblock(folder.path()).is_err());
+    }
 }

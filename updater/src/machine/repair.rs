@@ -8,7 +8,7 @@ use edeploy_format::boot::{EntryName, TRIES};
 use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
 
-use super::observed::Observed;
+use super::observed::{Observed, Running};
 use super::step::{Outcome, Progress, Refusal, Step, Verified};
 use crate::esp::Listed;
 
@@ -18,8 +18,10 @@ pub enum State {
     /// As it must be.
     #[default]
     Sound,
-    /// There is nothing of this machine in it.
+    /// It has no file system.
     Lost,
+    /// Its file system is sound, and lacks what every command needs: its trusted metadata.
+    Stripped,
     /// Its file system needs an operator: what is in it may still be saved.
     Damaged,
 }
@@ -54,7 +56,7 @@ pub struct Rescue {
 
 /// The next step of a repair.
 pub(super) fn next(seen: &Observed) -> Step {
-    if seen.rescue.state == State::Lost {
+    if matches!(seen.rescue.state, State::Lost | State::Stripped) {
         return Step::MakeState;
     }
     if seen.esp_is_broken() {
@@ -62,7 +64,7 @@ pub(super) fn next(seen: &Observed) -> Step {
     }
     match seen.rescue.state {
         State::Damaged => Step::Refuse(Refusal::StateDamaged),
-        State::Sound | State::Lost => Step::Done(Outcome::Repaired),
+        State::Sound | State::Lost | State::Stripped => Step::Done(Outcome::Repaired),
     }
 }
 
@@ -128,6 +130,24 @@ impl Observed {
         self
     }
 
+    /// Why a repair that begins now and goes well will end with a refusal, if it will.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        if self.esp_is_broken() {
+            if let Step::Refuse(refusal) = esp(self) {
+                return Some(refusal);
+            }
+            let running = self.world.running.filter(|running| self.own(running).is_none());
+            let is_held = |running: &Running| {
+                self.held(running.slot).is_some_and(|(_, held)| held.manifest == running.manifest)
+            };
+            if let Some(running) = running.filter(|running| !is_held(running)) {
+                return Some(Refusal::Drifted(running.slot));
+            }
+        }
+        (self.rescue.state == State::Damaged).then_some(Refusal::StateDamaged)
+    }
+
     fn held(&self, slot: Slot) -> Option<(Verified, Held)> {
         self.rescue.held[slot.index()]
     }
@@ -186,6 +206,7 @@ impl Observed {
         let mut say = |is: bool, text: &str| said.extend(is.then(|| text.to_owned()));
         let Rescue { esp, loader, state, .. } = self.rescue;
         say(state == State::Lost, "the state partition holds nothing of this machine");
+        say(state == State::Stripped, "the state partition lacks the metadata of this machine");
         say(state == State::Damaged, "the file system of the state partition is damaged");
         say(!esp, "the ESP holds no file system that can be read");
         say(esp && !loader, "the loader or its configuration is missing on the ESP");
@@ -211,7 +232,7 @@ fn name(slot: Slot, generation: u64, held: Held) -> EntryName {
 mod tests {
     use edeploy_format::boot::{Entry, EntryError, MachineId, Options, PartUuid};
 
-    use super::super::{Goal, Running, World, hold, next};
+    use super::super::{Goal, World, hold, next};
     use super::*;
 
     /// The kernel and the initrd of version `n`.
@@ -269,8 +290,10 @@ mod tests {
     #[test]
     fn the_state_partition_comes_first_and_what_may_be_saved_of_it_is_left_to_the_end() {
         let mut seen = on_new_esp();
-        seen.rescue.state = State::Lost;
-        assert_eq!(next(&seen, &Goal::Repair), Step::MakeState);
+        for state in [State::Lost, State::Stripped] {
+            seen.rescue.state = state;
+            assert_eq!(next(&seen, &Goal::Repair), Step::MakeState);
+        }
         seen.rescue.state = State::Damaged;
         assert_eq!(next(&seen, &Goal::Repair), Step::Stage(hold(Slot::B)));
         seen.rescue.held = [None, None];
@@ -360,11 +383,15 @@ mod tests {
                     seen.entries.push(listed(EntryName::plain(slot, generation), n, how));
                 }
             }
+            let foretold = seen.refusal();
             let taken = steps(&mut seen);
             let said = format!("{a} {b} held {held} running {running} esp {esp}: {taken:?}");
             match taken.last().unwrap() {
-                Step::Done(_) => assert!(!seen.esp_is_broken() && seen.broken().is_empty(), "{said}"),
+                Step::Done(_) => {
+                    assert_eq!((foretold, seen.broken()), (None, Vec::new()), "{said}");
+                }
                 Step::Refuse(refusal) => {
+                    assert_eq!(foretold, Some(*refusal), "{said}");
                     refused += 1;
                     match refusal {
                         Refusal::NothingHeld => assert_eq!((held, taken.len()), (0, 1), "{said}"),
