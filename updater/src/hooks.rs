@@ -66,8 +66,8 @@ pub enum HookError {
     /// It has no `#!` line, so the kernel would not know what to do with it.
     #[error("hook `{}` does not begin with #!", .0.name())]
     NotAProgram(Hook),
-    /// It could not be started: its interpreter may be missing.
-    #[error("starting hook `{}`, which begins {line:?}", .hook.name())]
+    /// It could not be started, as its interpreter may be missing, or what it left behind does not end.
+    #[error("running hook `{}`, which begins {line:?}", .hook.name())]
     Start {
         /// Which.
         hook: Hook,
@@ -251,7 +251,7 @@ mod tests {
         let error = run_text(Hook::Check, "echo hello\n", 0).0.unwrap_err();
         assert_eq!(error.to_string(), "hook `check` does not begin with #!");
         let error = run_text(Hook::Pre, "#!/usr/bin/pithon\n", 0).0.unwrap_err();
-        assert_eq!(error.to_string(), "starting hook `pre`, which begins \"#!/usr/bin/pithon\"");
+        assert_eq!(error.to_string(), "running hook `pre`, which begins \"#!/usr/bin/pithon\"");
     }
 
     #[test]

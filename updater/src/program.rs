@@ -74,7 +74,8 @@ impl std::fmt::Display for End {
 /// Runs `command` for at most `limit`; each line of its output is handed to `show`.
 ///
 /// # Errors
-/// When it cannot be started or followed; how it ended is no error here.
+/// When it cannot be started or followed, or something that it left behind does not end; how it ended is no error
+/// here.
 pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) -> io::Result<Ending> {
     let (output, input) = io::pipe()?;
     rustix::io::ioctl_fionbio(&output, true)?;
@@ -84,9 +85,15 @@ pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) ->
     drop(command);
     let mut lines = Lines { show, partial: Vec::new(), kept: String::new() };
     let mut running = Running { child, output, deadline: Some(Instant::now() + limit), out_of_time: false };
-    let status = running.until_end(&mut lines)?;
-    strays::end();
+    let ended = running.until_end(&mut lines);
+    if ended.is_err() {
+        running.give_up();
+    }
+    let alone = strays::end();
     lines.end();
+    // Of two failures the first says what is wrong.
+    let status = ended?;
+    alone?;
     let end = match status.code() {
         _ if running.out_of_time => End::OutOfTime,
         Some(code) => End::Code(code),
@@ -143,6 +150,13 @@ impl Running {
             self.out_of_time = true;
             self.deadline = Some(Instant::now() + GRACE);
         }
+    }
+
+    /// Ends what cannot be followed.
+    fn give_up(&mut self) {
+        self.signal(Signal::KILL);
+        // The error that led here is what the caller reports.
+        let _ = self.child.wait();
     }
 
     fn signal(&self, signal: Signal) {

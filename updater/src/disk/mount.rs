@@ -2,7 +2,8 @@
 //!
 //! Everything is mounted in a mount namespace of our own ([`private_namespace`]), so that nothing
 //! outside sees it and nothing outlives the process. A mount is undone by [`Mount::unmount`], which
-//! fails while a file in it is open: what is read back afterwards is then really read from the disk.
+//! fails while a file in it is open; with no other mount of it left, what is read back afterwards is really read
+//! from the disk.
 //! Dropping one detaches it, for the paths of errors.
 
 use std::fs::DirBuilder;
@@ -128,7 +129,8 @@ impl Mount {
         syncfs(&root).map_err(|e| step("syncing".to_owned(), &self.at, e))
     }
 
-    /// Unmounts it; when this returns, no file of it is open any more.
+    /// Unmounts it; when this returns, no file of it is open through this mount any more. A process in another
+    /// mount namespace, as a hook is, may have a mount of its own of the file system until it ends: `program::run` sees to that.
     ///
     /// # Errors
     /// [`MountError::Step`], with `EBUSY` if a file in it stays open.

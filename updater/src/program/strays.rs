@@ -20,23 +20,33 @@ pub fn adopt() -> io::Result<()> {
 
 /// Kills all children, and what becomes ours by that. Only after [`adopt`], and while there is no child that is
 /// waited for elsewhere.
-pub(super) fn end() {
+///
+/// # Errors
+/// If one of them is still there after a while: it names that.
+pub(super) fn end() -> io::Result<()> {
     if !matches!(child_subreaper(), Ok(Some(_))) {
-        return;
+        return Ok(());
     }
     let patience = Instant::now() + PATIENCE;
-    while Instant::now() < patience {
+    loop {
         // Those that ended need no more than this.
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
         let children = children();
-        if children.is_empty() {
-            return;
+        let Some(first) = children.first() else { return Ok(()) };
+        if Instant::now() > patience {
+            return Err(stays(*first));
         }
-        for child in children {
-            let _ = kill_process(child, Signal::KILL);
+        for child in &children {
+            let _ = kill_process(*child, Signal::KILL);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+fn stays(child: Pid) -> io::Error {
+    let text =
+        format!("process {}, which it left behind, was killed and does not end", child.as_raw_nonzero());
+    io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
 /// Those of the first thread: it is given what is left behind.

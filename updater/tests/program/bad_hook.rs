@@ -33,7 +33,7 @@ fn a_hook_that_hangs_ends_the_upgrade() {
 #[test]
 fn a_hook_whose_interpreter_is_missing_ends_the_upgrade() {
     let hooks = json!({ "check": "#!/usr/bin/pithon\n" });
-    refused(&hooks, "starting hook `…`, which begins …: No such file or directory (os error 2)");
+    refused(&hooks, "running hook `…`, which begins …: No such file or directory (os error 2)");
 }
 
 #[test]
