@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn words_and_public_keys_are_shown() {
         for text in [
-            "reading /work/some/long/path/without/any/dot/in/it: no such file",
+            "reading /srv/some/long/path/without/any/dot/in/it: no such file",
             "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----",
             "no private key here",
         ] {

@@ -59,7 +59,7 @@ const RECIPE: &str = r#"role = "web"
 suite = "bookworm"
 variant = "minbase"
 architecture = "amd64"
-sources = ["deb http://deb.debian.org/debian bookworm main"]
+sources = ["deb http://mirror.example/debian bookworm main"]
 packages = ["nginx-light", "linux-image-amd64=6.1.0-1", "systemd/bookworm-backports"]
 remove = ["/usr/share/doc/*"]
 persistent = ["/etc/nginx/tls/", "/etc/hostname"]
