@@ -14,4 +14,5 @@ mod firmware;
 mod machine;
 mod plan;
 mod power;
+mod promises;
 mod tree;
