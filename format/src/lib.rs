@@ -10,6 +10,7 @@ pub mod delta;
 pub mod digest;
 pub mod exclude;
 pub mod exit;
+pub mod fleet;
 pub mod frames;
 pub mod limits;
 pub mod manifest;

@@ -10,6 +10,7 @@ use super::rules::{Profile, Rules};
 use super::seen::{Kept, Seen, newest, not_older, rollback};
 use super::target::Targets;
 use super::time::Time;
+use crate::fleet::Plan;
 use crate::name::Role;
 
 /// Whether dates count.
@@ -296,6 +297,20 @@ impl TrustedTargets {
         let name = delegated(role);
         let signers = Signers { keys: &delegations.keys, role: &delegation.keys, rules: self.above.rules() };
         self.above.open(&format!("{name}.json"), &name, bytes, signers)
+    }
+
+    /// The plan in `bytes`, which must answer the report with `nonce`. How old it is follows from that: the date in
+    /// it is for readers, not for machines that do not know the time yet.
+    ///
+    /// # Errors
+    /// [`Fault::NoFleet`], [`Fault::Nonce`], or any [`Fault`] of its form and signatures.
+    pub fn plan(&self, bytes: &[u8], nonce: &str) -> Result<Verified<Plan>, TufError> {
+        let delegations = self.targets.delegations.as_ref();
+        let fleet = delegations.and_then(|all| Some((all, all.roles.iter().find(|role| role.is_fleet())?)));
+        let (all, fleet) = fleet.ok_or_else(|| Fault::NoFleet.of("targets.json"))?;
+        let signers = Signers { keys: &all.keys, role: &fleet.keys, rules: self.above.rules() };
+        let plan: Verified<Plan> = Verified::open("the plan", bytes, signers)?;
+        if plan.nonce == nonce { Ok(plan) } else { Err(Fault::Nonce.of("the plan")) }
     }
 
     /// The root.

@@ -47,6 +47,12 @@ pub enum Fault {
         /// What is here.
         found: String,
     },
+    /// No key may sign plans.
+    #[error("delegates to no fleet service: `rolebuild delegate-fleet` on the build side does")]
+    NoFleet,
+    /// The answer to another report.
+    #[error("answers another report than this machine's")]
+    Nonce,
     /// A major version of the specification that is not 1.
     #[error("written for TUF {0:?}, this program reads 1.x")]
     SpecVersion(String),

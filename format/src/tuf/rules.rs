@@ -64,8 +64,11 @@ impl Rules for Profile {
     fn top(&self, targets: &Targets) -> Result<(), Fault> {
         let mut names = BTreeSet::new();
         for delegation in targets.delegations.iter().flat_map(|all| &all.roles) {
-            let role = delegation.role().filter(|_| names.insert(&delegation.name));
-            let role = role.ok_or_else(|| Fault::Delegation(delegation.name.clone()))?;
+            let (role, known) = (delegation.role(), delegation.is_fleet());
+            if !(role.is_some() || known) || !names.insert(&delegation.name) {
+                return Err(Fault::Delegation(delegation.name.clone()));
+            }
+            let Some(role) = role else { continue };
             if let Some(target) = targets.targets.keys().find(|target| matches(&role, target)) {
                 return Err(Fault::Shadowed(target.clone()));
             }

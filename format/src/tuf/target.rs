@@ -100,14 +100,14 @@ impl Target {
 /// A role whose files another key signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delegation {
-    /// `role-<name>`.
+    /// `role-<name>`, or `fleet`.
     pub name: String,
     /// Who signs it.
     #[serde(flatten)]
     pub keys: RoleKeys,
     /// Whether no later delegation may speak about the same paths; here always.
     pub terminating: bool,
-    /// What it may list; here always `<name>@*`. Absent when the other form, by hash, is used.
+    /// What it may list; here always `<name>@*`, or, of `fleet`, what no server role can be called. Absent when the other form, by hash, is used.
     #[serde(default)]
     pub paths: Vec<String>,
 }
@@ -118,6 +118,19 @@ impl Delegation {
     pub fn of(role: &Role, keys: RoleKeys) -> Self {
         let (name, paths) = (super::delegated(role), vec![super::pattern(role)]);
         Self { name, keys, terminating: true, paths }
+    }
+
+    /// The delegation of the fleet service, for plans alone.
+    #[must_use]
+    pub fn of_fleet(keys: RoleKeys) -> Self {
+        let paths = vec![crate::fleet::PATTERN.to_owned()];
+        Self { name: crate::fleet::DELEGATION.to_owned(), keys, terminating: true, paths }
+    }
+
+    /// Whether it is the delegation of the fleet service.
+    #[must_use]
+    pub fn is_fleet(&self) -> bool {
+        self.name == crate::fleet::DELEGATION && self.terminating && self.paths == [crate::fleet::PATTERN]
     }
 
     /// The server role it is for; `None` when it is not in this project's form.

@@ -1,0 +1,211 @@
+//! What a machine that is being installed and the fleet service say to each other.
+//!
+//! The machine sends a [`Report`], and gets a [`Plan`]: a document of TUF's form, signed by the key that `targets.json`
+//! delegates to `fleet`, for plans alone. A plan answers one report, whose nonce it repeats, so that no older one can
+//! be played again. On its way the machine tells its [`Progress`]. Transport is not trusted: everything that a machine
+//! acts upon is in the signed plan or in what TUF signs. `docs/fleet.md` describes the requests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Architecture, Role, Version};
+use crate::tuf::{Common, Fault, Rules, Signed};
+
+/// The name of the delegation for plans.
+pub const DELEGATION: &str = "fleet";
+/// What the delegation may list: no object of a server role begins with `@`, and none of this name is published.
+pub const PATTERN: &str = "@fleet";
+/// No report is longer, in bytes.
+pub const REPORT_LIMIT: u64 = 4 << 20;
+/// No log is longer, in bytes; of longer ones the end is sent.
+pub const LOG_LIMIT: u64 = 4 << 20;
+
+/// What a machine says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// 64 hexadecimal digits, new in each report.
+    pub nonce: String,
+    /// The version of the installer's program.
+    pub program: String,
+    /// What it runs.
+    pub architecture: Architecture,
+    /// Whether UEFI started it: nothing else is installed on.
+    pub uefi: bool,
+    /// Lines of class, item, attribute and value.
+    pub hardware: Vec<[String; 4]>,
+}
+
+/// What a machine is to become.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Type, version, expiry.
+    #[serde(flatten)]
+    pub common: Common,
+    /// As in the report.
+    pub nonce: String,
+    /// What the service calls the machine.
+    pub machine: String,
+    /// The profile that it matched.
+    pub profile: String,
+    /// The role to install.
+    pub role: Role,
+    /// Its version.
+    pub version: Version,
+    /// Where the role is published, the preferred one first; the machine remembers them.
+    pub repos: Vec<String>,
+    /// The disk to install on; exactly one must fit.
+    pub disk: Hint,
+    /// Bytes of each slot, if not what an install chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_size: Option<u64>,
+    /// Files of the machine, within the persistent paths of the role or /var.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<File>,
+    /// Programs to run in the installer before the disk is chosen, in this order: RAID, IPMI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<Script>,
+    /// What to do once installed.
+    #[serde(default)]
+    pub on_success: OnSuccess,
+    /// What to do where it fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+/// Which disk: all that is said must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hint {
+    /// The kernel's name: `sda`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A name below /dev/disk/by-id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_id: Option<String>,
+    /// Its serial number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Its model, as the kernel says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Bytes, at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_size: Option<u64>,
+    /// Bytes, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u64>,
+    /// Whether it turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotational: Option<bool>,
+}
+
+/// A file that belongs to the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its absolute path.
+    pub path: String,
+    /// Permission bits, in octal: `0644`.
+    pub mode: String,
+    /// Its owner.
+    #[serde(default)]
+    pub uid: u32,
+    /// Its group.
+    #[serde(default)]
+    pub gid: u32,
+    /// What is in it.
+    pub text: String,
+}
+
+/// A program that the installer runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// For messages.
+    pub name: String,
+    /// A file that begins with `#!`.
+    pub text: String,
+    /// It may take so many seconds.
+    pub seconds: u64,
+}
+
+/// What an installed machine does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnSuccess {
+    /// It starts anew, by its firmware.
+    #[default]
+    Reboot,
+    /// It boots what was installed without its firmware.
+    Kexec,
+    /// It is switched off.
+    Halt,
+    /// It stays, with a shell where the installer has one.
+    Console,
+}
+
+/// What a machine does that could not be installed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// It stays, with the reason on its console.
+    #[default]
+    Console,
+    /// It is switched off.
+    Halt,
+    /// It starts anew.
+    Reboot,
+}
+
+/// How far an install has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The installer was asked for.
+    Booted,
+    /// Hardware is reported.
+    Detected,
+    /// A plan was given.
+    Planned,
+    /// Scripts run, the disk is chosen, the tree is planned.
+    Prepared,
+    /// Partitions are made and the slot is filled.
+    Writing,
+    /// Everything is read back.
+    Verifying,
+    /// The boot entry is made, the machine's files lie.
+    Armed,
+    /// Done.
+    Installed,
+}
+
+/// What a machine tells on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Where it is.
+    pub stage: Stage,
+    /// So many bytes of this stage are done.
+    #[serde(default)]
+    pub done: u64,
+    /// So many are to be done; 0 where that is not known.
+    #[serde(default)]
+    pub total: u64,
+    /// Why it ended at this stage, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+impl Signed for Plan {
+    const TYPE: &'static str = "plan";
+    const LIMIT: u64 = 1 << 20;
+    const RENEWED_BY: &'static str = "another report";
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn check(&self, _: &dyn Rules) -> Result<(), Fault> {
+        Ok(())
+    }
+}
