@@ -81,6 +81,18 @@ pub fn repack(form: &Form, unpacked: &mut dyn Read, packed: &mut dyn Write) -> R
     from.end()
 }
 
+/// Appends `length` bytes, all zero, and gives them. (Here, as this crate is compiled for speed: so is [`add`].)
+pub fn zeros(to: &mut Vec<u8>, length: usize) -> &mut [u8] {
+    let from = to.len();
+    to.resize(from + length, 0);
+    &mut to[from..]
+}
+
+/// Adds to each byte that of `difference`, modulo 256.
+pub fn add(bytes: &mut [u8], difference: &[u8]) {
+    bytes.iter_mut().zip(difference).for_each(|(byte, plus)| *byte = byte.wrapping_add(*plus));
+}
+
 /// How many bytes two runs begin with in common; the search for matches spends most of its time here.
 fn common(one: &[u8], other: &[u8]) -> usize {
     let mut length = 0;

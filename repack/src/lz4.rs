@@ -89,19 +89,25 @@ pub(super) fn pack(from: &mut Input, mut length: u64, to: &mut dyn Write) -> Res
             read(from, now, bytes)?;
             length -= now;
         }
-        let [mut packed, mut beside] = [Vec::new(), Vec::new()];
-        thread::scope(|scope| {
-            if !second.is_empty() {
-                scope.spawn(|| beside = choice::pack(&second));
-            }
-            packed = choice::pack(&first);
-        });
-        for packed in [packed, beside].iter().filter(|packed| !packed.is_empty()) {
+        for packed in pack_two(&first, &second).iter().filter(|packed| !packed.is_empty()) {
             to.write_all(&(packed.len() as u32).to_le_bytes()).map_err(RepackError::Write)?;
             to.write_all(packed).map_err(RepackError::Write)?;
         }
     }
     Ok(())
+}
+
+/// Packs two blocks at a time, if there is a second one and a thread can be made.
+fn pack_two(first: &[u8], second: &[u8]) -> [Vec<u8>; 2] {
+    if second.is_empty() {
+        return [choice::pack(first), Vec::new()];
+    }
+    thread::scope(|scope| {
+        let beside = thread::Builder::new().spawn_scoped(scope, || choice::pack(second));
+        let packed = choice::pack(first);
+        let beside = beside.ok().and_then(|beside| beside.join().ok());
+        [packed, beside.unwrap_or_else(|| choice::pack(second))]
+    })
 }
 
 /// Reads as far as there is something: a length alone takes no memory.

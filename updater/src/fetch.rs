@@ -35,6 +35,11 @@ pub trait Fetch {
         &[]
     }
 
+    /// What came last was wrong: another site is asked first from now on, if there is one.
+    fn doubt(&self, why: &dyn std::error::Error) {
+        let _ = why;
+    }
+
     /// Whether so many more bytes may come.
     ///
     /// # Errors

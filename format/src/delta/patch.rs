@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::repack;
+
 /// One step of a patch: first bytes that are the base's plus a difference, then inserted ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -153,11 +155,9 @@ impl Patch<'_> {
         while !self.control.is_empty() {
             let step = Step::read(&mut self.control)?;
             let difference = take(&mut self.difference, step.add)?;
-            let from = to.len();
-            to.resize(from + difference.len(), 0);
-            let made = &mut to[from..];
+            let made = repack::zeros(to, difference.len());
             base.read(at, made).map_err(|source| PatchError::Base { at, source })?;
-            made.iter_mut().zip(difference).for_each(|(byte, plus)| *byte = byte.wrapping_add(*plus));
+            repack::add(made, difference);
             to.extend_from_slice(take(&mut self.extra, step.insert)?);
             let moved = at.checked_add(step.add).and_then(|at| at.checked_add_signed(step.seek));
             at = moved.ok_or(PatchError::Control)?;

@@ -163,12 +163,15 @@ impl Window {
         let nearest_gone = at.saturating_sub(FARTHEST);
         let mut tries = if than >= effort.good { effort.chain / 4 } else { effort.chain };
         let (mut length, mut found) = (than, None);
+        // What would make a match longer, and the byte before it.
+        let mut last = self.pair(at + length - 1);
         loop {
-            if self.may_be_longer(place, length) {
+            if self.pair(place + length - 1) == last {
                 let common = self.common(place);
                 if common > length {
                     length = common;
                     found = Some(at - place);
+                    last = self.pair(at + length - 1);
                     if length >= effort.nice {
                         break;
                     }
@@ -183,10 +186,8 @@ impl Window {
         found.map(|distance| Match { length: length.min(self.ahead), distance })
     }
 
-    /// Whether the byte that would make the match longer, and the one before it, are the right ones.
-    fn may_be_longer(&self, place: usize, length: usize) -> bool {
-        self.byte(place + length) == self.byte(self.at + length)
-            && self.byte(place + length - 1) == self.byte(self.at + length - 1)
+    fn pair(&self, place: usize) -> Option<[u8; 2]> {
+        self.bytes.get(place..).and_then(|rest| rest.first_chunk()).copied()
     }
 
     /// How many bytes at `place` are those that stand here: at most [`MOST`].

@@ -117,7 +117,9 @@ impl<'a> Chains<'a> {
         let lowest = (at + ORIGIN).saturating_sub(FARTHEST).max(ORIGIN);
         let pattern = self.word(at);
         let byte = pattern as u8;
-        let is_run = pattern == u32::from_ne_bytes([byte; 4]);
+        if pattern != u32::from_ne_bytes([byte; 4]) {
+            return self.longest_of_many(at, low, than, lowest);
+        }
         // How often the byte stands here, once that is asked.
         let mut here = None;
         let mut best = Match { start: at, from: at, length: than };
@@ -137,7 +139,7 @@ impl<'a> Chains<'a> {
             }
             let before = place - 1;
             let back = self.back(place);
-            if back != 1 || !is_run || before < lowest || self.word(before - ORIGIN) != pattern {
+            if back != 1 || before < lowest || self.word(before - ORIGIN) != pattern {
                 place -= back;
                 continue;
             }
@@ -161,6 +163,31 @@ impl<'a> Chains<'a> {
                 }
                 place -= self.back(place);
             }
+        }
+        (best.length > than).then_some(best)
+    }
+
+    /// As [`Self::longest`], where no run of one byte begins: the places of the chain, one by one.
+    fn longest_of_many(&self, at: usize, low: usize, than: usize, lowest: usize) -> Option<Match> {
+        let pattern = self.word(at);
+        let mut best = Match { start: at, from: at, length: than };
+        let (mut ahead, mut last) = self.last_of(&best, at, low);
+        let mut place = self.last[self.hash(at)] as usize;
+        if place >= at + ORIGIN {
+            return None;
+        }
+        let mut tries = TRIES;
+        while tries > 0 && place >= lowest {
+            let from = place - ORIGIN;
+            if self.pair(from + ahead) == last && self.word(from) == pattern {
+                let found = self.widen(at, from, low);
+                if found.length > best.length {
+                    best = found;
+                    (ahead, last) = self.last_of(&best, at, low);
+                }
+            }
+            place -= self.back(place);
+            tries -= 1;
         }
         (best.length > than).then_some(best)
     }

@@ -21,8 +21,9 @@ struct Dirty {
 pub(super) struct Cache<D> {
     device: D,
     dirty: BTreeMap<u64, Dirty>,
-    /// Clean sectors that were read together, from the first on.
-    window: (u64, Vec<u8>),
+    /// Clean sectors that were read together, from the first on; what was used last comes first. A file is read with
+    /// one eye on the table that says where it goes on.
+    windows: [(u64, Vec<u8>); 2],
     at: u64,
     /// What [`Write::flush`] may write as soon as there is much of it.
     streams: Streams,
@@ -42,7 +43,7 @@ impl Streams {
 }
 
 /// Sectors read at once.
-const WINDOW: u64 = 8;
+const WINDOW: u64 = 64;
 /// Bytes written at once, and those that may wait for it.
 const RUN: usize = 1 << 20;
 
@@ -55,7 +56,7 @@ impl<D: BlockDevice> Cache<D> {
         Self {
             device,
             dirty: BTreeMap::new(),
-            window: (0, Vec::new()),
+            windows: Default::default(),
             at: 0,
             streams: Streams { first: u64::MAX, folders: BTreeSet::new() },
         }
@@ -70,23 +71,35 @@ impl<D: BlockDevice> Cache<D> {
         if self.dirty.contains_key(&number) {
             return Ok(&self.dirty[&number].now);
         }
-        let (first, window) = &mut self.window;
-        let held = (window.len() / SECTOR) as u64;
-        if number < *first || number >= *first + held {
-            let sectors = self.device.sectors();
-            if number >= sectors {
-                return Err(outside());
-            }
-            *first = number / WINDOW * WINDOW;
-            let count = WINDOW.min(sectors - *first);
-            window.resize(usize::try_from(count).expect("a few sectors") * SECTOR, 0);
-            if let Err(error) = self.device.read(*first, window) {
-                window.clear();
-                return Err(error);
-            }
+        let holds = |(first, window): &(u64, Vec<u8>)| {
+            number >= *first && number - *first < (window.len() / SECTOR) as u64
+        };
+        if !holds(&self.windows[0]) {
+            self.windows.swap(0, 1);
         }
+        if !holds(&self.windows[0]) {
+            self.read_window(number)?;
+        }
+        let (first, window) = &self.windows[0];
         let (sectors, _) = window.as_chunks();
         Ok(&sectors[usize::try_from(number - *first).expect("within the window")])
+    }
+
+    fn read_window(&mut self, number: u64) -> io::Result<()> {
+        let sectors = self.device.sectors();
+        if number >= sectors {
+            return Err(outside());
+        }
+        let (first, window) = &mut self.windows[0];
+        *first = number / WINDOW * WINDOW;
+        let count = WINDOW.min(sectors - *first);
+        window.resize(usize::try_from(count).expect("a few sectors") * SECTOR, 0);
+        self.device.read(*first, window).inspect_err(|_| window.clear())
+    }
+
+    /// What is read from here on comes from the device.
+    fn forget(&mut self) {
+        self.windows.iter_mut().for_each(|(_, window)| window.clear());
     }
 
     /// Changes the sector `number`.
@@ -141,7 +154,7 @@ impl<D: BlockDevice> Cache<D> {
 
     fn write_run(&mut self, (first, bytes): &mut (u64, Vec<u8>)) -> io::Result<()> {
         if !bytes.is_empty() {
-            self.window.1.clear();
+            self.forget();
             self.device.write(*first, bytes)?;
             bytes.clear();
         }
@@ -150,14 +163,14 @@ impl<D: BlockDevice> Cache<D> {
 
     /// Makes what was flushed durable; what is read from here on comes from the medium.
     pub(super) fn sync(&mut self, id: SyncId) -> io::Result<()> {
-        self.window.1.clear();
+        self.forget();
         self.device.sync(id)
     }
 
     /// Forgets all that was not flushed.
     pub(super) fn discard(&mut self) {
         self.dirty.clear();
-        self.window.1.clear();
+        self.forget();
     }
 
     /// Sector and offset within it, and how much of `length` bytes lies in that sector.

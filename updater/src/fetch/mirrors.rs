@@ -55,12 +55,14 @@ type Found<'m> = (&'m Site<'m>, Box<dyn Read + 'm>);
 pub(super) struct Mirrors<'a> {
     /// At least one.
     sites: Vec<Site<'a>>,
+    /// Which of them gave the last body.
+    last: Cell<usize>,
     meter: Rc<Meter<'a>>,
 }
 
 impl<'a> Mirrors<'a> {
     pub(super) fn new(sites: Vec<Site<'a>>, meter: Rc<Meter<'a>>) -> Self {
-        Self { sites, meter }
+        Self { sites, last: Cell::new(0), meter }
     }
 
     /// The first site that gives an answer. That something is not there is believed when all say so that did
@@ -98,6 +100,7 @@ impl<'a> Mirrors<'a> {
         let mut stream: Option<Box<dyn Read + '_>> = None;
         let site =
             self.any(&mut |site| site.open(path, range.cloned()).map(|opened| stream = Some(opened)))?;
+        self.last.set(self.sites.iter().position(|other| std::ptr::eq(other, site)).unwrap_or(0));
         Ok((site, stream.expect("it was opened")))
     }
 
@@ -125,6 +128,10 @@ impl Fetch for Mirrors<'_> {
 
     fn sites(&self) -> &[Site<'_>] {
         &self.sites
+    }
+
+    fn doubt(&self, why: &dyn Error) {
+        self.set_back(&self.sites[self.last.get()], why);
     }
 
     fn allows(&self, bytes: u64) -> Result<(), FetchError> {

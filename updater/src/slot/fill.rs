@@ -20,6 +20,7 @@ mod contents;
 mod finish;
 mod half;
 mod make;
+mod pages;
 mod patch;
 
 use std::fs::File;
@@ -151,7 +152,7 @@ impl<'a> Filling<'a> {
         let bytes = manifest(self.manifest)?.head().bytes;
         let mut filled = Filled::default();
         self.progress.stage("checking what the slot holds", bytes);
-        self.clear(&mut filled)?;
+        let left = self.clear(&mut filled)?;
         self.progress.done();
         // What is not gone on with goes before anything else takes its room.
         let lefts = Lefts::find(self)?;
@@ -160,15 +161,20 @@ impl<'a> Filling<'a> {
             None => "making folders and links",
         };
         self.progress.stage(stage, bytes.saturating_sub(filled.kept));
-        let needs = self.make(&mut filled)?;
+        let needs = self.make(&left, &mut filled)?;
         self.progress.done();
         // What was copied is written out while the rest is made, so that the caller's barrier waits for less.
         let root = self.slot.root();
         std::thread::scope(|scope| {
-            let written = scope.spawn(move || syncfs(root));
+            let written = std::thread::Builder::new().spawn_scoped(scope, move || syncfs(root));
             self.bring(needs, &lefts, &mut filled)?;
-            let written = written.join().expect("a system call does not panic");
-            written.map_err(fault("writing out", b"")).map_err(FillError::from)
+            // Without a thread the barrier takes longer.
+            let Ok(written) = written else { return Ok(()) };
+            written
+                .join()
+                .expect("a system call does not panic")
+                .map_err(fault("writing out", b""))
+                .map_err(FillError::from)
         })?;
         half::sweep(self.slot)?;
         self.finish()?;

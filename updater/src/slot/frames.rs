@@ -189,7 +189,7 @@ pub(super) fn cost<P: Part>(index: &File, wants: Wants<'_, P>) -> Result<Downloa
 
 impl Frames<'_> {
     /// Fetches the frames that hold wanted pieces, in order; `frame` gets each with its decompressed bytes,
-    /// `came` the number of bytes that have come.
+    /// `came` the number of bytes that have come. A frame that is not what the index says is asked of each other site.
     pub(super) fn fetch<P: Part, E: From<FramesError>>(
         &self,
         wants: Wants<'_, P>,
@@ -199,18 +199,43 @@ impl Frames<'_> {
         let mut opener = Opener::new(self.path)?;
         let mut runs = Runs { index: read(self.index)?, wants, next: None };
         while let Some(run) = runs.next_run()? {
-            let Some(range) = span(&run) else { continue };
-            let mut at = range.start;
-            let mut stream = self.fetch.open(self.path, Some(range)).map_err(FramesError::from)?;
-            for one in &run {
-                let contents = opener.open(&mut stream, one.offset - at, one)?;
-                let end = one.offset + u64::from(one.compressed);
-                came(end - at);
-                at = end;
-                frame(one, contents)?;
+            let (mut rest, mut wrong) = (&run[..], 0);
+            while let (left, Some(error)) = self.stretch(rest, &mut opener, &came, &mut frame)? {
+                wrong = if left.len() < rest.len() { 1 } else { wrong + 1 };
+                if wrong >= self.fetch.sites().len() {
+                    return Err(error.into());
+                }
+                self.fetch.doubt(&error);
+                rest = left;
             }
         }
         Ok(())
+    }
+
+    /// Fetches frames in one go, until one is not what the index says: those from there on, and how it differs.
+    fn stretch<'r, P: Part, E: From<FramesError>>(
+        &self,
+        mut rest: &'r [Frame<P>],
+        opener: &mut Opener<'_>,
+        came: &impl Fn(u64),
+        frame: &mut impl FnMut(&Frame<P>, &[u8]) -> Result<(), E>,
+    ) -> Result<(&'r [Frame<P>], Option<FramesError>), E> {
+        let Some(range) = span(rest) else { return Ok((rest, None)) };
+        let mut at = range.start;
+        let mut stream = self.fetch.open(self.path, Some(range)).map_err(FramesError::from)?;
+        while let Some((one, others)) = rest.split_first() {
+            let contents = match opener.open(&mut stream, one.offset - at, one) {
+                Ok(contents) => contents,
+                Err(error @ FramesError::Digest { .. }) => return Ok((rest, Some(error))),
+                Err(error) => return Err(error.into()),
+            };
+            let end = one.offset + u64::from(one.compressed);
+            came(end - at);
+            at = end;
+            frame(one, contents)?;
+            rest = others;
+        }
+        Ok((rest, None))
     }
 }
 

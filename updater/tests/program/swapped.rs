@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::json;
 
@@ -127,4 +128,29 @@ fn objects_damaged_cut_or_lengthened_anywhere_are_refused_and_bytes_after_a_pack
         fs::write(&place, good).unwrap();
     }
     install(&lab).done();
+}
+
+#[test]
+fn a_frame_that_one_mirror_has_wrong_comes_from_another() {
+    let mut lab = Lab::new();
+    lab.publish("1", 1, &tree("1"), &rule("1", &json!({})), |_| ());
+    let mirror = lab.path("mirror");
+    let copied = Command::new("cp").arg("-a").args([&lab.site_folder(), &mirror]).status().unwrap();
+    assert!(copied.success());
+    let pack = file(&lab, "targets", "web@1@pack");
+    let name = pack.file_name().unwrap().to_owned();
+    let mut bad = fs::read(&pack).unwrap();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    fs::write(&pack, &bad).unwrap();
+    lab.disk();
+    let ran = lab.install(&["--repo", mirror.to_str().unwrap()]).done();
+    let site = lab.site_folder();
+    assert!(ran.err.contains("has another digest"), "{ran:?}");
+    assert!(ran.err.contains(&format!("{} is asked last from now on", site.display())), "{ran:?}");
+    // Where none has it right, that is the end of it.
+    fs::write(mirror.join("targets").join(name), &bad).unwrap();
+    lab.disk();
+    let ran = lab.install(&["--repo", mirror.to_str().unwrap()]);
+    assert_eq!(ran.code, 5, "{ran:?}");
 }

@@ -10,6 +10,7 @@ use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::manifest::Record;
 use edeploy_format::repack;
 
+use super::pages::Paged;
 use super::patch::packing;
 use super::{BUFFER, FillError, Filling, NAMED, Running};
 use crate::progress::Progress;
@@ -24,7 +25,7 @@ pub(super) struct Bases<'a> {
     /// Where the new tree has contents that the running slot has not, or not any more.
     new: Index<'a>,
     views: Vec<View>,
-    pub(super) files: Vec<(u64, File)>,
+    pub(super) files: Vec<(u64, Paged)>,
     buffer: Vec<u8>,
     progress: &'a dyn Progress,
     pub(super) drifted: u64,
@@ -67,7 +68,7 @@ impl<'a> Bases<'a> {
         for view in views {
             let file = match before.iter().position(|(one, _)| one == view) {
                 Some(n) => Some(before.swap_remove(n).1),
-                None => self.view(view)?,
+                None => self.view(view)?.map(|(length, file)| (length, Paged::new(file))),
             };
             let Some(file) = file else { return Ok(false) };
             files.push(file);

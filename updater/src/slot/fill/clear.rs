@@ -19,11 +19,43 @@ enum Judged {
     Hash(File),
 }
 
+/// A bit for each record of a manifest, in its order.
+#[derive(Default)]
+pub(super) struct Left {
+    records: usize,
+    words: Vec<u64>,
+}
+
+impl Left {
+    fn push(&mut self, is_left: bool) {
+        let bit = self.records % 64;
+        if bit == 0 {
+            self.words.push(0);
+        }
+        if let Some(word) = self.words.last_mut() {
+            *word |= u64::from(is_left) << bit;
+        }
+        self.records += 1;
+    }
+
+    /// Whether there may be something at the path of record `number`, counted from 0.
+    pub(super) fn has(&self, number: usize) -> bool {
+        self.words.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+}
+
 impl Filling<'_> {
-    pub(super) fn clear(&self, filled: &mut Filled) -> Result<(), FillError> {
+    /// Gives the paths of the manifest at which something may be left; at all others nothing is.
+    pub(super) fn clear(&self, filled: &mut Filled) -> Result<Left, FillError> {
         with_hashers(|hashers| {
+            let mut left = Left::default();
             let mut merge = Merge::new(manifest(self.manifest)?, self.slot.walk());
             while let Some(pair) = merge.next_pair()? {
+                match &pair {
+                    Pair::Both(..) => left.push(true),
+                    Pair::Missing(_) => left.push(false),
+                    Pair::Extra(_) => {}
+                }
                 match pair {
                     Pair::Missing(record) => {
                         self.progress.advance(record.content().map_or(0, |(size, _)| size));
@@ -46,7 +78,8 @@ impl Filling<'_> {
                     self.settle(done, filled)?;
                 }
             }
-            hashers.rest().try_for_each(|done| self.settle(done, filled))
+            hashers.rest().try_for_each(|done| self.settle(done, filled))?;
+            Ok(left)
         })
     }
 

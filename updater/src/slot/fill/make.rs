@@ -8,6 +8,7 @@ use std::fs::File;
 use edeploy_format::manifest::{Kind, Record};
 use edeploy_format::path::TreePath;
 
+use super::clear::Left;
 use super::{FillError, Filled, Filling, NAMED};
 use crate::slot::entry::{Found, Shape};
 use crate::slot::hashing::{Copy, Done, HashError, Hashers, Job, with_hashers};
@@ -17,15 +18,16 @@ use crate::slot::tree::{Tree, fault};
 
 impl<'a> Filling<'a> {
     /// Gives the files whose content must come from the pack.
-    pub(super) fn make(&self, filled: &mut Filled) -> Result<Index<'a>, FillError> {
+    pub(super) fn make(&self, left: &Left, filled: &mut Filled) -> Result<Index<'a>, FillError> {
         with_hashers(|hashers| {
             let needs = Index::empty(self.manifest);
             let mut making = Making { filling: self, hashers, open: 0, needs, filled };
             let mut reader = manifest(self.manifest)?;
-            loop {
+            for number in 0.. {
                 let offset = reader.offset();
                 let Some(record) = reader.next_record()? else { break };
-                making.path(record, offset)?;
+                let found = if left.has(number) { self.slot.stat(record.path.as_bytes())? } else { None };
+                making.path(record, offset, found)?;
                 while let Some(done) = making.hashers.finished() {
                     making.settle(done)?;
                 }
@@ -45,9 +47,8 @@ struct Making<'f, 'a> {
 }
 
 impl<'a> Making<'_, 'a> {
-    fn path(&mut self, record: Record, offset: u64) -> Result<(), FillError> {
+    fn path(&mut self, record: Record, offset: u64, found: Option<Found>) -> Result<(), FillError> {
         let (slot, path) = (self.filling.slot, record.path.as_bytes());
-        let found = slot.stat(path)?;
         match &record.kind {
             // Their owners, modes and times come last.
             Kind::Folder if found.is_some() => {}

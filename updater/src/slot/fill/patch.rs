@@ -30,8 +30,8 @@ impl<'a> Filling<'a> {
         for record in needs.records() {
             room = room.saturating_sub(record?.content().map_or(0, |(size, _)| size));
         }
-        let by_delta = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content)?);
-        let by_pack = |piece: &pack::Piece| Ok(!lefts.has(piece) && needs.has(&piece.content)?);
+        let by_delta = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content));
+        let by_pack = |piece: &pack::Piece| Ok(!lefts.has(piece) && needs.has(&piece.content));
         Ok(Choice::new((delta.index, &by_delta), (self.pack.index, &by_pack), room)?)
     }
 
@@ -60,7 +60,7 @@ impl<'a> Filling<'a> {
         lefts: &Lefts,
         filled: &mut Filled,
     ) -> Result<(), FillError> {
-        let wants = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content)?);
+        let wants = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content));
         let download = cost(delta.index, &wants)?.bytes;
         self.progress.stage("patching", download);
         let mut patching = Patching {

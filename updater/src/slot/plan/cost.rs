@@ -1,9 +1,9 @@
 //! Where each content will come from.
 
-use edeploy_format::manifest::{Kind, ManifestError, Record};
+use edeploy_format::manifest::{Kind, Record};
 use edeploy_format::{delta, pack};
 
-use super::{INACTIVE, NEW, Plan, PlanError, Planning, RUNNING, of};
+use super::{INACTIVE, NEW, Plan, PlanError, Planning, of};
 use crate::slot::choice::Choice;
 use crate::slot::entry::Shape;
 use crate::slot::frames::cost;
@@ -56,8 +56,8 @@ impl Planning<'_> {
             return Ok(());
         }
         if let Some(index) = self.delta_index {
-            let by_delta = |piece: &delta::Piece| needs.has(&piece.view.content);
-            let by_pack = |piece: &pack::Piece| needs.has(&piece.content);
+            let by_delta = |piece: &delta::Piece| Ok(needs.has(&piece.view.content));
+            let by_pack = |piece: &pack::Piece| Ok(needs.has(&piece.content));
             let room = plan.need.left(self.partition);
             let choice = Choice::new((index, &by_delta), (self.pack_index, &by_pack), room)?;
             plan.by_delta = cost::<delta::Piece>(index, &|piece| Ok(choice.has(&piece.view.content)))?;
@@ -67,7 +67,7 @@ impl Planning<'_> {
             }
             plan.fetched -= plan.patched;
         }
-        let rest = cost::<pack::Piece>(self.pack_index, &|piece| needs.has(&piece.content))?;
+        let rest = cost::<pack::Piece>(self.pack_index, &|piece| Ok(needs.has(&piece.content)))?;
         plan.download = rest + plan.by_delta;
         Ok(())
     }
@@ -82,8 +82,7 @@ impl Planning<'_> {
                 return Ok(Source::Already);
             }
         }
-        let has = |running: super::PlannedFrom<'_>| running.index.has(&digest);
-        let running: Result<Option<bool>, ManifestError> = self.running.map(has).transpose();
-        Ok(if running.map_err(of(RUNNING))? == Some(true) { Source::Running } else { Source::Pack })
+        let is_running = self.running.is_some_and(|running| running.index.has(&digest));
+        Ok(if is_running { Source::Running } else { Source::Pack })
     }
 }
