@@ -27,7 +27,7 @@ fn image() -> (TempDir, PathBuf, Window) {
 
 fn ext4() -> Ext4 {
     let uuid = "0fc63daf-8483-4772-8e79-3d69d8477de4".to_owned();
-    Ext4 { label: "slot-a".to_owned(), uuid, inodes: Some(2048) }
+    Ext4 { label: "slot-a".to_owned(), uuid, inodes: Some(2048), journal: true }
 }
 
 #[test]

@@ -13,8 +13,10 @@ use std::process::Command;
 use crate::program::tether::die_with_us;
 
 /// Sound for every kernel since 4.x; without `orphan_file` and `metadata_csum_seed`, which are newer.
-const FEATURES: &str = "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
-    large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
+const FEATURES: &str = "none,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,\
+    dir_nlink,extra_isize,metadata_csum";
+/// What a file system that is written while it counts has beside them.
+const JOURNAL: &str = ",has_journal";
 /// Where Debian keeps them; the PATH of whoever called us may lack it.
 const PATH: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
 /// The end of a program's messages that an error keeps.
@@ -42,6 +44,9 @@ pub struct Ext4 {
     pub uuid: String,
     /// Inodes, which cannot be added later; one for each 16 KiB when `None`.
     pub inodes: Option<u64>,
+    /// Whether it has a journal. A slot needs none: it is written while nothing boots it, and read back whole; and the
+    /// kernel writes to the super block of a file system with a journal even where it is mounted for reading.
+    pub journal: bool,
 }
 
 /// A call of an external program.
@@ -51,9 +56,10 @@ pub enum Tool<'a> {
     MakeExt4(&'a Ext4),
     /// Looks for errors and changes nothing.
     Check,
-    /// Replays the journal and mends what can be mended without a question.
+    /// Makes it sound, whatever is lost: for a slot, of which every byte is compared with a manifest afterwards.
     Repair,
-    /// The same, but looks further than the journal only where the file system asks for it: for every boot.
+    /// Replays the journal and mends what can be mended without a question; looks further than the journal only where
+    /// the file system asks for it: for every boot.
     Recover,
 }
 
@@ -131,12 +137,13 @@ impl Tool<'_> {
                     None => command.args(["-i", "16384"]),
                 };
                 let extended = "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0";
-                command.args(["-O", FEATURES, "-L", &ext4.label, "-U", &ext4.uuid]);
+                let features = [FEATURES, if ext4.journal { JOURNAL } else { "" }].concat();
+                command.args(["-O", &features, "-L", &ext4.label, "-U", &ext4.uuid]);
                 command.arg("-E").arg(format!("{extended},hash_seed={}", ext4.uuid));
                 command
             }
             Self::Check => e2fsck(&["-f", "-n"]),
-            Self::Repair => e2fsck(&["-f", "-p"]),
+            Self::Repair => e2fsck(&["-f", "-y"]),
             Self::Recover => e2fsck(&["-p"]),
         }
     }

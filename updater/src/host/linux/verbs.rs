@@ -114,7 +114,8 @@ impl Host for Linux<'_> {
             Some((mount, _volume)) => mount.unmount()?,
             None => {
                 let uuid = PartUuid(random::uuid()?).to_string();
-                Tool::MakeExt4(&Ext4 { label: "state".to_owned(), uuid, inodes: None }).run(volume.path())?;
+                Tool::MakeExt4(&Ext4 { label: "state".to_owned(), uuid, inodes: None, journal: true })
+                    .run(volume.path())?;
             }
         }
         let root = mount_point("machine");
@@ -138,7 +139,7 @@ impl Host for Linux<'_> {
         let inodes = Some(needed.max(partition.size / BYTES_PER_INODE));
         let label = slot.slot().partition_name().to_owned();
         let uuid = PartUuid(random::uuid()?).to_string();
-        Ok(Tool::MakeExt4(&Ext4 { label, uuid, inodes }).run(volume.path())?)
+        Ok(Tool::MakeExt4(&Ext4 { label, uuid, inodes, journal: false }).run(volume.path())?)
     }
 
     fn fill(&mut self, slot: &Closed) -> Result<(), Failure> {

@@ -37,7 +37,7 @@ impl Disk {
         File::create(&image).unwrap().set_len(size).unwrap();
         let device = LoopDevice::attach(&image, Window { offset: 0, size }, Access::ReadWrite).unwrap();
         let uuid = "0fc63daf-8483-4772-8e79-3d69d8477de4".to_owned();
-        let ext4 = Ext4 { label: "slot-b".to_owned(), uuid, inodes: Some(inodes) };
+        let ext4 = Ext4 { label: "slot-b".to_owned(), uuid, inodes: Some(inodes), journal: false };
         Tool::MakeExt4(&ext4).run(device.path()).unwrap();
         Self { folder, device }
     }
