@@ -5,11 +5,17 @@
 //! Files of eDeploy are read as Python literals and never evaluated ([`literal`]).
 
 pub mod cli;
+pub mod cmdb;
 pub mod commands;
 pub mod explain;
 pub mod failure;
 pub mod generate;
 pub mod hardware;
+pub mod judge;
 pub mod literal;
+pub mod machine;
 pub mod matcher;
+pub mod plan;
+pub mod profile;
 pub mod spec;
+pub mod template;
