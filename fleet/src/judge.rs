@@ -200,3 +200,6 @@ impl fmt::Display for Verdict<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
