@@ -23,6 +23,15 @@ pub enum Cause {
         #[source]
         source: io::Error,
     },
+    /// A file or folder cannot be written.
+    #[error("writing {path}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A hardware report makes no sense.
     #[error("{path}")]
     Hardware {
@@ -58,7 +67,8 @@ impl Cause {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
-            Self::Read { .. } => Exit::Failed,
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Exit::Refused,
+            Self::Read { .. } | Self::Write { .. } => Exit::Failed,
             Self::Hardware { .. } | Self::Spec { .. } | Self::Generate { .. } => Exit::Input,
         }
     }
