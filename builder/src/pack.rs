@@ -191,8 +191,12 @@ fn pieces(content: Digest, size: u64) -> impl Iterator<Item = Piece> {
 }
 
 fn make(root: &Path, plan: &Plan, earlier: &Earlier) -> Result<Made, PackError> {
-    if let Some((compressed, contents)) = earlier.frame(plan.iter().map(|source| &source.piece)) {
-        return made(plan, contents, compressed);
+    if let Some((frame, compressed)) = earlier.frame(plan.iter().map(|source| &source.piece)) {
+        // A part is needed to check the content that it belongs to, of which other frames may be new.
+        let part = is_part(plan).then(|| zstd::bulk::decompress(&compressed, frame.length as usize));
+        if let Ok(part) = part.transpose() {
+            return Ok(Made { length: frame.length.into(), compressed, digest: frame.digest, part });
+        }
     }
     let mut contents = Vec::new();
     for Source { path, piece, .. } in plan {
@@ -208,10 +212,15 @@ fn make(root: &Path, plan: &Plan, earlier: &Earlier) -> Result<Made, PackError> 
     made(plan, contents, compressed)
 }
 
+/// Whether a frame holds a part of a content, and nothing else.
+fn is_part(plan: &Plan) -> bool {
+    matches!(&plan[..], [source] if u64::from(source.piece.length) < source.size)
+}
+
 /// A frame whose whole contents are what the manifest says.
 fn made(plan: &Plan, contents: Vec<u8>, compressed: Vec<u8>) -> Result<Made, PackError> {
     let (length, digest) = (contents.len() as u64, Digest::of(&compressed));
-    if matches!(&plan[..], [source] if u64::from(source.piece.length) < source.size) {
+    if is_part(plan) {
         return Ok(Made { length, compressed, digest, part: Some(contents) });
     }
     let mut rest = &contents[..];

@@ -12,6 +12,7 @@ use super::FinishError;
 use super::clean::{pattern, remove_matches};
 use crate::failure::Fault;
 use crate::keys::Needles;
+use crate::parallel;
 use crate::recipe::value::Pattern;
 use crate::scan::{Entry, Form, Refused, walk, walk_below};
 use crate::tree::Tree;
@@ -137,13 +138,17 @@ pub(super) fn check_signing(tree: &Tree, signing: &Needles) -> Result<(), Finish
     if signing.is_empty() {
         return Ok(());
     }
-    walk(tree.root(), &mut |entry: Entry| check_file(&entry, signing))
+    let mut files = Vec::new();
+    walk(tree.root(), &mut |entry: Entry| -> Result<(), FinishError> {
+        if entry.form == Form::File {
+            files.push(entry);
+        }
+        Ok(())
+    })?;
+    parallel::map(&files, |entry| check_file(entry, signing)).into_iter().collect()
 }
 
 fn check_file(entry: &Entry, signing: &Needles) -> Result<(), FinishError> {
-    if entry.form != Form::File {
-        return Ok(());
-    }
     let unread = |e| Refused::Io(entry.on_disk.clone(), e);
     let found = File::open(&entry.on_disk).and_then(|file| signing.find_in(file)).map_err(unread)?;
     match found {

@@ -13,8 +13,10 @@ use ed25519_dalek::SigningKey;
 use edeploy_format::digest::hex;
 use zeroize::Zeroizing;
 
-/// So much is read at a time.
-const STEP: usize = 1 << 20;
+/// So much is read at a time: most files are shorter.
+const STEP: usize = 64 << 10;
+/// Only every so many-th place is looked at: a text is longer, so that one of its first places is among them.
+const STRIDE: usize = 16;
 /// Shorter lines of a file say nothing.
 const LEAST: usize = 32;
 
@@ -30,8 +32,8 @@ struct Needle {
 pub struct Needles {
     files: Vec<PathBuf>,
     needles: Vec<Needle>,
-    /// Which first two bytes one of them has; empty without needles.
-    begins: Vec<bool>,
+    /// Which two bytes one of them has at one of its first [`STRIDE`] places; empty without needles.
+    pairs: Vec<bool>,
 }
 
 impl fmt::Debug for Needles {
@@ -81,8 +83,8 @@ impl Needles {
             self.files.push(file.to_owned());
             self.files.len() - 1
         });
-        self.begins.resize(1 << 16, false);
-        self.begins[begin(&bytes)] = true;
+        self.pairs.resize(1 << 16, false);
+        bytes.windows(2).take(STRIDE).for_each(|two| self.pairs[pair(two)] = true);
         self.needles.push(Needle { bytes, file: index });
     }
 
@@ -92,9 +94,15 @@ impl Needles {
         if self.is_empty() {
             return None;
         }
-        let places = bytes.windows(2).enumerate().filter(|(_, two)| self.begins[begin(two)]);
-        let at = |at: usize| self.needles.iter().find(|needle| bytes[at..].starts_with(&needle.bytes));
-        places.into_iter().find_map(|(place, _)| Some((place, &*self.files[at(place)?.file])))
+        let places = bytes.windows(2).enumerate().step_by(STRIDE);
+        let near = places.filter(|(_, two)| self.pairs[pair(two)]).map(|(place, _)| place);
+        near.into_iter().find_map(|place| {
+            // One that covers this place began no farther before it.
+            (place.saturating_sub(STRIDE - 1)..=place).find_map(|begin| {
+                let needle = self.needles.iter().find(|needle| bytes[begin..].starts_with(&needle.bytes))?;
+                Some((begin, &*self.files[needle.file]))
+            })
+        })
     }
 
     /// The key's file of the first of them in what can be read.
@@ -127,6 +135,6 @@ impl Needles {
     }
 }
 
-fn begin(bytes: &[u8]) -> usize {
+fn pair(bytes: &[u8]) -> usize {
     usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))
 }
