@@ -1,7 +1,12 @@
 //! What each command does: one module per command, each with a `run` that takes its arguments.
 
 mod generate;
+mod hosts;
+mod key;
 mod matching;
+mod permission;
+mod serve;
+mod token;
 
 use std::fs;
 use std::path::Path;
@@ -44,7 +49,19 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
             println!("{}", text.expect("entries have plain keys"));
             Ok(Exit::Done)
         }
+        Command::Serve(args) => done(serve::run(args)),
+        Command::Token(args) => done(token::run(args, cli.json)),
+        Command::Hosts(args) => done(hosts::run(args, cli.json)),
+        Command::Permit(args) => done(permission::permit(args)),
+        Command::Forbid(args) => done(permission::forbid(args)),
+        Command::Reinstall(args) => done(permission::reinstall(args)),
+        Command::Release(args) => done(permission::release(args)),
+        Command::Key(args) => done(key::run(args)),
     }
+}
+
+fn done(ended: Result<(), Cause>) -> Result<Exit, Failure> {
+    Ok(ended.map(|()| Exit::Done)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Cause> {
