@@ -5,18 +5,24 @@
 //! Files of eDeploy are read as Python literals and never evaluated ([`literal`]).
 
 pub mod cli;
+pub mod cmdb;
 pub mod commands;
 pub mod explain;
 pub mod failure;
 pub mod generate;
 pub mod hardware;
+pub mod judge;
 pub mod key;
 pub mod literal;
 pub mod mac;
+pub mod machine;
 pub mod matcher;
 pub mod moment;
+pub mod plan;
+pub mod profile;
 pub mod secret;
 pub mod serve;
 pub mod spec;
 pub mod store;
+pub mod template;
 pub mod summary;

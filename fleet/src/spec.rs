@@ -111,7 +111,14 @@ impl Spec {
     /// # Errors
     /// [`SpecError`].
     pub fn read(bytes: &[u8]) -> Result<Self, SpecError> {
-        let list = Literal::read(bytes)?;
+        Self::of(&Literal::read(bytes)?)
+    }
+
+    /// The spec lines that a value holds.
+    ///
+    /// # Errors
+    /// [`SpecError`], but that of reading.
+    pub fn of(list: &Literal) -> Result<Self, SpecError> {
         let members = list.members().ok_or(SpecError::NoList(list.kind()))?;
         if members.len() > LINES {
             return Err(SpecError::TooMany(members.len()));

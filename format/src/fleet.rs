@@ -5,6 +5,8 @@
 //! be played again. On its way the machine tells its [`Progress`]. Transport is not trusted: everything that a machine
 //! acts upon is in the signed plan or in what TUF signs. `docs/fleet.md` describes the requests.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::name::{Architecture, Role, Version};
@@ -127,6 +129,9 @@ pub struct Script {
     pub text: String,
     /// It may take so many seconds.
     pub seconds: u64,
+    /// Values for it, as variables of its environment: no shell reads them as program text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
 }
 
 /// What an installed machine does.

@@ -1,0 +1,202 @@
+//! Which profile a machine gets: the first that it matches, that is not used up, and whose database has an entry for it.
+//!
+//! Every profile is judged, also those after the one that is given: a machine that matches two is told so. Nothing is
+//! changed: what others have is given, and what this one gets is the answer. That an answer still holds when it is
+//! stored is for the one who stores it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::cmdb::{Held, Odd, Refused, merged};
+use crate::explain::{Explained, explain};
+use crate::failure::chain;
+use crate::hardware::Hardware;
+use crate::matcher::TooHard;
+use crate::profile::{Listed, Profile, Profiles};
+use crate::template::Variables;
+
+/// What is taken, as it matters to one machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// By profile, the keys of the entries that are held, and whether by this machine.
+    pub entries: BTreeMap<String, Held>,
+    /// By profile, how many other machines have a place.
+    pub places: BTreeMap<String, u64>,
+}
+
+/// What came of all profiles.
+#[derive(Debug)]
+pub struct Verdict<'a> {
+    /// The one that the machine gets.
+    pub given: Option<Given<'a>>,
+    /// All, in their order, each with what came of it.
+    pub tried: Vec<(&'a str, Outcome)>,
+}
+
+/// A profile that a machine gets.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// The key of the entry, where the profile has a database.
+    pub entry: Option<&'a str>,
+    /// What names stand for.
+    pub variables: Variables,
+}
+
+/// What came of one profile.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The machine gets it.
+    Given(Explained),
+    /// It matches as well; one before it is given.
+    Also(Explained),
+    /// It does not match.
+    Failed(Explained),
+    /// It matches; as many machines have it as may.
+    UsedUp(Explained),
+    /// It matches; there is no entry for the machine.
+    NoEntry(Explained, Refused),
+    /// It matches; what was detected cannot be used.
+    Odd(Explained, Odd),
+    /// Whether it matches is not known.
+    NotJudged(TooHard),
+    /// It has an error, which this tells.
+    Broken(String),
+}
+
+/// Judges all profiles that are listed.
+#[must_use]
+pub fn judge<'a>(profiles: &'a Profiles, hardware: &Hardware, taken: &Taken) -> Verdict<'a> {
+    let mut verdict = Verdict { given: None, tried: Vec::new() };
+    for listed in &profiles.listed {
+        let outcome = match &listed.profile {
+            Err(error) => Outcome::Broken(chain(error)),
+            Ok(profile) => one(listed, profile, hardware, taken, &mut verdict.given),
+        };
+        verdict.tried.push((&listed.name, outcome));
+    }
+    verdict
+}
+
+fn one<'a>(
+    listed: &Listed,
+    profile: &'a Profile,
+    hardware: &Hardware,
+    taken: &Taken,
+    given: &mut Option<Given<'a>>,
+) -> Outcome {
+    let explained = match explain(hardware, &profile.spec) {
+        Err(error) => return Outcome::NotJudged(error),
+        Ok(explained) if !explained.is_match() => return Outcome::Failed(explained),
+        Ok(explained) => explained,
+    };
+    if given.is_some() {
+        return Outcome::Also(explained);
+    }
+    let others = taken.places.get(&listed.name).copied().unwrap_or(0);
+    if listed.count.left(others) == Some(0) {
+        return Outcome::UsedUp(explained);
+    }
+    let held = taken.entries.get(&listed.name).cloned().unwrap_or_default();
+    let entry = match profile.cmdb.as_ref().map(|cmdb| cmdb.allocate(&held, &explained.found)).transpose() {
+        Ok(entry) => entry,
+        Err(refused) => return Outcome::NoEntry(explained, refused),
+    };
+    match merged(entry, &explained.found) {
+        Ok(variables) => {
+            *given = Some(Given { profile, entry: entry.map(|entry| &*entry.key), variables });
+            Outcome::Given(explained)
+        }
+        Err(odd) => Outcome::Odd(explained, odd),
+    }
+}
+
+impl Outcome {
+    /// What it is called in JSON.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Given(_) => "given",
+            Self::Also(_) => "also-matches",
+            Self::Failed(_) => "no-match",
+            Self::UsedUp(_) => "used-up",
+            Self::NoEntry(..) => "no-entry",
+            Self::Odd(..) => "odd-value",
+            Self::NotJudged(_) => "not-judged",
+            Self::Broken(_) => "broken",
+        }
+    }
+
+    /// It on one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Given(_) => "matches, and is given".to_owned(),
+            Self::Also(_) => "matches as well; the one before it is given".to_owned(),
+            Self::Failed(explained) => match &explained.failed {
+                Some(failed) => {
+                    format!("does not match: line {}: {}: {}", failed.line, failed.spec, failed.reason)
+                }
+                None => "does not match; at which line is too much to find out".to_owned(),
+            },
+            Self::UsedUp(_) => "matches, but as many machines have it as may".to_owned(),
+            Self::NoEntry(_, refused) => format!("matches, but {refused}"),
+            Self::Odd(_, odd) => format!("matches, but {odd}"),
+            Self::NotJudged(error) => format!("not judged: {error}"),
+            Self::Broken(error) => format!("not judged: {error}"),
+        }
+    }
+
+    /// How it was matched, where it was.
+    #[must_use]
+    pub fn explained(&self) -> Option<&Explained> {
+        match self {
+            Self::Given(explained)
+            | Self::Also(explained)
+            | Self::Failed(explained)
+            | Self::UsedUp(explained)
+            | Self::NoEntry(explained, _)
+            | Self::Odd(explained, _) => Some(explained),
+            Self::NotJudged(_) | Self::Broken(_) => None,
+        }
+    }
+}
+
+impl Verdict<'_> {
+    /// The profiles that match as well, in their order.
+    pub fn also(&self) -> impl Iterator<Item = &str> {
+        self.tried.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Also(_))).map(|(name, _)| *name)
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let one = |(name, outcome): &(&str, Outcome)| {
+            let failed = outcome.explained().and_then(|explained| explained.failed.as_ref());
+            json!({"profile": name, "outcome": outcome.word(), "reason": outcome.reason(), "failed": failed})
+        };
+        json!({
+            "profile": self.given.as_ref().map(|given| &given.profile.name),
+            "entry": self.given.as_ref().and_then(|given| given.entry),
+            "variables": self.given.as_ref().map(|given| &given.variables),
+            "tried": self.tried.iter().map(one).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// One line for each profile, with what came nearest to a line that failed.
+impl fmt::Display for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, outcome) in &self.tried {
+            writeln!(f, "{name}: {}", outcome.reason())?;
+            let failed = outcome.explained().and_then(|explained| explained.failed.as_ref());
+            for near in failed.iter().flat_map(|failed| &failed.nearest) {
+                writeln!(f, "  - {near}")?;
+            }
+        }
+        Ok(())
+    }
+}
