@@ -68,6 +68,9 @@ pub struct Serve {
     /// How machines reach it: http://fleet.example:8420. Needed where it listens on all addresses.
     #[arg(long)]
     pub url: Option<String>,
+    /// Where roles are published, for profiles that do not say; the preferred one first.
+    #[arg(long, value_name = "URL")]
+    pub repo: Vec<String>,
     /// More kernel arguments for the installer.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub kernel_arguments: String,

@@ -151,7 +151,8 @@ mod tests {
         for mode in [0o640, 0o604, 0o700] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = load_or_make(data.path()).unwrap_err().to_string();
-            let says = format!("mode {mode:04o}: others may not read a key; run `chmod 600 {}`", path.display());
+            let says =
+                format!("mode {mode:04o}: others may not read a key; run `chmod 600 {}`", path.display());
             assert_eq!(error, format!("{}: {says}", path.display()));
         }
     }

@@ -36,8 +36,7 @@ impl FromStr for Mac {
     fn from_str(text: &str) -> Result<Self, BadMac> {
         let plain = text.to_ascii_lowercase().replace('-', ":");
         let pairs: Vec<&str> = plain.split(':').collect();
-        let hex =
-            |pair: &&str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+        let hex = |pair: &&str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
         // Nothing and everybody are no machine.
         let none = matches!(&*plain, "00:00:00:00:00:00" | "ff:ff:ff:ff:ff:ff");
         if pairs.len() != 6 || !pairs.iter().all(hex) || none {
@@ -73,7 +72,8 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_address() {
-        for text in ["", "52:54:00:12:34", "52:54:00:12:34:5", "52:54:00:12:34:5g", "00:00:00:00:00:00", "é"] {
+        for text in ["", "52:54:00:12:34", "52:54:00:12:34:5", "52:54:00:12:34:5g", "00:00:00:00:00:00", "é"]
+        {
             assert_eq!(text.parse::<Mac>(), Err(BadMac(text.to_owned())));
         }
     }

@@ -11,10 +11,12 @@ mod ipxe;
 mod machines;
 mod pages;
 mod problem;
+mod profiles;
+mod report;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -31,6 +33,8 @@ use tokio::sync::{Semaphore, watch};
 use tower_http::services::ServeDir;
 
 use crate::key::{self, KeyError};
+use crate::profile::Profiles;
+use crate::shelf::Shelf;
 use crate::store::{Store, StoreError};
 use problem::Problem;
 
@@ -52,6 +56,8 @@ pub struct Settings {
     pub url: Option<String>,
     /// What is served below /install.
     pub assets: Option<PathBuf>,
+    /// Where roles are published, for profiles that do not say.
+    pub repos: Vec<String>,
     /// More kernel arguments for the installer.
     pub arguments: String,
     /// So many seconds without a word end an install.
@@ -86,6 +92,7 @@ struct Service {
     store: Store,
     key: SigningKey,
     settings: Settings,
+    shelf: Shelf<Profiles>,
     /// What machines call it.
     url: String,
     /// Whether the pages need no login.
@@ -123,6 +130,7 @@ async fn serve(store: Store, key: SigningKey, settings: Settings) -> Result<(), 
         url: settings.url.clone().unwrap_or_else(|| format!("http://{local}")),
         open: local.ip().is_loopback(),
         bodies: Semaphore::new(BODIES),
+        shelf: Shelf::new(&settings.profiles),
         settings,
     });
     let mut terminated = signal(SignalKind::terminate()).map_err(ServeError::Run)?;
@@ -135,11 +143,22 @@ async fn serve(store: Store, key: SigningKey, settings: Settings) -> Result<(), 
     }
 }
 
+impl Service {
+    /// The profiles as they are now.
+    fn profiles(&self) -> Result<Arc<Profiles>, Problem> {
+        let read = |folder: &Path| Ok::<_, io::Error>(Profiles::load(folder));
+        self.shelf
+            .now(read)
+            .map_err(|error| Problem::later(format!("the folder of profiles cannot be read: {error}")))
+    }
+}
+
 /// What is below /v1: the paths of `serve/openapi.json`.
 fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/v1/boot.ipxe", get(machines::first)),
         ("/v1/boot", get(machines::boot)),
+        ("/v1/machine/report", post(machines::report)),
         ("/v1/machine/progress", post(machines::progress)),
         ("/v1/machine/log", post(machines::log)),
         ("/v1/hosts", get(hosts::all)),
@@ -150,13 +169,15 @@ fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/v1/hosts/{name}/release", post(hosts::release)),
         ("/v1/hosts/{name}/permission", delete(hosts::forbid)),
         ("/v1/permissions", get(hosts::permissions).post(hosts::permit_new)),
+        ("/v1/profiles", get(profiles::all)),
         ("/v1/events", get(events::events)),
         ("/v1/openapi.json", get(openapi)),
     ]
 }
 
 fn router(app: App) -> Router {
-    let mut router = routes().into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route));
+    let mut router =
+        routes().into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route));
     if let Some(assets) = &app.settings.assets {
         router = router.nest_service("/install", ServeDir::new(assets));
     }
@@ -188,7 +209,11 @@ async fn openapi() -> Response {
 
 /// A value, as JSON.
 fn answer(value: &Value) -> Response {
-    ([(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+    json_bytes(value.to_string().into_bytes())
+}
+
+fn json_bytes(bytes: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
 /// Does what takes a while beside those who wait for the network.
@@ -197,7 +222,23 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Service) -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || work(&app))
-        .await
-        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug: the log of the service says more"))
+    tokio::task::spawn_blocking(move || work(&app)).await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug: the log of the service says more")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_document_describes_every_path_and_no_other() {
+        let document: Value = serde_json::from_str(include_str!("serve/openapi.json")).unwrap();
+        let described: BTreeSet<&str> =
+            document["paths"].as_object().unwrap().keys().map(|path| &**path).collect();
+        let answered: BTreeSet<&str> = routes().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(described, answered);
+    }
 }

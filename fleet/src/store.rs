@@ -10,7 +10,7 @@ mod install;
 mod log;
 mod operator;
 mod permission;
-mod standing;
+mod taken;
 mod ticket;
 
 #[cfg(test)]
@@ -26,11 +26,10 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use host::{Host, Permission, Released, Tried};
-pub use install::{Answer, Decision, Reported};
+pub use install::{Answer, Decision, Refusal, Reported};
 pub use log::Log;
 pub use operator::Operator;
 pub use permission::{ATTEMPTS, Permitted};
-pub use standing::Standing;
 pub use ticket::{Boot, Booted, Recorded, Ticket};
 
 /// The name of the file.

@@ -1,7 +1,5 @@
 //! A machine in one line, from its hardware lines: what tells one from another at a glance.
 
-use crate::mac::Mac;
-
 /// So many characters of what a firmware calls its machine are shown.
 const NAME: usize = 60;
 /// So many disks are shown by their size.
@@ -15,12 +13,6 @@ type Line = [String; 4];
 pub fn summary(hardware: &[Line]) -> String {
     let parts = [product(hardware), threads(hardware), memory(hardware), disks(hardware), cards(hardware)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-/// The addresses of its network cards, in their order.
-#[must_use]
-pub fn macs(hardware: &[Line]) -> Vec<Mac> {
-    values(hardware, "network", "serial").filter_map(|value| value.parse().ok()).collect()
 }
 
 /// The values of an attribute of all items of a class.
@@ -85,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_one_line_and_its_cards_are_known() {
+    fn a_machine_is_one_line() {
         let hardware = lines(
             "system product vendor Dell\nsystem product name PowerEdge R640\ncpu logical number 32\n\
              memory total size 68719476736\ndisk logical count 2\ndisk sda size 480\ndisk sdb size 1200\n\
@@ -95,7 +87,6 @@ mod tests {
             summary(&hardware),
             "Dell PowerEdge R640, 32 threads, 64 GiB, 2 disks (480, 1200 GB), 1 network card"
         );
-        assert_eq!(macs(&hardware), ["52:54:00:aa:00:01".parse().unwrap()]);
     }
 
     #[test]

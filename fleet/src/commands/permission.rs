@@ -41,7 +41,9 @@ pub(super) fn release(args: &Machine) -> Result<(), Cause> {
     match Store::open(&args.data.folder)?.release(&args.machine, Moment::now())? {
         Released::Done => Ok(()),
         Released::Unknown => Err(no_machine(&args.machine)),
-        Released::Busy => Err(Cause::Refused(format!("{} is being installed with what it has", args.machine))),
+        Released::Busy => {
+            Err(Cause::Refused(format!("{} is being installed with what it has", args.machine)))
+        }
     }
 }
 

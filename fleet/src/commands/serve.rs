@@ -15,6 +15,7 @@ fn settings(args: &Serve) -> Result<Settings, Cause> {
         listen: args.listen,
         url: url(args)?,
         assets: args.assets.clone(),
+        repos: args.repo.clone(),
         arguments: plain("--kernel-arguments", &args.kernel_arguments)?,
         lease: args.lease,
     })

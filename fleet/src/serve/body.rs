@@ -20,7 +20,9 @@ pub(super) async fn whole(body: Body, limit: u64) -> Result<Bytes, Problem> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {limit} bytes")))
         }
-        Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body ended early: {error}"))),
+        Ok(Err(error)) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, format!("the body ended early: {error}")))
+        }
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
     }
 }

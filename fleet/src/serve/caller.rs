@@ -14,7 +14,6 @@ use super::problem::Problem;
 use super::{App, blocking};
 use crate::moment::Moment;
 use crate::secret::SecretHash;
-use crate::store::Ticket;
 
 /// The name of the cookie of the pages.
 pub(super) const COOKIE_NAME: &str = "edeploy-fleet";
@@ -31,10 +30,8 @@ fn bearer(headers: &HeaderMap) -> Result<SecretHash, Problem> {
 
 /// A machine that is being installed.
 pub(super) struct Machine {
-    /// What it showed.
+    /// What it showed; whoever uses it looks again whose it is.
     pub(super) token: SecretHash,
-    /// Whose that is.
-    pub(super) ticket: Ticket,
 }
 
 impl FromRequestParts<App> for Machine {
@@ -44,7 +41,7 @@ impl FromRequestParts<App> for Machine {
         let token = bearer(&parts.headers)?;
         let (hash, now) = (token.clone(), Moment::now());
         let ticket = blocking(app, move |app| app.store.ticket(&hash, now)).await??;
-        Ok(Self { token, ticket: ticket.ok_or_else(bad_token)? })
+        ticket.map(|_| Self { token }).ok_or_else(bad_token)
     }
 }
 
@@ -139,9 +136,8 @@ mod tests {
 
     #[test]
     fn only_a_name_of_loopback_is_one() {
-        let called = |host: &'static str| {
-            is_loopback(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]))
-        };
+        let called =
+            |host: &'static str| is_loopback(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]));
         assert!(["localhost:8420", "127.0.0.1", "[::1]:8420", "[::1]"].into_iter().all(called));
         assert!(!["evil.example", "evil.example:80", "127.0.0.1.evil.example:1", ""].into_iter().any(called));
         assert!(!is_loopback(&HeaderMap::new()));
@@ -149,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others() {
-        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static("a=b; edeploy-fleet=cd; e=f"))]);
+        let headers =
+            HeaderMap::from_iter([(COOKIE, HeaderValue::from_static("a=b; edeploy-fleet=cd; e=f"))]);
         assert_eq!(cookie(&headers), Some("cd"));
         assert_eq!(cookie(&HeaderMap::new()), None);
     }

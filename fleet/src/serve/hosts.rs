@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -68,7 +68,11 @@ pub(super) async fn forbid(
     _: Operator,
 ) -> Result<Response, Problem> {
     blocking(&app, move |app| {
-        if app.store.forbid(&name)? { host(app, &name) } else { Err(Problem::not_found("permission of that machine")) }
+        if app.store.forbid(&name)? {
+            host(app, &name)
+        } else {
+            Err(Problem::not_found("permission of that machine"))
+        }
     })
     .await?
 }
@@ -102,11 +106,7 @@ struct Newcomers {
 }
 
 /// `POST /v1/permissions`
-pub(super) async fn permit_new(
-    State(app): State<App>,
-    _: Operator,
-    body: Body,
-) -> Result<Response, Problem> {
+pub(super) async fn permit_new(State(app): State<App>, _: Operator, body: Body) -> Result<Response, Problem> {
     let Newcomers { new } = body::json(&body::whole(body, LIMIT).await?)?;
     blocking(&app, move |app| {
         app.store.permit_new(new)?;

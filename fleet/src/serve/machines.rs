@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::caller::{Machine, bad_token};
 use super::problem::Problem;
-use super::{App, Service, answer, blocking, body, ipxe};
+use super::{App, Service, blocking, body, ipxe, report};
 use crate::mac::Mac;
 use crate::moment::Moment;
 use crate::secret::Secret;
@@ -20,6 +20,9 @@ use crate::store::{Boot, Booted, Recorded};
 const PROGRESS_LIMIT: u64 = 64 << 10;
 /// No more characters of what a firmware says are kept.
 const FIRMWARE: usize = 100;
+
+/// Why a machine is not installed that was not started by UEFI.
+pub(super) const NO_UEFI: &str = "it was started by a BIOS, and only UEFI boots what is installed";
 
 /// `GET /v1/boot.ipxe`
 pub(super) async fn first(State(app): State<App>) -> Response {
@@ -57,7 +60,7 @@ pub(super) async fn boot(State(app): State<App>, Query(asked): Query<Asked>) -> 
 
 /// Why a machine that was started so is not installed.
 fn refusal(platform: &str) -> Option<String> {
-    (platform == "pcbios").then(|| "it was started by a BIOS, and only UEFI boots what is installed".to_owned())
+    (platform == "pcbios").then(|| NO_UEFI.to_owned())
 }
 
 fn booted(app: &Service, boot: &Boot) -> Result<Response, Problem> {
@@ -67,14 +70,23 @@ fn booted(app: &Service, boot: &Boot) -> Result<Response, Problem> {
         (Booted::Full, _) => return Err(Problem::later("too many machines are known")),
         (Booted::Disk, Some(reason)) => script(ipxe::refused(reason)),
         (Booted::Disk, None) => script(ipxe::disk()),
-        (Booted::Install, _) => {
-            script(ipxe::install(&app.url, &token.to_string(), &settings.arguments))
-        }
+        (Booted::Install, _) => script(ipxe::install(&app.url, &token.to_string(), &settings.arguments)),
     })
 }
 
 fn script(text: String) -> Response {
     ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+/// `POST /v1/machine/report`
+pub(super) async fn report(
+    State(app): State<App>,
+    machine: Machine,
+    body: Body,
+) -> Result<Response, Problem> {
+    let _room = app.bodies.acquire().await.map_err(|closed| Problem::later(closed.to_string()))?;
+    let report: Report = body::json(&body::whole(body, REPORT_LIMIT).await?)?;
+    blocking(&app, move |app| report::answer(app, &machine.token, report)).await?
 }
 
 /// `POST /v1/machine/progress`
@@ -104,8 +116,9 @@ fn recorded_as(recorded: Recorded) -> Result<StatusCode, Problem> {
     match recorded {
         Recorded::Done => Ok(StatusCode::NO_CONTENT),
         Recorded::NoToken => Err(bad_token()),
-        Recorded::NoPlan => {
-            Err(Problem::new(StatusCode::CONFLICT, "no install of this machine runs that could be at this stage"))
-        }
+        Recorded::NoPlan => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "no install of this machine runs that could be at this stage",
+        )),
     }
 }

@@ -5,11 +5,14 @@
 
 mod machine;
 mod machines;
+mod profiles;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -17,7 +20,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::caller::{COOKIE_NAME, Looker, known};
 use super::problem::Problem;
-use super::{App, blocking, body};
+use super::{App, blocking, body, profiles as shelf};
 use crate::secret::SecretHash;
 
 /// No form is longer.
@@ -34,6 +37,7 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/", get(all))
         .route("/machines/{name}", get(one))
+        .route("/profiles", get(all_profiles))
         .route("/login", get(login).post(logged_in))
         .route("/style.css", get(style))
         .route("/live.js", get(live))
@@ -53,6 +57,14 @@ async fn one(State(app): State<App>, _: Looker, Path(name): Path<String>) -> Res
     .await?
 }
 
+async fn all_profiles(State(app): State<App>, _: Looker) -> Result<Response, Problem> {
+    blocking(&app, |app| {
+        let (trouble, all) = (shelf::trouble(app)?, shelf::shelved(app)?);
+        Ok(page("Profiles", &profiles::page(trouble.as_deref(), &all)))
+    })
+    .await?
+}
+
 async fn login() -> Response {
     page("Log in", &form(None))
 }
@@ -61,14 +73,14 @@ async fn login() -> Response {
 async fn logged_in(State(app): State<App>, body: Body) -> Result<Response, Problem> {
     let form_body = body::whole(body, LIMIT).await?;
     // A token has no character that a form would write differently.
-    let said = std::str::from_utf8(&form_body).ok().and_then(|text| text.strip_prefix("token=")).unwrap_or("");
+    let said =
+        std::str::from_utf8(&form_body).ok().and_then(|text| text.strip_prefix("token=")).unwrap_or("");
     if known(&app, SecretHash::of(said)).await?.is_none() {
         return Ok(page("Log in", &form(Some("That is no operator's token."))));
     }
     let secure = if app.url.starts_with("https:") { "; Secure" } else { "" };
-    let cookie = format!(
-        "{COOKIE_NAME}={said}; Path=/; Max-Age={COOKIE_AGE}; HttpOnly; SameSite=Strict{secure}"
-    );
+    let cookie =
+        format!("{COOKIE_NAME}={said}; Path=/; Max-Age={COOKIE_AGE}; HttpOnly; SameSite=Strict{secure}");
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 

@@ -1,6 +1,6 @@
 //! What is answered where something is wrong: problem details, RFC 9457.
 
-use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -70,15 +70,15 @@ impl IntoResponse for Problem {
         body.insert("title".to_owned(), status.canonical_reason().unwrap_or("").into());
         body.insert("status".to_owned(), status.as_u16().into());
         body.insert("detail".to_owned(), detail.into());
-        let mut headers: Vec<(HeaderName, HeaderValue)> = vec![(CONTENT_TYPE, HeaderValue::from_static(TYPE))];
+        let mut response = (status, Value::Object(body).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(TYPE));
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.push((RETRY_AFTER, LATER));
+            headers.insert(RETRY_AFTER, LATER);
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        let mut response = (status, Value::Object(body).to_string()).into_response();
-        response.headers_mut().extend(headers);
         response
     }
 }

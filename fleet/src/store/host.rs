@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::standing::{drop_places, is_reserved};
+use super::taken::{drop_places, is_reserved};
 use super::{MACHINES, Store, StoreError};
 use crate::mac::Mac;
 use crate::moment::Moment;
@@ -55,8 +55,10 @@ pub struct Host {
 pub struct Tried {
     /// Which.
     pub profile: String,
-    /// Why.
+    /// Why, in one line.
     pub reason: String,
+    /// Line by line, where it was matched.
+    pub explained: String,
 }
 
 /// The right to be installed.

@@ -5,9 +5,10 @@ use rusqlite::Transaction;
 
 use super::host::add_mac;
 use super::permission::attempts;
-use super::standing::{allocate, give_back, reserve, standing};
+use super::taken::{allocate, give_back, reserve, taken};
 use super::ticket::{State, begin, holder, planned, prolong};
-use super::{Standing, Store, StoreError, Ticket};
+use super::{Store, StoreError, Ticket, Tried};
+use crate::judge::Taken;
 use crate::mac::Mac;
 use crate::moment::Moment;
 use crate::secret::SecretHash;
@@ -15,6 +16,8 @@ use crate::secret::SecretHash;
 /// What is kept of a report.
 #[derive(Clone, Debug)]
 pub struct Reported {
+    /// What the machine is called by it, if it says enough.
+    pub name: Option<String>,
     /// Its lines, as JSON.
     pub hardware: String,
     /// The same in one line.
@@ -35,13 +38,17 @@ pub enum Decision<P> {
         /// What the machine is told.
         plan: P,
     },
-    /// Nothing: why, and what each profile said, as JSON.
-    Refuse {
-        /// In one line.
-        reason: String,
-        /// For the pages.
-        tried: String,
-    },
+    /// Nothing.
+    Refuse(Refusal),
+}
+
+/// Why a machine gets nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// In one line.
+    pub reason: String,
+    /// What came of each profile.
+    pub tried: Vec<Tried>,
 }
 
 /// What became of a report.
@@ -49,8 +56,8 @@ pub enum Decision<P> {
 pub enum Answer<P> {
     /// The machine has what was decided.
     Assigned(P),
-    /// Nothing fits it.
-    Refused,
+    /// It gets nothing.
+    Refused(Refusal),
     /// There is no such token, or not any more.
     NoToken,
     /// It may not be installed, or not any more.
@@ -69,15 +76,15 @@ impl Store {
         reported: &Reported,
         now: Moment,
         lease: u64,
-        decide: impl FnOnce(&Ticket, &Standing) -> Decision<P>,
+        decide: impl FnOnce(&str, &Taken) -> Decision<P>,
     ) -> Result<Answer<P>, StoreError> {
         self.write(|change| {
             let Some(ticket) = holder(change, token, now)? else { return Ok(Answer::NoToken) };
             if ticket.state == State::Over || attempts(change, ticket.machine)?.is_none() {
                 return Ok(Answer::NoPermission);
             }
-            keep(change, &ticket, reported, now)?;
-            match decide(&ticket, &standing(change, ticket.machine, now)?) {
+            let name = keep(change, &ticket, reported, now)?;
+            match decide(&name, &taken(change, ticket.machine, now)?) {
                 Decision::Assign { profile, entry, plan } => {
                     if let Some(entry) = entry {
                         allocate(change, ticket.machine, &profile, &entry, now)?;
@@ -89,28 +96,34 @@ impl Store {
                     change.execute(sql, (profile, ticket.machine))?;
                     Ok(Answer::Assigned(plan))
                 }
-                Decision::Refuse { reason, tried } => {
+                Decision::Refuse(refusal) => {
                     give_back(change, ticket.machine)?;
                     begin(change, ticket.machine, Stage::Detected)?;
                     let sql = "UPDATE machine SET failure = ?, tried = ? WHERE id = ?";
-                    change.execute(sql, (reason, tried, ticket.machine))?;
-                    Ok(Answer::Refused)
+                    let tried = serde_json::json!(refusal.tried).to_string();
+                    change.execute(sql, (&refusal.reason, tried, ticket.machine))?;
+                    Ok(Answer::Refused(refusal))
                 }
             }
         })
     }
 }
 
+/// Keeps what was reported; says what the machine is called from now on.
 fn keep(
     change: &Transaction<'_>,
     ticket: &Ticket,
     reported: &Reported,
     now: Moment,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
     let sql = "UPDATE machine SET hardware = ?, summary = ?, reported = ? WHERE id = ?";
     change.execute(sql, (&reported.hardware, &reported.summary, now, ticket.machine))?;
     for mac in &reported.macs {
         add_mac(change, ticket.machine, mac)?;
     }
-    prolong(change, ticket.machine, now)
+    prolong(change, ticket.machine, now)?;
+    // A name that another machine has says that one of the two is not what it says.
+    let sql = "UPDATE OR IGNORE machine SET name = coalesce(?, name) WHERE id = ?";
+    change.execute(sql, (&reported.name, ticket.machine))?;
+    Ok(change.query_row("SELECT name FROM machine WHERE id = ?", [ticket.machine], |row| row.get(0))?)
 }

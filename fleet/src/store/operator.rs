@@ -23,7 +23,8 @@ impl Store {
     /// [`StoreError`].
     pub fn add_operator(&self, name: &str, hash: &SecretHash, now: Moment) -> Result<bool, StoreError> {
         self.write(|change| {
-            let sql = "INSERT INTO operator (name, hash, since) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING";
+            let sql =
+                "INSERT INTO operator (name, hash, since) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING";
             Ok(change.execute(sql, (name, hash.as_str(), now))? == 1)
         })
     }

@@ -114,7 +114,8 @@ pub(super) fn withdraw_if_spent(change: &Transaction<'_>, machine: i64) -> Resul
 
 /// Gives a machine that is new one of the permissions for such machines, if any are left.
 pub(super) fn welcome(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
-    let new: bool = change.query_row("SELECT known = 0 FROM machine WHERE id = ?", [machine], |r| r.get(0))?;
+    let new: bool =
+        change.query_row("SELECT known = 0 FROM machine WHERE id = ?", [machine], |r| r.get(0))?;
     if new && change.execute("UPDATE newcomers SET count = count - 1 WHERE count > 0", ())? == 1 {
         give(change, machine, now)?;
     }

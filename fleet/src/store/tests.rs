@@ -1,6 +1,6 @@
 //! What is promised of the store, with the time handed in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
 use std::thread;
 
@@ -8,6 +8,7 @@ use edeploy_format::fleet::{Progress, Stage};
 use tempfile::TempDir;
 
 use super::*;
+use crate::judge::Taken;
 use crate::mac::Mac;
 use crate::moment::Moment;
 use crate::secret::SecretHash;
@@ -40,20 +41,21 @@ fn boot(store: &Store, n: u32, said: &str, now: Moment) -> Booted {
 }
 
 fn reported() -> Reported {
-    Reported { hardware: "[]".to_owned(), summary: String::new(), macs: Vec::new() }
+    Reported { name: None, hardware: "[]".to_owned(), summary: String::new(), macs: Vec::new() }
 }
 
 /// The first entry of three that is its own or free, while fewer than `count` other machines have a place.
-fn first_free(count: u64) -> impl FnOnce(&Ticket, &Standing) -> Decision<String> {
-    move |_, standing| {
-        let taken = standing.entries.get("web").cloned().unwrap_or_default();
+fn first_free(count: u64) -> impl FnOnce(&str, &Taken) -> Decision<String> {
+    move |_, all| {
+        let taken = all.entries.get("web").cloned().unwrap_or_default();
         let own = taken.iter().find(|(_, own)| **own).map(|(entry, _)| entry.clone());
-        let free = || ["a", "b", "c"].into_iter().find(|entry| !taken.contains_key(*entry)).map(str::to_owned);
+        let free =
+            || ["a", "b", "c"].into_iter().find(|entry| !taken.contains_key(*entry)).map(str::to_owned);
         match own.or_else(free) {
-            Some(entry) if standing.places.get("web").copied().unwrap_or(0) < count => {
+            Some(entry) if all.places.get("web").copied().unwrap_or(0) < count => {
                 Decision::Assign { profile: "web".to_owned(), entry: Some(entry.clone()), plan: entry }
             }
-            Some(_) | None => Decision::Refuse { reason: "nothing left".to_owned(), tried: "[]".to_owned() },
+            Some(_) | None => Decision::Refuse(nothing_left()),
         }
     }
 }
@@ -65,6 +67,14 @@ fn report(store: &Store, said: &str, count: u64, now: Moment) -> Answer<String> 
 fn told(store: &Store, said: &str, stage: Stage, failure: Option<&str>, now: Moment) -> Recorded {
     let progress = Progress { stage, done: 1, total: 2, failure: failure.map(str::to_owned) };
     store.progress(&token(said), &progress, now, LEASE).unwrap()
+}
+
+fn nothing_left() -> Refusal {
+    Refusal { reason: "nothing left".to_owned(), tried: Vec::new() }
+}
+
+fn refused() -> Answer<String> {
+    Answer::Refused(nothing_left())
 }
 
 fn given(entry: &str) -> Answer<String> {
@@ -201,8 +211,10 @@ fn what_is_another_machines_cannot_be_taken() {
     assert_eq!(planned(&store, 1, "t", NOW), given("a"));
     store.permit(&name(2), false, NOW).unwrap();
     boot(&store, 2, "u", NOW);
-    let greedy = |_: &Ticket, _: &Standing| {
-        Decision::Assign { profile: "web".to_owned(), entry: Some("a".to_owned()), plan: () }
+    let greedy = |_: &str, _: &Taken| Decision::Assign {
+        profile: "web".to_owned(),
+        entry: Some("a".to_owned()),
+        plan: (),
     };
     assert!(store.report(&token("u"), &reported(), NOW, LEASE, greedy).is_err());
     assert_eq!(report(&store, "u", 9, NOW), given("b"));
@@ -212,9 +224,9 @@ fn what_is_another_machines_cannot_be_taken() {
 fn a_place_is_reserved_while_a_machine_is_installed_and_spent_after_it() {
     let (_folder, store) = opened();
     assert_eq!(planned(&store, 1, "t", NOW), given("a"));
-    assert_eq!(planned(&store, 2, "u", NOW), Answer::Refused);
+    assert_eq!(planned(&store, 2, "u", NOW), refused());
     assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::Done);
-    assert_eq!(report(&store, "u", 1, NOW.plus(LEASE)), Answer::Refused);
+    assert_eq!(report(&store, "u", 1, NOW.plus(LEASE)), refused());
     assert_eq!(report(&store, "u", 2, NOW), given("b"));
 }
 
@@ -232,7 +244,7 @@ fn a_place_is_given_back_when_its_lease_runs_out_and_not_before() {
     assert_eq!(planned(&store, 1, "t", NOW), given("a"));
     let later = NOW.plus(LEASE - 1);
     assert_eq!(told(&store, "t", Stage::Writing, None, later), Recorded::Done);
-    assert_eq!(planned(&store, 2, "u", later.plus(LEASE - 1)), Answer::Refused);
+    assert_eq!(planned(&store, 2, "u", later.plus(LEASE - 1)), refused());
     assert_eq!(report(&store, "u", 1, later.plus(LEASE)), given("b"));
 }
 
@@ -242,7 +254,7 @@ fn a_machine_that_goes_on_after_its_lease_has_its_place_again() {
     assert_eq!(planned(&store, 1, "t", NOW), given("a"));
     let late = NOW.plus(10 * LEASE);
     assert_eq!(told(&store, "t", Stage::Writing, None, late), Recorded::Done);
-    assert_eq!(planned(&store, 2, "u", late), Answer::Refused);
+    assert_eq!(planned(&store, 2, "u", late), refused());
     assert_eq!(told(&store, "t", Stage::Installed, None, late), Recorded::Done);
 }
 
@@ -286,6 +298,23 @@ fn a_machine_is_known_by_every_card_it_reported_and_takes_no_other_machines() {
 }
 
 #[test]
+fn a_machine_is_called_by_what_it_reports_unless_another_one_is() {
+    let (_folder, store) = opened();
+    let named = Reported { name: Some("Toy-1".to_owned()), ..reported() };
+    for (n, called) in [(1, "Toy-1".to_owned()), (2, name(2))] {
+        store.permit(&name(n), false, NOW).unwrap();
+        boot(&store, n, &format!("t{n}"), NOW);
+        let said = |name: &str, _: &Taken| {
+            assert_eq!(name, called);
+            Decision::<()>::Refuse(nothing_left())
+        };
+        store.report(&token(&format!("t{n}")), &named, NOW, LEASE, said).unwrap();
+        // By its address, and what it was called by that, it is found all the same.
+        assert_eq!(store.host(&name(n)).unwrap().unwrap().name, called);
+    }
+}
+
+#[test]
 fn of_many_at_once_no_two_get_the_same() {
     let (folder, store) = opened();
     let other = Store::open(&folder.path().join("data")).unwrap();
@@ -297,15 +326,22 @@ fn of_many_at_once_no_two_get_the_same() {
     let all_at_once = Barrier::new(count as usize);
     let machine = |n: u32| {
         all_at_once.wait();
-        let store = if n % 2 == 0 { &store } else { &other };
-        let next = |_: &Ticket, standing: &Standing| {
-            let entry = standing.entries.get("web").map_or(0, |taken| taken.len()).to_string();
+        let store = if n < count / 2 { &store } else { &other };
+        let next = |_: &str, taken: &Taken| {
+            let entry = taken.entries.get("web").map_or(0, BTreeMap::len).to_string();
             Decision::Assign { profile: "web".to_owned(), entry: Some(entry.clone()), plan: entry }
         };
         store.report(&token(&format!("t{n}")), &reported(), NOW, LEASE, next).unwrap()
     };
     let answers: Vec<_> = thread::scope(|scope| {
-        let all: Vec<_> = (0..count).map(|n| scope.spawn({ let machine = &machine; move || machine(n) })).collect();
+        let all: Vec<_> = (0..count)
+            .map(|n| {
+                scope.spawn({
+                    let machine = &machine;
+                    move || machine(n)
+                })
+            })
+            .collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
     let entries: BTreeSet<_> = answers.into_iter().map(|answer| format!("{answer:?}")).collect();
@@ -337,7 +373,10 @@ fn the_store_is_its_owners_alone_and_of_this_program() {
     let (folder, store) = opened();
     let data = folder.path().join("data");
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
-    assert_eq!((mode(&data), mode(&data.join(FILE)), mode(&data.join("fleet.sqlite-wal"))), (0o700, 0o600, 0o600));
+    assert_eq!(
+        (mode(&data), mode(&data.join(FILE)), mode(&data.join("fleet.sqlite-wal"))),
+        (0o700, 0o600, 0o600)
+    );
     store.locked().pragma_update(None, "user_version", 2).unwrap();
     assert!(matches!(Store::open(&data), Err(StoreError::Later { found: 2, .. })));
     fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o770)).unwrap();

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::host::{find_or_make, stage_text};
 use super::permission::{attempts, count_attempt, welcome, withdraw, withdraw_if_spent};
-use super::standing::{give_back, keep, spend};
+use super::taken::{give_back, keep, spend};
 use super::{Store, StoreError};
 use crate::mac::Mac;
 use crate::moment::Moment;

@@ -39,8 +39,9 @@ pub(super) fn page(host: &Host, log: Option<&Log>) -> Markup {
 fn tried(host: &Host) -> Markup {
     html! {
         @for tried in &host.tried {
-            h2 { "Why " (tried.profile) " does not match" }
-            pre.tried { (tried.reason) }
+            h2 { "Why it is no " (tried.profile) }
+            p.failure { (tried.reason) }
+            @if !tried.explained.is_empty() { pre.tried { (tried.explained) } }
         }
     }
 }

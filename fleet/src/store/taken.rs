@@ -4,37 +4,38 @@
 //! when the install is confirmed, and given back when it fails or the lease runs out. A machine has the place of one
 //! profile, that which it is.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Transaction;
 
-use super::StoreError;
+use super::{Store, StoreError};
+use crate::judge::Taken;
 use crate::moment::Moment;
 
-/// What is taken, as one machine sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// By profile and entry, whether it is this machine's own.
-    pub entries: BTreeMap<String, BTreeMap<String, bool>>,
-    /// By profile, how many places other machines have.
-    pub places: BTreeMap<String, u64>,
+impl Store {
+    /// What is taken by all machines.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn taken(&self, now: Moment) -> Result<Taken, StoreError> {
+        // No machine has this number.
+        self.read(|look| taken(look, 0, now))
+    }
 }
 
 /// What is taken, as `machine` sees it.
-pub(super) fn standing(look: &Transaction<'_>, machine: i64, now: Moment) -> Result<Standing, StoreError> {
-    let mut standing = Standing::default();
+pub(super) fn taken(look: &Transaction<'_>, machine: i64, now: Moment) -> Result<Taken, StoreError> {
+    let mut taken = Taken::default();
     let mut entries = look.prepare("SELECT profile, entry, machine = ? FROM allocation")?;
     let mut rows = entries.query([machine])?;
     while let Some(row) = rows.next()? {
         let (profile, entry, own) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        standing.entries.entry(profile).or_default().insert(entry, own);
+        taken.entries.entry(profile).or_default().insert(entry, own);
     }
     let sql = "SELECT profile, count(*) FROM place WHERE machine != ? AND (until IS NULL OR until > ?)
                GROUP BY profile";
     let mut places = look.prepare(sql)?;
     let rows = places.query_map((machine, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    standing.places = rows.collect::<Result<_, _>>()?;
-    Ok(standing)
+    taken.places = rows.collect::<Result<_, _>>()?;
+    Ok(taken)
 }
 
 /// Gives an entry to a machine, for good. The tables refuse one that is another's.
@@ -67,8 +68,7 @@ pub(super) fn reserve(
 
 /// Reserves what an install took for longer; also where the lease had run out: it is being written.
 pub(super) fn keep(change: &Transaction<'_>, machine: i64, until: Moment) -> Result<(), StoreError> {
-    change
-        .execute("UPDATE place SET until = ? WHERE machine = ? AND until IS NOT NULL", (until, machine))?;
+    change.execute("UPDATE place SET until = ? WHERE machine = ? AND until IS NOT NULL", (until, machine))?;
     Ok(())
 }
 
