@@ -24,6 +24,10 @@ pub enum Command {
     Match(Match),
     /// Shows the entries that a model of a configuration database expands to.
     Generate(Generate),
+    /// Reads a folder of profiles, and says what is wrong with each; with hardware, what that machine would become.
+    Check(Check),
+    /// Makes profiles of a configuration folder of eDeploy, and names what it could not carry over.
+    Import(Import),
     /// Answers machines, operators and browsers over HTTP, until it is terminated.
     Serve(Serve),
     /// Makes, lists or removes the tokens of operators.
@@ -164,4 +168,25 @@ pub struct Match {
 pub struct Generate {
     /// A file with a model, `generate({…})`, or entries, as in eDeploy's .cmdb.
     pub model: PathBuf,
+}
+
+/// Arguments of `check`. Ends with 0 where all is well, with 11 where anything is wrong, with 9 where the machine gets no
+/// profile.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// The folder: `state`, and the files of each profile.
+    pub folder: PathBuf,
+    /// The hardware of a machine that has nothing yet. Nothing is given to it.
+    #[arg(long, value_name = "FILE")]
+    pub hardware: Option<PathBuf>,
+}
+
+/// Arguments of `import`. Ends with 0 where every profile is good, with 11 where something is left to be written by hand.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// eDeploy's CONFIGDIR: `state`, and specs, cmdb and configure of each profile. Nothing in it is run.
+    pub folder: PathBuf,
+    /// Where the profiles go; left out, beside eDeploy's files. No file is replaced.
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
 }

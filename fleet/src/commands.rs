@@ -1,17 +1,21 @@
 //! What each command does: one module per command, each with a `run` that takes its arguments.
 
+mod check;
 mod generate;
 mod hosts;
+mod import;
 mod key;
 mod matching;
 mod permission;
 mod serve;
 mod token;
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use edeploy_format::exit::Exit;
+use serde_json::Value;
 
 use crate::cli::{Cli, Command};
 use crate::failure::{Cause, Failure};
@@ -23,17 +27,13 @@ use crate::failure::{Cause, Failure};
 pub fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Match(args) => {
-            let answer = matching::run(args)?;
-            if cli.json {
-                println!("{}", answer.json());
-            } else {
-                print!("{answer}");
-            }
-            if answer.is_match() {
+            let judged = matching::run(args)?;
+            answer(cli, &judged, || judged.json());
+            if judged.is_match() {
                 return Ok(Exit::Done);
             }
             let mut exit = Exit::Differs;
-            for reason in answer.not_judged() {
+            for reason in judged.not_judged() {
                 eprintln!("edeploy-fleet: {reason}");
                 exit = Exit::Failed;
             }
@@ -49,6 +49,16 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
             println!("{}", text.expect("entries have plain keys"));
             Ok(Exit::Done)
         }
+        Command::Check(args) => {
+            let checked = check::run(args)?;
+            answer(cli, &checked, || checked.json());
+            Ok(checked.exit())
+        }
+        Command::Import(args) => {
+            let imported = import::run(args)?;
+            answer(cli, &imported, || imported.json());
+            Ok(imported.exit())
+        }
         Command::Serve(args) => done(serve::run(args)),
         Command::Token(args) => done(token::run(args, cli.json)),
         Command::Hosts(args) => done(hosts::run(args, cli.json)),
@@ -57,6 +67,15 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Reinstall(args) => done(permission::reinstall(args)),
         Command::Release(args) => done(permission::release(args)),
         Command::Key(args) => done(key::run(args)),
+    }
+}
+
+/// Prints an answer, for people or for programs.
+fn answer(cli: &Cli, text: &impl fmt::Display, json: impl FnOnce() -> Value) {
+    if cli.json {
+        println!("{}", json());
+    } else {
+        print!("{text}");
     }
 }
 

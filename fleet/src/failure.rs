@@ -26,6 +26,15 @@ pub enum Cause {
         #[source]
         source: io::Error,
     },
+    /// A file or folder cannot be written.
+    #[error("writing {path}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A hardware report makes no sense.
     #[error("{path}")]
     Hardware {
@@ -82,7 +91,9 @@ impl Cause {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
-            Self::Read { .. } | Self::Store(_) | Self::Random(_) | Self::Serve(_) => Exit::Failed,
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Exit::Refused,
+            Self::Read { .. } | Self::Write { .. } => Exit::Failed,
+            Self::Store(_) | Self::Random(_) | Self::Serve(_) => Exit::Failed,
             Self::Key(_) | Self::Refused(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::Unknown(_) => Exit::NotFound,

@@ -232,3 +232,6 @@ impl fmt::Display for Verdict<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

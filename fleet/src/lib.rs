@@ -1,7 +1,8 @@
 //! `edeploy-fleet`: which profile a machine matches, and what it gets.
 //!
-//! So far the part that needs no server: hardware reports and spec lines are read ([`hardware`], [`spec`]), matched
-//! and explained ([`matcher`], [`explain`]), and the entries of a configuration database are expanded ([`generate`]).
+//! Hardware reports and spec lines are read ([`hardware`], [`spec`]), matched and explained ([`matcher`], [`explain`]).
+//! A folder of profiles ([`profile`]) is judged for a machine ([`judge`]): it gets the first that it matches, with an entry
+//! of the profile's database ([`cmdb`], expanded by [`generate`]), of which its plan is made ([`plan`], [`template`]).
 //! Files of eDeploy are read as Python literals and never evaluated ([`literal`]).
 
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod explain;
 pub mod failure;
 pub mod generate;
 pub mod hardware;
+pub mod import;
 pub mod judge;
 pub mod key;
 pub mod literal;

@@ -260,3 +260,6 @@ impl Filling<'_> {
         profile.scripts.iter().map(one).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,3 +98,106 @@ fn a_model_is_shown_as_the_entries_it_gives() {
         "edeploy-fleet: bad: no configuration database: line 1, column 7: `os` is neither a value nor known\n"
     );
 }
+
+const WEB: &str = "role = 'web'\nversion = '1.0'\nspec = [['disk', '$disk', 'size', 'gt(100)'], \
+                   ['network', '$eth', 'ipv4', '$old']]\n[disk]\nname = '{{disk}}'\n\
+                   [[file]]\npath = '/etc/hostname'\ntext = \"{{host}}\\n\"\n";
+
+#[test]
+fn a_folder_of_profiles_is_checked_and_nothing_is_given() {
+    let folder = folder(&[
+        (
+            "hw",
+            "[('system','product','serial','A1'),('disk','sda','size','500'),('network','e0','ipv4','10.0.0.7')]",
+        ),
+        ("small", "[('system','product','serial','A2')]"),
+        ("nameless", "[('disk','sda','size','500'),('network','e0','ipv4','10.0.0.7')]"),
+        ("state", "[('web', 2), ('also', '*')]"),
+        ("web.toml", WEB),
+        ("web.cmdb", "generate({'host': 'web1-2'})"),
+        ("also.toml", "role = 'db'\nversion = 'newest'\nspec = [['disk', 'sda', 'size', '$s']]\n"),
+        ("spare.toml", "role = 'db'\nversion = '2'\nspec = []\n"),
+    ]);
+    let profiles = "web: web 1.0, 2 entries, for 2 machines\nalso: db newest, for any number of machines\n\
+                    spare: db 2, for no machine: state does not name it\n";
+    assert_eq!(run(&folder, "check ."), (0, profiles.to_owned(), String::new()));
+    let (code, out, _) = run(&folder, "check . --hardware hw");
+    let machine = "\nmachine A1\nweb: matches, and is given\nalso: matches as well; the one before it is given\n\n\
+                   disk = sda\neth = e0\nhost = web1\nold = 10.0.0.7\ndisk {\"name\":\"sda\"}\n\
+                   file /etc/hostname 0644 0:0\n    web1\n";
+    assert_eq!((code, out), (0, format!("{profiles}{machine}")));
+    let answer: serde_json::Value =
+        serde_json::from_str(&run(&folder, "check . --hardware hw --json").1).unwrap();
+    assert_eq!((&answer["good"], &answer["profiles"][1]["count"]), (&true.into(), &"*".into()));
+    assert_eq!(answer["machine"]["files"][0]["text"], "web1\n");
+    let (code, out, _) = run(&folder, "check . --hardware small");
+    assert_eq!(code, 9);
+    let none = "web: does not match: line 1: disk $disk size gt(100): no line of the machine fits it\n\
+                also: does not match: line 1: disk sda size $s: no line of the machine fits it\n";
+    assert!(out.ends_with(none), "{out}");
+    let (code, out, _) = run(&folder, "check . --hardware nameless");
+    assert_eq!(code, 9);
+    assert!(out.contains("\nthe machine gets nothing: the machine has no serial number, no UUID"), "{out}");
+}
+
+#[test]
+fn whatever_is_wrong_in_a_folder_ends_a_check_with_11() {
+    let gateway = WEB.replace("{{host}}", "{{gateway}}");
+    let folder = folder(&[
+        ("state", "[('web', 2), ('empty', 1), ('bad', 1)]"),
+        ("web.toml", &gateway),
+        ("empty.toml", "role = 'db'\nversion = '2'\nspec = []\n"),
+        ("empty.cmdb", "[]"),
+        ("bad.toml", "role = 'db'\nversion = '2'\nspec = [['disk', 'sda', 'size', 'gt(many)']]\n"),
+    ]);
+    let (code, out, _) = run(&folder, "check .");
+    assert_eq!(code, 11);
+    assert_eq!(
+        out,
+        "web: WRONG: web.toml:8: {{gateway}} is no variable; there are disk, edeploy-machine, edeploy-profile, \
+            edeploy-role, eth, old\n\
+         empty: WRONG: empty.cmdb has no entries: no machine can get the profile\n\
+         bad: WRONG: bad.toml: spec: line 1: gt(many): many is no number\n"
+    );
+    let (code, out, _) = run(&folder, "check missing");
+    assert_eq!(code, 11);
+    assert!(
+        out.starts_with("no profile is given: reading state, the list of profiles and counts: No such"),
+        "{out}"
+    );
+}
+
+#[test]
+fn an_import_replaces_no_file_and_what_it_makes_is_checked() {
+    let folder = folder(&[]);
+    let old = folder.path().join("old");
+    fs::create_dir(&old).unwrap();
+    for (name, text) in [
+        ("state", "[('vm', 4)]"),
+        ("vm.specs", "[('disk', '$disk', 'size', 'gt(4)')]"),
+        ("vm.cmdb", "generate({'host': 'vm1-4'})"),
+        (
+            "vm.configure",
+            "run('mkfs.ext4 /dev/sda1')\nconfig('/etc/hostname').write(var['host'])\n\
+                          set_role('vm', 'D12-1.0', '/dev/' + var['disk'])\n",
+        ),
+    ] {
+        fs::write(old.join(name), text).unwrap();
+    }
+    let told = "vm\n  role vm D12-1.0\n  disk /dev/{{disk}}\n  file /etc/hostname\n  \
+                not carried, line 1: run('mkfs.ext4 /dev/sda1')  (the installer does this itself)\n";
+    assert_eq!(run(&folder, "import old --into new"), (0, told.to_owned(), String::new()));
+    let checked = "vm: vm D12-1.0, 4 entries, for 4 machines\n";
+    assert_eq!(run(&folder, "check new"), (0, checked.to_owned(), String::new()));
+    let (code, _, error) = run(&folder, "import old --into new");
+    assert_eq!(code, 3);
+    assert_eq!(error, "edeploy-fleet: writing new/state: entity already exists\n");
+    let (code, ..) = run(&folder, "import old --into .");
+    assert_eq!((code, run(&folder, "check .").1), (0, checked.to_owned()));
+    fs::remove_file(folder.path().join("state")).unwrap();
+    assert_eq!(run(&folder, "import old --into .").0, 3);
+    assert!(!folder.path().join("state").exists(), "some of it was written");
+    assert_eq!(run(&folder, "import old").0, 0);
+    assert_eq!(run(&folder, "check old").0, 0);
+    assert_eq!(run(&folder, "import nowhere").0, 4);
+}

@@ -109,7 +109,7 @@ impl Profile {
             (None, Some(bytes)) => Spec::read(&bytes).map_err(wrong(&specs))?,
             (Some(lines), None) => {
                 let list = Literal::from(serde_json::Value::Array(lines.clone()));
-                Spec::of(&list).map_err(wrong(&reading.file))?
+                Spec::of(&list).map_err(wrong(&format!("{name}.toml: spec")))?
             }
         };
         let profile = reading.profile(&source, text, spec)?;
