@@ -75,6 +75,9 @@ pub struct Serve {
     /// Where roles are published, for profiles that do not say; the preferred one first.
     #[arg(long, value_name = "URL")]
     pub repo: Vec<String>,
+    /// The root.json of the repositories, for profiles that want the newest version of their role.
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
     /// More kernel arguments for the installer.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub kernel_arguments: String,

@@ -20,6 +20,7 @@ pub mod mac;
 pub mod machine;
 pub mod matcher;
 pub mod moment;
+pub mod newest;
 pub mod plan;
 pub mod profile;
 pub mod secret;

@@ -33,6 +33,7 @@ use tokio::sync::{Semaphore, watch};
 use tower_http::services::ServeDir;
 
 use crate::key::{self, KeyError};
+use crate::newest::{Newest, NewestError};
 use crate::profile::Profiles;
 use crate::shelf::Shelf;
 use crate::store::{Store, StoreError};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub assets: Option<PathBuf>,
     /// Where roles are published, for profiles that do not say.
     pub repos: Vec<String>,
+    /// The root of those repositories, for the newest versions.
+    pub root: Option<PathBuf>,
     /// More kernel arguments for the installer.
     pub arguments: String,
     /// So many seconds without a word end an install.
@@ -73,6 +76,9 @@ pub enum ServeError {
     /// There is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The root is none.
+    #[error("the root of the repositories")]
+    Root(#[from] NewestError),
     /// The address cannot be listened on.
     #[error("listening on {listen}")]
     Listen {
@@ -93,6 +99,7 @@ struct Service {
     key: SigningKey,
     settings: Settings,
     shelf: Shelf<Profiles>,
+    newest: Newest,
     /// What machines call it.
     url: String,
     /// Whether the pages need no login.
@@ -131,6 +138,7 @@ async fn serve(store: Store, key: SigningKey, settings: Settings) -> Result<(), 
         open: local.ip().is_loopback(),
         bodies: Semaphore::new(BODIES),
         shelf: Shelf::new(&settings.profiles),
+        newest: Newest::open(settings.root.as_deref())?,
         settings,
     });
     let mut terminated = signal(SignalKind::terminate()).map_err(ServeError::Run)?;

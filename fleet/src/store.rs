@@ -8,6 +8,7 @@
 mod host;
 mod install;
 mod log;
+mod metadata;
 mod operator;
 mod permission;
 mod taken;

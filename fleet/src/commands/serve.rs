@@ -16,6 +16,7 @@ fn settings(args: &Serve) -> Result<Settings, Cause> {
         url: url(args)?,
         assets: args.assets.clone(),
         repos: args.repo.clone(),
+        root: args.root.clone(),
         arguments: plain("--kernel-arguments", &args.kernel_arguments)?,
         lease: args.lease,
     })

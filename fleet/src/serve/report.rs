@@ -6,7 +6,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use edeploy_format::fleet::{Plan, Report};
-use edeploy_format::name::Version;
+use edeploy_format::name::{Architecture, Version};
 use edeploy_format::tuf::{Common, sign};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ const DAYS: u32 = 1;
 
 /// The answer to a report.
 pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Result<Response, Problem> {
-    let Report { nonce, uefi, hardware: lines, .. } = report;
+    let Report { nonce, uefi, architecture, hardware: lines, .. } = report;
     let wrong = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     if nonce.len() != 64 || !nonce.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong("the nonce is not 64 hexadecimal digits".to_owned()));
@@ -50,7 +50,7 @@ pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Resul
         false => Decision::Refuse(Refusal { reason: NO_UEFI.to_owned(), tried: Vec::new() }),
     };
     match app.store.report(token, &reported, Moment::now(), app.settings.lease, decision)? {
-        Answer::Assigned(filled) => signed(app, filled, nonce),
+        Answer::Assigned(filled) => signed(app, filled, nonce, &architecture),
         Answer::Refused(refusal) => Err(refused(&refusal)),
         Answer::NoToken => Err(bad_token()),
         Answer::NoPermission => {
@@ -119,8 +119,13 @@ fn refused(refusal: &Refusal) -> Problem {
 }
 
 /// The plan, signed.
-fn signed(app: &Service, filled: Filled, nonce: String) -> Result<Response, Problem> {
-    let version = version(&filled)?;
+fn signed(
+    app: &Service,
+    filled: Filled,
+    nonce: String,
+    architecture: &Architecture,
+) -> Result<Response, Problem> {
+    let version = version(app, &filled, architecture)?;
     let common = Common::new::<Plan>(1, Moment::now().time().plus_days(DAYS));
     let plan = filled.plan(common, nonce, version);
     let bytes = sign(&plan, &[&app.key]).map_err(|fault| {
@@ -132,9 +137,15 @@ fn signed(app: &Service, filled: Filled, nonce: String) -> Result<Response, Prob
     Ok(json_bytes(bytes))
 }
 
-fn version(filled: &Filled) -> Result<Version, Problem> {
+fn version(app: &Service, filled: &Filled, architecture: &Architecture) -> Result<Version, Problem> {
     match &filled.version {
         Wanted::Exact(version) => Ok(version.clone()),
-        Wanted::Newest => Err(Problem::later("version newest: not yet")),
+        Wanted::Newest => {
+            let newest = &app.newest;
+            let found = newest.version(&app.store, &filled.repos, &filled.role, architecture, Moment::now());
+            found.map_err(|reason| {
+                Problem::later(format!("the newest version of {} is not known: {reason}", filled.role))
+            })
+        }
     }
 }

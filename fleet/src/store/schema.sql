@@ -79,3 +79,11 @@ CREATE TABLE operator (
     hash  TEXT    NOT NULL UNIQUE,
     since INTEGER NOT NULL
 ) STRICT;
+
+-- Of repositories, as it was accepted.
+CREATE TABLE metadata (
+    repo  TEXT NOT NULL,
+    name  TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (repo, name)
+) STRICT;

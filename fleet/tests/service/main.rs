@@ -8,6 +8,7 @@ mod crowd;
 mod fleet;
 mod flow;
 mod hostile;
+mod newest;
 mod pages;
 mod profiles;
 mod toy;
