@@ -12,6 +12,7 @@ mod toml;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use edeploy_format::name::{Role, Version};
@@ -27,12 +28,23 @@ const DISKS: [&str; 11] = [
 /// What comes of a folder.
 #[derive(Debug, Default)]
 pub struct Import {
-    /// Files to write: name and content.
-    pub files: Vec<(String, Vec<u8>)>,
+    /// Files to write.
+    pub files: Vec<New>,
     /// Its profiles, by name.
     pub profiles: Vec<Imported>,
     /// Files that are of no use here.
     pub ignored: Vec<String>,
+}
+
+/// A file to write.
+#[derive(Debug, PartialEq, Eq)]
+pub struct New {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+    /// Its permission bits, as the file has that it is made of: there may be passwords in it.
+    pub mode: u32,
 }
 
 /// One profile.
@@ -88,7 +100,8 @@ pub fn read(folder: &Path, copy: bool) -> Result<Import, (PathBuf, io::Error)> {
         let own = file == "state" || file.ends_with(".specs") || file.ends_with(".cmdb");
         if copy && own {
             let path = folder.join(file);
-            import.files.push((file.clone(), fs::read(&path).map_err(at(&path))?));
+            let (bytes, mode) = contents(&path).map_err(at(&path))?;
+            import.files.push(New { name: file.clone(), bytes, mode });
         }
     }
     for name in names {
@@ -98,16 +111,21 @@ pub fn read(folder: &Path, copy: bool) -> Result<Import, (PathBuf, io::Error)> {
             continue;
         }
         let path = folder.join(format!("{name}.configure"));
-        let source = match fs::read(&path) {
-            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let (source, mode) = match contents(&path) {
+            Ok((bytes, mode)) => (Some(String::from_utf8_lossy(&bytes).into_owned()), mode),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, 0o644),
             Err(error) => return Err((path, error)),
         };
         let (imported, toml) = profile(&name, source.as_deref());
-        import.files.push((text, toml.into_bytes()));
+        import.files.push(New { name: text, bytes: toml.into_bytes(), mode });
         import.profiles.push(imported);
     }
     Ok(import)
+}
+
+/// A file, and its permission bits without those to run it.
+fn contents(path: &Path) -> io::Result<(Vec<u8>, u32)> {
+    Ok((fs::read(path)?, fs::metadata(path)?.permissions().mode() & 0o666))
 }
 
 /// One profile, and its TOML.

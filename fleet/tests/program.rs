@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test panics on the first surprise")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -184,9 +185,12 @@ fn an_import_replaces_no_file_and_what_it_makes_is_checked() {
     ] {
         fs::write(old.join(name), text).unwrap();
     }
+    fs::set_permissions(old.join("vm.configure"), fs::Permissions::from_mode(0o700)).unwrap();
     let told = "vm\n  role vm D12-1.0\n  disk /dev/{{disk}}\n  file /etc/hostname\n  \
                 not carried, line 1: run('mkfs.ext4 /dev/sda1')  (the installer does this itself)\n";
     assert_eq!(run(&folder, "import old --into new"), (0, told.to_owned(), String::new()));
+    let made = fs::metadata(folder.path().join("new/vm.toml")).unwrap();
+    assert_eq!(made.permissions().mode() & 0o777, 0o600, "others may read what may hold passwords");
     let checked = "vm: vm D12-1.0, 4 entries, for 4 machines\n";
     assert_eq!(run(&folder, "check new"), (0, checked.to_owned(), String::new()));
     let (code, _, error) = run(&folder, "import old --into new");
@@ -200,4 +204,33 @@ fn an_import_replaces_no_file_and_what_it_makes_is_checked() {
     assert_eq!(run(&folder, "import old").0, 0);
     assert_eq!(run(&folder, "check old").0, 0);
     assert_eq!(run(&folder, "import nowhere").0, 4);
+}
+
+/// The indented block of a page after a line that ends with the mark and a colon.
+fn block(page: &str, mark: &str) -> String {
+    let ends = [format!("`{mark}`:\n\n"), format!("`{mark}` says:\n\n")];
+    let after = ends.iter().find_map(|end| page.split_once(&**end)).unwrap_or_else(|| panic!("no {mark}")).1;
+    let lines = after.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    let text: String = lines.map(|line| format!("{}\n", line.get(4..).unwrap_or_default())).collect();
+    format!("{}\n", text.trim_end())
+}
+
+#[test]
+fn the_walk_through_of_the_manual_is_what_the_program_does() {
+    let page = include_str!("../../docs/coming-from-edeploy.md");
+    let folder = folder(&[("hw", &block(page, "hw"))]);
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("edeploy")).unwrap();
+    for name in ["state", "web.specs", "web.cmdb", "web.configure", "db.specs", "db.configure"] {
+        fs::write(at("edeploy").join(name), block(page, name)).unwrap();
+    }
+    let import = "edeploy-fleet import edeploy --into profiles";
+    let (code, out, _) = run(&folder, import.split_once(' ').unwrap().1);
+    assert_eq!((code, out), (11, block(page, import)));
+    assert_eq!(fs::read_to_string(at("profiles/web.toml")).unwrap(), block(page, "profiles/web.toml"));
+    fs::write(at("profiles/db.toml"), block(page, "('network', 'eth0', 'link', 'yes')")).unwrap();
+    let check = "edeploy-fleet check profiles --hardware hw";
+    let (code, out, _) = run(&folder, check.split_once(' ').unwrap().1);
+    let out: String = out.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    assert_eq!((code, out), (0, block(page, check)));
 }

@@ -1,8 +1,9 @@
 //! `edeploy-fleet import`: writes the profiles, reads them back, and says what is left to do.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use edeploy_format::exit::Exit;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Import as Args;
 use crate::failure::{Cause, chain};
-use crate::import::{self, Import};
+use crate::import::{self, Import, New};
 use crate::profile::Profiles;
 
 /// What was done.
@@ -30,11 +31,14 @@ pub(super) fn run(args: &Args) -> Result<Done, Cause> {
     let into = args.into.as_deref().unwrap_or(&args.folder);
     fs::create_dir_all(into).map_err(|source| Cause::Write { path: into.to_owned(), source })?;
     // None is written where one is there already.
-    if let Some((file, _)) = import.files.iter().find(|(file, _)| into.join(file).exists()) {
-        return Err(Cause::Write { path: into.join(file), source: io::ErrorKind::AlreadyExists.into() });
+    if let Some(file) = import.files.iter().find(|file| into.join(&file.name).exists()) {
+        return Err(Cause::Write {
+            path: into.join(&file.name),
+            source: io::ErrorKind::AlreadyExists.into(),
+        });
     }
-    for (file, bytes) in &import.files {
-        write_new(&into.join(file), bytes)?;
+    for file in &import.files {
+        write_new(&into.join(&file.name), file)?;
     }
     let profiles = Profiles::load(into);
     let listed = profiles.listed.iter().map(|listed| (&listed.name, &listed.profile));
@@ -45,10 +49,11 @@ pub(super) fn run(args: &Args) -> Result<Done, Cause> {
     Ok(Done { import, wrong })
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Cause> {
+fn write_new(path: &Path, new: &New) -> Result<(), Cause> {
     let wrong = |source| Cause::Write { path: path.to_owned(), source };
-    let mut file = fs::File::create_new(path).map_err(wrong)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(wrong)
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(new.mode).open(path).map_err(wrong)?;
+    file.write_all(&new.bytes).and_then(|()| file.sync_all()).map_err(wrong)
 }
 
 impl Done {
@@ -70,7 +75,7 @@ impl Done {
             })
         };
         json!({
-            "files": self.import.files.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "files": self.import.files.iter().map(|file| &file.name).collect::<Vec<_>>(),
             "profiles": self.import.profiles.iter().map(one).collect::<Vec<_>>(),
             "ignored": self.import.ignored,
             "wrong": self.wrong.iter().map(|(name, why)| json!({"name": name, "why": why})).collect::<Vec<_>>(),

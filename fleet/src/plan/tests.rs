@@ -27,7 +27,7 @@ fn filled(more: &str, variables: &[(&str, &str)]) -> Result<Filled, String> {
 #[test]
 fn every_template_is_expanded_and_scripts_get_values_in_their_environment_alone() {
     let more = "[disk]\nname = '/dev/{{a}}'\nmin-size = '8GiB'\n\
-                [[file]]\npath = '/etc/{{b}}'\nmode = '0600'\nuid = 7\ntext = '{{c}} {{edeploy-machine}} \
+                [[file]]\npath = '/etc/{{b}}'\nmode = '600'\nuid = 7\ntext = '{{c}} {{edeploy-machine}} \
                 {{edeploy-profile}} {{edeploy-role}}'\n\
                 [[file]]\npath = '/etc/j2'\ntext = '{{c}}'\nplain = true\n\
                 [[script]]\nname = 's'\nseconds = 9\ntext = '''#!/bin/sh\necho {{c}}'''\nenv = { C = '{{c}}' }\n";

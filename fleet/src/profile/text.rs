@@ -103,7 +103,7 @@ impl TryFrom<String> for Size {
     }
 }
 
-/// Permission bits in octal.
+/// Permission bits in octal, four digits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Mode(pub String);
@@ -120,7 +120,7 @@ impl TryFrom<String> for Mode {
     fn try_from(text: String) -> Result<Self, String> {
         let octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
         if octal && (3..=4).contains(&text.len()) {
-            return Ok(Self(text));
+            return Ok(Self(format!("{text:0>4}")));
         }
         Err(format!("{text:?}: a mode is three or four octal digits, as 0644"))
     }
