@@ -39,8 +39,9 @@ pub const FILE: &str = "fleet.sqlite";
 const SCHEMA: i64 = 1;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
-/// No more machines are remembered: each that asks for a boot script is, whoever it is.
-pub const MACHINES: u64 = 100_000;
+/// No more machines are remembered: each that asks for a boot script is, whoever it is. Of those that never had a
+/// permission, the one that was not seen for the longest makes room for another.
+pub const MACHINES: u64 = 20_000;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +95,12 @@ impl Store {
         let path = data.join(FILE);
         let failed = |source| StoreError::Open { path: path.clone(), source };
         // SQLite would make it readable to others, and its log takes the mode of the file.
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(_) => {}
+            // One that is there is not opened here: to close it would end the locks of this process on it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
         let connection = connect(&path)?;
         let store = Self { connection: Mutex::new(connection), path };
         store.lay()?;

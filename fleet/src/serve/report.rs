@@ -17,6 +17,7 @@ use super::{Service, json_bytes};
 use crate::failure::chain;
 use crate::hardware::Hardware;
 use crate::judge::{Look, Outcome, Taken, Verdict, decide, look};
+use crate::mac::Mac;
 use crate::machine;
 use crate::moment::Moment;
 use crate::plan::Filled;
@@ -27,6 +28,8 @@ use crate::summary::summary;
 
 /// A plan is good for so many days.
 const DAYS: u32 = 1;
+/// A machine is known by so many network cards at most.
+const CARDS: usize = 64;
 
 /// The answer to a report.
 pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Result<Response, Problem> {
@@ -38,10 +41,10 @@ pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Resul
     let (text, line) = (json!(lines).to_string(), summary(&lines));
     let hardware = Hardware::of(lines).map_err(|error| wrong(error.to_string()))?;
     let reported = Reported {
-        name: machine::name(&hardware).ok(),
+        name: machine::name(&hardware).ok().filter(|name| is_name(name)),
         hardware: text,
         summary: line,
-        macs: machine::macs(&hardware).iter().filter_map(|mac| mac.parse().ok()).collect(),
+        macs: machine::macs(&hardware).iter().filter_map(|mac| mac.parse().ok()).take(CARDS).collect(),
     };
     let profiles = app.profiles()?;
     let looked = look(&profiles, &hardware);
@@ -57,6 +60,14 @@ pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Resul
             Err(Problem::new(StatusCode::FORBIDDEN, "this machine may not be installed, or not any more"))
         }
     }
+}
+
+/// Whether a machine may be called so: it stands in addresses, and is no other machine's address.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(plain)
+        && name.parse::<Mac>().is_err()
 }
 
 /// What a machine gets, given what is taken.

@@ -180,14 +180,14 @@ pub(super) fn stage_text(stage: Stage) -> String {
 
 /// A machine by its name or one of its addresses.
 pub(super) fn find(look: &Transaction<'_>, machine: &str) -> Result<Option<i64>, StoreError> {
-    let named = look.query_row("SELECT id FROM machine WHERE name = ?", [machine], |row| row.get(0));
-    if let Some(id) = named.optional()? {
+    // By address first: a machine says what it is called.
+    if let Ok(mac) = machine.parse::<Mac>()
+        && let Some(id) = by_mac(look, &mac)?
+    {
         return Ok(Some(id));
     }
-    match machine.parse::<Mac>() {
-        Ok(mac) => by_mac(look, &mac),
-        Err(_) => Ok(None),
-    }
+    let named = look.query_row("SELECT id FROM machine WHERE name = ?", [machine], |row| row.get(0));
+    Ok(named.optional()?)
 }
 
 fn by_mac(look: &Transaction<'_>, mac: &Mac) -> Result<Option<i64>, StoreError> {
@@ -205,7 +205,9 @@ pub(super) fn find_or_make(
         return Ok(Some(id));
     }
     let count: u64 = change.query_row("SELECT count(*) FROM machine", (), |row| row.get(0))?;
-    if count >= MACHINES {
+    let oldest =
+        "DELETE FROM machine WHERE id = (SELECT id FROM machine WHERE known = 0 ORDER BY seen LIMIT 1)";
+    if count >= MACHINES && change.execute(oldest, ())? == 0 {
         return Ok(None);
     }
     change.execute("INSERT INTO machine (name, seen) VALUES (?, ?)", (mac.name(), now))?;

@@ -315,6 +315,24 @@ fn a_machine_is_called_by_what_it_reports_unless_another_one_is() {
 }
 
 #[test]
+fn strangers_make_room_for_others_and_machines_that_were_permitted_for_nobody() {
+    let (_folder, store) = opened();
+    store.permit(&name(1), false, Moment(1)).unwrap();
+    boot(&store, 2, "t", Moment(2));
+    let fill = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM n WHERE n < {MACHINES})
+         INSERT INTO machine (name, seen, known) SELECT 'm' || n, n, 1 FROM n"
+    );
+    store.write(|change| Ok(change.execute_batch(&fill)?)).unwrap();
+    assert_eq!(boot(&store, 3, "t", NOW), Booted::Disk);
+    assert_eq!(store.host(&name(2)).unwrap(), None);
+    assert_eq!(boot(&store, 1, "t", NOW), Booted::Install);
+    store.permit(&name(3), false, NOW).unwrap();
+    assert_eq!(boot(&store, 4, "t", NOW), Booted::Full);
+    assert_eq!(store.permit(&name(4), false, NOW).unwrap(), Permitted::Unknown);
+}
+
+#[test]
 fn of_many_at_once_no_two_get_the_same() {
     let (folder, store) = opened();
     let other = Store::open(&folder.path().join("data")).unwrap();

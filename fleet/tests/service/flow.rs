@@ -95,6 +95,38 @@ fn a_failure_gives_the_count_back_and_so_does_a_release() {
 }
 
 #[test]
+fn a_lease_that_ran_out_gives_the_count_back() {
+    let fleet = Fleet::start_with(WEB_AND_DB, &["--lease", "0"]);
+    fleet.must("permit --new 9");
+    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    assert_eq!(one.plan(&fleet).profile, "db");
+    let plan = two.plan(&fleet);
+    assert_eq!((&*plan.profile, &*address(&plan)), ("db", "10.0.1.2"));
+    two.at(&fleet, Stage::Installed);
+    // Spent is spent.
+    assert_eq!(one.plan(&fleet).profile, "web");
+}
+
+#[test]
+fn a_machine_that_says_it_is_another_ones_address_is_not() {
+    let fleet = Fleet::start(WEB);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    for uuid in ["52-54-00-00-00-02", "../../login", "<b>"] {
+        let mut report = toy.next();
+        report.hardware = vec![["system", "product", "uuid", uuid].map(str::to_owned)];
+        report.hardware.push(["disk", "sda", "size", "20"].map(str::to_owned));
+        assert_eq!(toy.send(&fleet, &report).status, 200);
+        let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &fleet.operator()).json();
+        assert_eq!(host["name"], toy.name());
+        fleet.must("token remove tester");
+    }
+}
+
+#[test]
 fn where_nothing_fits_each_profile_says_which_line_fails() {
     let fleet = Fleet::start(WEB_AND_DB);
     fleet.must("permit --new 1");
