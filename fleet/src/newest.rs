@@ -2,7 +2,7 @@
 //!
 //! The whole client workflow of TUF is gone through, from a root that was handed in; what was accepted is kept in the
 //! store, so that a repository cannot go back behind it. An answer serves for a minute, so that a crowd of machines is
-//! one question.
+//! one question; while it is asked, others are told to come again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -80,6 +80,7 @@ type Known = (Moment, Result<Version, String>);
 pub struct Newest {
     root: Option<Vec<u8>>,
     known: Mutex<BTreeMap<Question, Known>>,
+    asking: Mutex<()>,
 }
 
 impl Newest {
@@ -94,13 +95,13 @@ impl Newest {
             TrustedRoot::anchor(&bytes)?;
             Ok::<_, NewestError>(bytes)
         };
-        Ok(Self { root: root.map(read).transpose()?, known: Mutex::default() })
+        Ok(Self { root: root.map(read).transpose()?, known: Mutex::default(), asking: Mutex::default() })
     }
 
     /// The newest version of a role for an architecture, of the first repository that says.
     ///
     /// # Errors
-    /// What the last repository said, or that there is no root.
+    /// What the last repository said, that there is no root, or that somebody else asks just now.
     pub fn version(
         &self,
         store: &Store,
@@ -110,13 +111,34 @@ impl Newest {
         now: Moment,
     ) -> Result<Version, String> {
         let question = (repos.to_vec(), role.to_string(), architecture.to_string());
-        // Held while it is asked: those who ask the same meanwhile find the answer.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((until, answer)) = known.get(&question)
-            && *until > now
-        {
-            return answer.clone();
+        if let Some(answer) = self.known(&question, now) {
+            return answer;
         }
+        // One at a time: a repository that does not answer holds up nobody but who asks it.
+        let Ok(_asking) = self.asking.try_lock() else { return Err("it is being asked for".to_owned()) };
+        let answer = self.ask_any(store, repos, role, architecture, now).map_err(|error| chain(&error));
+        let until = now.plus(if answer.is_ok() { FRESH } else { FAILED });
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (until, _)| *until > now);
+        known.insert(question, (until, answer.clone()));
+        answer
+    }
+
+    /// What was answered before, while that serves.
+    fn known(&self, question: &Question, now: Moment) -> Option<Result<Version, String>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (until, answer) = known.get(question)?;
+        (*until > now).then(|| answer.clone())
+    }
+
+    fn ask_any(
+        &self,
+        store: &Store,
+        repos: &[String],
+        role: &Role,
+        architecture: &Architecture,
+        now: Moment,
+    ) -> Result<Version, NewestError> {
         let mut answer = Err(NewestError::NoRoot);
         for repo in repos {
             answer = self.ask(store, repo, role, architecture, now);
@@ -124,10 +146,6 @@ impl Newest {
                 break;
             }
         }
-        let answer = answer.map_err(|error| chain(&error));
-        let until = now.plus(if answer.is_ok() { FRESH } else { FAILED });
-        known.retain(|_, (until, _)| *until > now);
-        known.insert(question, (until, answer.clone()));
         answer
     }
 

@@ -115,3 +115,26 @@ fn without_a_root_or_a_repository_the_reason_is_told() {
                 started without --root";
     assert_eq!(toy.report(&fleet).problem(503), says);
 }
+
+#[test]
+fn a_repository_that_does_not_answer_holds_up_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path(), 1, &[]);
+    let root = folder.path().join("metadata/1.root.json");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let repo = format!("http://{}", silent.local_addr().unwrap());
+    let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
+    let fleet = Fleet::start_with(&profiles, &["--root", root.to_str().unwrap(), "--repo", &repo]);
+    fleet.must("permit --new 2");
+    let (mut one, mut two) = (Toy::new(1, 20), Toy::new(2, 20));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| one.report(&fleet));
+        let (asked, _) = silent.accept().unwrap();
+        let says = "the newest version of web is not known: it is being asked for";
+        assert_eq!(two.report(&fleet).problem(503), says);
+        drop(asked);
+        first.join().unwrap().problem(503);
+    });
+}
