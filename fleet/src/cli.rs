@@ -69,7 +69,7 @@ pub struct Serve {
     /// A folder with the installer's `vmlinuz` and `initrd`, served below /install.
     #[arg(long, value_name = "DIR")]
     pub assets: Option<PathBuf>,
-    /// How machines reach it: http://fleet.example:8420. Needed where it listens on all addresses.
+    /// How machines reach it, as `http://fleet.example:8420`; needed where it listens on all addresses.
     #[arg(long)]
     pub url: Option<String>,
     /// Where roles are published, for profiles that do not say; the preferred one first.
