@@ -72,7 +72,7 @@ pub struct Serve {
     /// How machines reach it, as `http://fleet.example:8420`; needed where it listens on all addresses.
     #[arg(long)]
     pub url: Option<String>,
-    /// Where roles are published, for profiles that do not say; the preferred one first.
+    /// Where roles are published, the preferred one first: for profiles that do not say, and for the installer.
     #[arg(long, value_name = "URL")]
     pub repo: Vec<String>,
     /// The root.json of the repositories, for profiles that want the newest version of their role.

@@ -15,7 +15,7 @@ fn settings(args: &Serve) -> Result<Settings, Cause> {
         listen: args.listen,
         url: url(args)?,
         assets: args.assets.clone(),
-        repos: args.repo.clone(),
+        repos: args.repo.iter().map(|repo| address("--repo", repo)).collect::<Result<_, _>>()?,
         root: args.root.clone(),
         arguments: plain("--kernel-arguments", &args.kernel_arguments)?,
         lease: args.lease,
@@ -30,11 +30,16 @@ fn url(args: &Serve) -> Result<Option<String>, Cause> {
         }
         return Ok(None);
     };
+    address("--url", url).map(Some)
+}
+
+/// An address that can stand in a script of iPXE, without a slash at its end.
+fn address(option: &str, url: &str) -> Result<String, Cause> {
     let word = url.bytes().all(|byte| byte.is_ascii_graphic()) && !url.contains(['|', '&', '$']);
     if !word || !(url.starts_with("http://") || url.starts_with("https://")) {
-        return Err(Cause::Usage("--url: not an address as http://fleet.example:8420".to_owned()));
+        return Err(Cause::Usage(format!("{option}: not an address as http://fleet.example:8420")));
     }
-    Ok(Some(url.trim_end_matches('/').to_owned()))
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
 /// Text that ends up in one line of a script of iPXE.

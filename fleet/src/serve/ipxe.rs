@@ -19,10 +19,11 @@ goto again
     )
 }
 
-/// Boots the installer. It shows its token to nobody but the service.
+/// Boots the installer. It shows its token to nobody but the service, and trusts what the root in it signs.
 #[must_use]
-pub(super) fn install(url: &str, token: &str, arguments: &str) -> String {
-    let arguments = format!("initrd=initrd edeploy.server={url} edeploy.token={token} {arguments}");
+pub(super) fn install(url: &str, token: &str, repos: &[String], arguments: &str) -> String {
+    let repos: String = repos.iter().map(|repo| format!("edeploy.repo={repo} ")).collect();
+    let arguments = format!("initrd=initrd edeploy.server={url} edeploy.token={token} {repos}{arguments}");
     format!(
         "#!ipxe
 kernel {url}/install/vmlinuz {} || goto failed

@@ -70,7 +70,9 @@ fn booted(app: &Service, boot: &Boot) -> Result<Response, Problem> {
         (Booted::Full, _) => return Err(Problem::later("too many machines are known")),
         (Booted::Disk, Some(reason)) => script(ipxe::refused(reason)),
         (Booted::Disk, None) => script(ipxe::disk()),
-        (Booted::Install, _) => script(ipxe::install(&app.url, &token.to_string(), &settings.arguments)),
+        (Booted::Install, _) => {
+            script(ipxe::install(&app.url, &token.to_string(), &settings.repos, &settings.arguments))
+        }
     })
 }
 

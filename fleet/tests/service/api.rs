@@ -65,6 +65,25 @@ fn commands_say_what_is_wrong_and_end_with_its_code() {
 }
 
 #[test]
+fn the_installer_is_told_the_repositories_and_what_else_was_said() {
+    let more =
+        ["--repo", "http://127.0.0.1:1/a/", "--repo", "http://127.0.0.1:2", "--url", "http://fleet.example/"];
+    let fleet = Fleet::start_with(WEB, &[&more[..], &["--kernel-arguments", "console=ttyS0 quiet"]].concat());
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    let script = toy.boot(&fleet);
+    let says = format!(
+        "kernel http://fleet.example/install/vmlinuz initrd=initrd edeploy.server=http://fleet.example \
+         edeploy.token={} edeploy.repo=http://127.0.0.1:1/a edeploy.repo=http://127.0.0.1:2 console=ttyS0 quiet || ",
+        toy.token
+    );
+    assert!(script.contains(&says), "{script}");
+    let refused = fleet.command("serve --profiles /none --url http://a|b");
+    assert_eq!(refused.0, 2);
+    assert_eq!(refused.2, "edeploy-fleet: --url: not an address as http://fleet.example:8420\n");
+}
+
+#[test]
 fn the_events_tell_of_every_change() {
     use std::io::{BufRead, BufReader, Write};
 
