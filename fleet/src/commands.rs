@@ -2,8 +2,13 @@
 
 mod check;
 mod generate;
+mod hosts;
 mod import;
+mod key;
 mod matching;
+mod permission;
+mod serve;
+mod token;
 
 use std::fmt;
 use std::fs;
@@ -54,6 +59,14 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
             answer(cli, &imported, || imported.json());
             Ok(imported.exit())
         }
+        Command::Serve(args) => done(serve::run(args)),
+        Command::Token(args) => done(token::run(args, cli.json)),
+        Command::Hosts(args) => done(hosts::run(args, cli.json)),
+        Command::Permit(args) => done(permission::permit(args)),
+        Command::Forbid(args) => done(permission::forbid(args)),
+        Command::Reinstall(args) => done(permission::reinstall(args)),
+        Command::Release(args) => done(permission::release(args)),
+        Command::Key(args) => done(key::run(args)),
     }
 }
 
@@ -64,6 +77,10 @@ fn answer(cli: &Cli, text: &impl fmt::Display, json: impl FnOnce() -> Value) {
     } else {
         print!("{text}");
     }
+}
+
+fn done(ended: Result<(), Cause>) -> Result<Exit, Failure> {
+    Ok(ended.map(|()| Exit::Done)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Cause> {

@@ -9,7 +9,10 @@ use edeploy_format::exit::Exit;
 
 use crate::generate::GenerateError;
 use crate::hardware::HardwareError;
+use crate::key::KeyError;
+use crate::serve::ServeError;
 use crate::spec::SpecError;
+use crate::store::StoreError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,27 @@ pub enum Cause {
         #[source]
         source: GenerateError,
     },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The service ended.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// There are no random bytes.
+    #[error("making a token")]
+    Random(#[source] io::Error),
+    /// What was typed makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing is known by that name.
+    #[error("there is no {0}")]
+    Unknown(String),
+    /// It may not be done now.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl Cause {
@@ -69,6 +93,10 @@ impl Cause {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
             Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Exit::Refused,
             Self::Read { .. } | Self::Write { .. } => Exit::Failed,
+            Self::Store(_) | Self::Random(_) | Self::Serve(_) => Exit::Failed,
+            Self::Key(_) | Self::Refused(_) => Exit::Refused,
+            Self::Usage(_) => Exit::Usage,
+            Self::Unknown(_) => Exit::NotFound,
             Self::Hardware { .. } | Self::Spec { .. } | Self::Generate { .. } => Exit::Input,
         }
     }

@@ -55,19 +55,30 @@ impl Hardware {
             return Err(HardwareError::TooMany(members.len()));
         }
         let lines = members.iter().enumerate().map(|(n, member)| line(member, n + 1));
-        Ok(Self { lines: lines.collect::<Result<_, _>>()? })
+        Self::of(lines.collect::<Result<_, _>>()?)
+    }
+
+    /// A report that has its form already.
+    ///
+    /// # Errors
+    /// [`HardwareError::TooMany`], [`HardwareError::Long`].
+    pub fn of(lines: Vec<[String; 4]>) -> Result<Self, HardwareError> {
+        if lines.len() > LINES {
+            return Err(HardwareError::TooMany(lines.len()));
+        }
+        let long = |line: &[String; 4]| line.iter().any(|value| value.len() > VALUE);
+        match lines.iter().position(long) {
+            Some(at) => Err(HardwareError::Long(at + 1)),
+            None => Ok(Self { lines: lines.into_iter().map(Line).collect() }),
+        }
     }
 }
 
-fn line(member: &Literal, number: usize) -> Result<Line, HardwareError> {
+fn line(member: &Literal, number: usize) -> Result<[String; 4], HardwareError> {
     let values: Option<Vec<String>> =
         member.members().and_then(|values| values.iter().map(Literal::text).collect());
     let four = values.and_then(|values| <[String; 4]>::try_from(values).ok());
-    let four = four.ok_or(HardwareError::Line(number))?;
-    if four.iter().any(|value| value.len() > VALUE) {
-        return Err(HardwareError::Long(number));
-    }
-    Ok(Line(four))
+    four.ok_or(HardwareError::Line(number))
 }
 
 impl fmt::Display for Line {

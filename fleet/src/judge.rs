@@ -67,32 +67,64 @@ pub enum Outcome {
     Broken(String),
 }
 
+/// What is known of a profile before it is known what is taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It matches.
+    Matches(Explained),
+    /// That is what came of it.
+    Ends(Outcome),
+}
+
+/// Matches all profiles that are listed: this takes long, and does not depend on what is taken.
+#[must_use]
+pub fn look(profiles: &Profiles, hardware: &Hardware) -> Vec<Look> {
+    profiles.listed.iter().map(|listed| look_at(listed, hardware)).collect()
+}
+
+fn look_at(listed: &Listed, hardware: &Hardware) -> Look {
+    let profile = match &listed.profile {
+        Ok(profile) => profile,
+        Err(error) => return Look::Ends(Outcome::Broken(chain(error))),
+    };
+    match explain(hardware, &profile.spec) {
+        Err(error) => Look::Ends(Outcome::NotJudged(error)),
+        Ok(explained) if explained.is_match() => Look::Matches(explained),
+        Ok(explained) => Look::Ends(Outcome::Failed(explained)),
+    }
+}
+
 /// Judges all profiles that are listed.
 #[must_use]
 pub fn judge<'a>(profiles: &'a Profiles, hardware: &Hardware, taken: &Taken) -> Verdict<'a> {
+    decide(profiles, look(profiles, hardware), taken)
+}
+
+/// The same, after a [`look`] at these profiles.
+#[must_use]
+pub fn decide<'a>(profiles: &'a Profiles, looked: Vec<Look>, taken: &Taken) -> Verdict<'a> {
     let mut verdict = Verdict { given: None, tried: Vec::new() };
-    for listed in &profiles.listed {
-        let outcome = match &listed.profile {
-            Err(error) => Outcome::Broken(chain(error)),
-            Ok(profile) => one(listed, profile, hardware, taken, &mut verdict.given),
+    for (listed, looked) in profiles.listed.iter().zip(looked) {
+        let outcome = match (&listed.profile, looked) {
+            (_, Look::Ends(outcome)) => outcome,
+            (Err(error), Look::Matches(_)) => Outcome::Broken(chain(error)),
+            (Ok(profile), Look::Matches(explained)) => {
+                matching(listed, profile, explained, taken, &mut verdict.given)
+            }
         };
         verdict.tried.push((&listed.name, outcome));
     }
     verdict
 }
 
-fn one<'a>(
+/// What comes of a profile that matches.
+fn matching<'a>(
     listed: &Listed,
     profile: &'a Profile,
-    hardware: &Hardware,
+    explained: Explained,
     taken: &Taken,
     given: &mut Option<Given<'a>>,
 ) -> Outcome {
-    let explained = match explain(hardware, &profile.spec) {
-        Err(error) => return Outcome::NotJudged(error),
-        Ok(explained) if !explained.is_match() => return Outcome::Failed(explained),
-        Ok(explained) => explained,
-    };
     if given.is_some() {
         return Outcome::Also(explained);
     }

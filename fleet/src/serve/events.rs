@@ -1,0 +1,45 @@
+//! Live pages: whoever listens is told that something changed, by whichever process, and looks again.
+
+use std::convert::Infallible;
+use std::thread;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::watch;
+
+use super::App;
+use super::caller::Looker;
+use crate::store::{Store, StoreError};
+
+/// How often the store is looked at.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Begins to look for changes; ends when nobody can listen any more.
+pub(super) fn begin(store: &Store) -> Result<watch::Receiver<i64>, StoreError> {
+    let look = store.watch()?;
+    let (tell, changes) = watch::channel(look.version()?);
+    thread::spawn(move || {
+        while !tell.is_closed() {
+            thread::sleep(EVERY);
+            // A look that fails is followed by another one.
+            let Ok(now) = look.version() else { continue };
+            tell.send_if_modified(|version| std::mem::replace(version, now) != now);
+        }
+    });
+    Ok(changes)
+}
+
+/// `GET /v1/events`: an event at once, and one after each change.
+pub(super) async fn events(State(app): State<App>, _: Looker) -> Response {
+    let mut changes = app.changes.clone();
+    changes.mark_changed();
+    let changes = stream::unfold(changes, |mut changes| async move {
+        changes.changed().await.ok()?;
+        let version = *changes.borrow_and_update();
+        Some((Ok::<_, Infallible>(Event::default().data(version.to_string())), changes))
+    });
+    Sse::new(changes).keep_alive(KeepAlive::default()).into_response()
+}

@@ -1,0 +1,126 @@
+//! What machines ask and tell: their boot script, their plan, how far they are.
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use edeploy_format::fleet::{LOG_LIMIT, Progress, REPORT_LIMIT, Report};
+use serde::Deserialize;
+
+use super::caller::{Machine, bad_token};
+use super::problem::Problem;
+use super::{App, Service, blocking, body, ipxe, report};
+use crate::mac::Mac;
+use crate::moment::Moment;
+use crate::secret::Secret;
+use crate::store::{Boot, Booted, Recorded};
+
+/// No message of progress is longer.
+const PROGRESS_LIMIT: u64 = 64 << 10;
+/// No more characters of what a firmware says are kept.
+const FIRMWARE: usize = 100;
+
+/// Why a machine is not installed that was not started by UEFI.
+pub(super) const NO_UEFI: &str = "it was started by a BIOS, and only UEFI boots what is installed";
+
+/// `GET /v1/boot.ipxe`
+pub(super) async fn first(State(app): State<App>) -> Response {
+    script(ipxe::first(&app.url))
+}
+
+/// What iPXE says of its machine.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    mac: String,
+    #[serde(default)]
+    uuid: String,
+    #[serde(default)]
+    serial: String,
+    #[serde(default)]
+    platform: String,
+}
+
+/// `GET /v1/boot`
+pub(super) async fn boot(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    let mac: Mac = asked
+        .mac
+        .parse()
+        .map_err(|bad: crate::mac::BadMac| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, bad.to_string()))?;
+    let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(FIRMWARE).collect();
+    let boot = Boot {
+        mac,
+        uuid: short(&asked.uuid),
+        serial: short(&asked.serial),
+        refusal: refusal(&asked.platform),
+        platform: short(&asked.platform),
+    };
+    blocking(&app, move |app| booted(app, &boot)).await?
+}
+
+/// Why a machine that was started so is not installed.
+fn refusal(platform: &str) -> Option<String> {
+    (platform == "pcbios").then(|| NO_UEFI.to_owned())
+}
+
+fn booted(app: &Service, boot: &Boot) -> Result<Response, Problem> {
+    let token = Secret::new().map_err(|error| Problem::later(error.to_string()))?;
+    let settings = &app.settings;
+    Ok(match (app.store.boot(boot, &token.hash(), Moment::now())?, &boot.refusal) {
+        (Booted::Full, _) => return Err(Problem::later("too many machines are known")),
+        (Booted::Disk, Some(reason)) => script(ipxe::refused(reason)),
+        (Booted::Disk, None) => script(ipxe::disk()),
+        (Booted::Install, _) => {
+            script(ipxe::install(&app.url, &token.to_string(), &settings.repos, &settings.arguments))
+        }
+    })
+}
+
+fn script(text: String) -> Response {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+/// `POST /v1/machine/report`
+pub(super) async fn report(
+    State(app): State<App>,
+    machine: Machine,
+    body: Body,
+) -> Result<Response, Problem> {
+    let _room = app.bodies.acquire().await.map_err(|closed| Problem::later(closed.to_string()))?;
+    let report: Report = body::json(&body::whole(body, REPORT_LIMIT).await?)?;
+    blocking(&app, move |app| report::answer(app, &machine.token, report)).await?
+}
+
+/// `POST /v1/machine/progress`
+pub(super) async fn progress(
+    State(app): State<App>,
+    machine: Machine,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let progress: Progress = body::json(&body::whole(body, PROGRESS_LIMIT).await?)?;
+    let recorded = blocking(&app, move |app| {
+        app.store.progress(&machine.token, &progress, Moment::now(), app.settings.lease)
+    });
+    recorded_as(recorded.await??)
+}
+
+/// `POST /v1/machine/log`
+pub(super) async fn log(State(app): State<App>, machine: Machine, body: Body) -> Result<StatusCode, Problem> {
+    let _room = app.bodies.acquire().await.map_err(|closed| Problem::later(closed.to_string()))?;
+    let bytes = body::whole(body, LOG_LIMIT).await?;
+    let recorded = blocking(&app, move |app| {
+        app.store.keep_log(&machine.token, &String::from_utf8_lossy(&bytes), Moment::now())
+    });
+    recorded_as(recorded.await??)
+}
+
+fn recorded_as(recorded: Recorded) -> Result<StatusCode, Problem> {
+    match recorded {
+        Recorded::Done => Ok(StatusCode::NO_CONTENT),
+        Recorded::NoToken => Err(bad_token()),
+        Recorded::NoPlan => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "no install of this machine runs that could be at this stage",
+        )),
+    }
+}

@@ -1,0 +1,162 @@
+//! A report becomes a plan: matched, decided, taken, signed.
+//!
+//! Matching takes long and depends on nobody else, so it is done before the store is asked; what is decided on it is
+//! decided within the one change that takes it.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use edeploy_format::fleet::{Plan, Report};
+use edeploy_format::name::{Architecture, Version};
+use edeploy_format::tuf::{Common, sign};
+use serde_json::json;
+
+use super::caller::bad_token;
+use super::machines::NO_UEFI;
+use super::problem::Problem;
+use super::{Service, json_bytes};
+use crate::failure::chain;
+use crate::hardware::Hardware;
+use crate::judge::{Look, Outcome, Taken, Verdict, decide, look};
+use crate::mac::Mac;
+use crate::machine;
+use crate::moment::Moment;
+use crate::plan::Filled;
+use crate::profile::{Profiles, Wanted};
+use crate::secret::SecretHash;
+use crate::store::{Answer, Decision, Refusal, Reported, Tried};
+use crate::summary::summary;
+
+/// A plan is good for so many days.
+const DAYS: u32 = 1;
+/// A machine is known by so many network cards at most.
+const CARDS: usize = 64;
+
+/// The answer to a report.
+pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Result<Response, Problem> {
+    let Report { nonce, uefi, architecture, hardware: lines, .. } = report;
+    let wrong = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+    if nonce.len() != 64 || !nonce.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong("the nonce is not 64 hexadecimal digits".to_owned()));
+    }
+    let (text, line) = (json!(lines).to_string(), summary(&lines));
+    let hardware = Hardware::of(lines).map_err(|error| wrong(error.to_string()))?;
+    let reported = Reported {
+        name: machine::name(&hardware).ok().filter(|name| is_name(name)),
+        hardware: text,
+        summary: line,
+        macs: machine::macs(&hardware).iter().filter_map(|mac| mac.parse().ok()).take(CARDS).collect(),
+    };
+    let profiles = app.profiles()?;
+    let looked = look(&profiles, &hardware);
+    let decision = |name: &str, taken: &Taken| match uefi {
+        true => decided(&profiles, looked, taken, name, &app.settings.repos),
+        false => Decision::Refuse(Refusal { reason: NO_UEFI.to_owned(), tried: Vec::new() }),
+    };
+    match app.store.report(token, &reported, Moment::now(), app.settings.lease, decision)? {
+        Answer::Assigned(filled) => signed(app, filled, nonce, &architecture),
+        Answer::Refused(refusal) => Err(refused(&refusal)),
+        Answer::NoToken => Err(bad_token()),
+        Answer::NoPermission => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "this machine may not be installed, or not any more"))
+        }
+    }
+}
+
+/// Whether a machine may be called so: it stands in addresses, and is no other machine's address.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(plain)
+        && name.parse::<Mac>().is_err()
+}
+
+/// What a machine gets, given what is taken.
+fn decided(
+    profiles: &Profiles,
+    looked: Vec<Look>,
+    taken: &Taken,
+    name: &str,
+    repos: &[String],
+) -> Decision<Filled> {
+    let verdict = decide(profiles, looked, taken);
+    let Some(given) = &verdict.given else { return Decision::Refuse(nothing(profiles, &verdict)) };
+    let filled = given.profile.fill(name, &given.variables);
+    let mut filled = match filled {
+        Ok(filled) => filled,
+        Err(error) => return Decision::Refuse(spoilt(&verdict, &given.profile.name, &chain(&error))),
+    };
+    if filled.repos.is_empty() {
+        filled.repos = repos.to_vec();
+    }
+    if filled.repos.is_empty() {
+        let reason = "it has no repos, and the service was started without --repo";
+        return Decision::Refuse(spoilt(&verdict, &given.profile.name, reason));
+    }
+    let (profile, entry) = (given.profile.name.clone(), given.entry.map(str::to_owned));
+    Decision::Assign { profile, entry, plan: filled }
+}
+
+/// No profile is given.
+fn nothing(profiles: &Profiles, verdict: &Verdict<'_>) -> Refusal {
+    let reason = match &profiles.trouble {
+        Some(trouble) => format!("no profile can be given: {}", chain(trouble)),
+        None if verdict.tried.is_empty() => "no profile can be given: there is none".to_owned(),
+        None => {
+            let names: Vec<&str> = verdict.tried.iter().map(|(name, _)| *name).collect();
+            format!("no profile fits: {}", names.join(", "))
+        }
+    };
+    Refusal { reason, tried: verdict.tried.iter().map(|(name, outcome)| tried(name, outcome)).collect() }
+}
+
+/// A profile is given, but no plan can be made of it: that is not another profile's turn.
+fn spoilt(verdict: &Verdict<'_>, profile: &str, reason: &str) -> Refusal {
+    let one = |(name, outcome): &(&str, Outcome)| {
+        let tried = tried(name, outcome);
+        if *name == profile { Tried { reason: format!("matches, but {reason}"), ..tried } } else { tried }
+    };
+    Refusal { reason: format!("profile {profile}: {reason}"), tried: verdict.tried.iter().map(one).collect() }
+}
+
+fn tried(name: &str, outcome: &Outcome) -> Tried {
+    let explained = outcome.explained().map(ToString::to_string).unwrap_or_default();
+    Tried { profile: name.to_owned(), reason: outcome.reason(), explained }
+}
+
+fn refused(refusal: &Refusal) -> Problem {
+    let tried: Vec<_> =
+        refusal.tried.iter().map(|tried| json!({"profile": tried.profile, "reason": tried.reason})).collect();
+    Problem::new(StatusCode::CONFLICT, refusal.reason.clone()).with("tried", &tried)
+}
+
+/// The plan, signed.
+fn signed(
+    app: &Service,
+    filled: Filled,
+    nonce: String,
+    architecture: &Architecture,
+) -> Result<Response, Problem> {
+    let version = version(app, &filled, architecture)?;
+    let common = Common::new::<Plan>(1, Moment::now().time().plus_days(DAYS));
+    let plan = filled.plan(common, nonce, version);
+    let bytes = sign(&plan, &[&app.key]).map_err(|fault| {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the plan cannot be signed: {}", chain(&fault)),
+        )
+    })?;
+    Ok(json_bytes(bytes))
+}
+
+fn version(app: &Service, filled: &Filled, architecture: &Architecture) -> Result<Version, Problem> {
+    match &filled.version {
+        Wanted::Exact(version) => Ok(version.clone()),
+        Wanted::Newest => {
+            let newest = &app.newest;
+            let found = newest.version(&app.store, &filled.repos, &filled.role, architecture, Moment::now());
+            found.map_err(|reason| {
+                Problem::later(format!("the newest version of {} is not known: {reason}", filled.role))
+            })
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The right of a machine to be installed, once: given by an operator, taken back by success or by too many attempts.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::host::{find, find_or_make};
+use super::{Store, StoreError};
+use crate::mac::Mac;
+use crate::moment::Moment;
+
+/// So many attempts may begin or fail under one permission.
+pub const ATTEMPTS: u32 = 5;
+
+/// What became of a permission that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permitted {
+    /// The machine may be installed.
+    Given,
+    /// It was installed: that it is wiped must be said.
+    Installed,
+    /// Nothing is known by that name, and it is no address.
+    Unknown,
+}
+
+impl Store {
+    /// Permits a machine, by name or address; one that was never seen is taken on by its address. With `again`, also
+    /// one that was installed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn permit(&self, machine: &str, again: bool, now: Moment) -> Result<Permitted, StoreError> {
+        self.write(|change| {
+            let id = match (find(change, machine)?, machine.parse::<Mac>()) {
+                (Some(id), _) => id,
+                (None, Ok(mac)) if !again => match find_or_make(change, &mac, now)? {
+                    Some(id) => id,
+                    None => return Ok(Permitted::Unknown),
+                },
+                (None, _) => return Ok(Permitted::Unknown),
+            };
+            if is_installed(change, id)? && !again {
+                return Ok(Permitted::Installed);
+            }
+            give(change, id, now)?;
+            Ok(Permitted::Given)
+        })
+    }
+
+    /// Takes a permission back; false where there was none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forbid(&self, machine: &str) -> Result<bool, StoreError> {
+        self.write(|change| {
+            let Some(id) = find(change, machine)? else { return Ok(false) };
+            withdraw(change, id)
+        })
+    }
+
+    /// The next `count` machines that are new get a permission when they come: those that never had one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn permit_new(&self, count: u32) -> Result<(), StoreError> {
+        self.write(|change| {
+            change.execute("UPDATE newcomers SET count = ?", [count])?;
+            Ok(())
+        })
+    }
+
+    /// How many machines that are new may still come.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newcomers(&self) -> Result<u32, StoreError> {
+        self.read(|look| Ok(look.query_row("SELECT count FROM newcomers", (), |row| row.get(0))?))
+    }
+}
+
+fn is_installed(look: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT installed IS NOT NULL FROM machine WHERE id = ?";
+    Ok(look.query_row(sql, [machine], |row| row.get(0))?)
+}
+
+fn give(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
+    let sql = "INSERT INTO permission (machine, since) VALUES (?1, ?2)
+               ON CONFLICT (machine) DO UPDATE SET since = ?2, attempts = 0";
+    change.execute(sql, (machine, now))?;
+    change.execute("UPDATE machine SET known = 1 WHERE id = ?", [machine])?;
+    Ok(())
+}
+
+/// Ends a permission; false where there was none.
+pub(super) fn withdraw(change: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
+    Ok(change.execute("DELETE FROM permission WHERE machine = ?", [machine])? == 1)
+}
+
+/// How many attempts there were under the permission of a machine; `None` where it has none.
+pub(super) fn attempts(look: &Transaction<'_>, machine: i64) -> Result<Option<u32>, StoreError> {
+    let sql = "SELECT attempts FROM permission WHERE machine = ?";
+    Ok(look.query_row(sql, [machine], |row| row.get(0)).optional()?)
+}
+
+/// One more attempt began, or failed before it had begun.
+pub(super) fn count_attempt(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
+    change.execute("UPDATE permission SET attempts = attempts + 1 WHERE machine = ?", [machine])?;
+    Ok(())
+}
+
+/// Ends a permission under which there were too many attempts, none of which goes on.
+pub(super) fn withdraw_if_spent(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
+    change.execute("DELETE FROM permission WHERE machine = ? AND attempts >= ?", (machine, ATTEMPTS))?;
+    Ok(())
+}
+
+/// Gives a machine that is new one of the permissions for such machines, if any are left.
+pub(super) fn welcome(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
+    let new: bool =
+        change.query_row("SELECT known = 0 FROM machine WHERE id = ?", [machine], |r| r.get(0))?;
+    if new && change.execute("UPDATE newcomers SET count = count - 1 WHERE count > 0", ())? == 1 {
+        give(change, machine, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! The one token of a machine that is being installed: from its boot script to the end of its install.
+
+use edeploy_format::fleet::{Progress, Stage};
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::host::{find_or_make, stage_text};
+use super::permission::{attempts, count_attempt, welcome, withdraw, withdraw_if_spent};
+use super::taken::{give_back, keep, spend};
+use super::{Store, StoreError};
+use crate::mac::Mac;
+use crate::moment::Moment;
+use crate::secret::SecretHash;
+
+/// A machine that says nothing for so many seconds must start anew.
+const SILENCE: u64 = 86_400;
+
+/// What a machine says when it asks for its boot script.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The card it boots from.
+    pub mac: Mac,
+    /// By its firmware.
+    pub uuid: String,
+    /// By its firmware.
+    pub serial: String,
+    /// As iPXE calls it: `efi`, `pcbios`.
+    pub platform: String,
+    /// Why it cannot be installed whoever permits it, if so.
+    pub refusal: Option<String>,
+}
+
+/// What a machine does that asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Booted {
+    /// The installer, with the token that was handed in.
+    Install,
+    /// Its disk.
+    Disk,
+    /// There are too many machines.
+    Full,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It counts.
+    Done,
+    /// There is no such token, or not any more.
+    NoToken,
+    /// No plan was given that could be carried out.
+    NoPlan,
+}
+
+/// Whose token it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Of the machine.
+    pub(super) machine: i64,
+    /// What the service calls it.
+    pub name: String,
+    /// How far it has come.
+    pub(super) state: State,
+}
+
+/// How far an install has come under a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// No attempt runs.
+    Given,
+    /// A plan is carried out.
+    Planned,
+    /// It was.
+    Over,
+}
+
+impl State {
+    const ALL: [Self; 3] = [Self::Given, Self::Planned, Self::Over];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Planned => "planned",
+            Self::Over => "over",
+        }
+    }
+}
+
+impl Store {
+    /// A machine asks what to boot. Where it may be installed, `token` is its token from now on, and no older one is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn boot(&self, boot: &Boot, token: &SecretHash, now: Moment) -> Result<Booted, StoreError> {
+        self.write(|change| {
+            let Some(machine) = find_or_make(change, &boot.mac, now)? else { return Ok(Booted::Full) };
+            let sql = "UPDATE machine SET uuid = ?, serial = ?, platform = ?, seen = ? WHERE id = ?";
+            change.execute(sql, (&boot.uuid, &boot.serial, &boot.platform, now, machine))?;
+            if let Some(refusal) = &boot.refusal {
+                begin(change, machine, Stage::Booted)?;
+                change.execute("UPDATE machine SET failure = ? WHERE id = ?", (refusal, machine))?;
+                return Ok(Booted::Disk);
+            }
+            withdraw_if_spent(change, machine)?;
+            welcome(change, machine, now)?;
+            if attempts(change, machine)?.is_none() {
+                return Ok(Booted::Disk);
+            }
+            begin(change, machine, Stage::Booted)?;
+            let sql = "INSERT INTO ticket (machine, hash, until, state) VALUES (?1, ?2, ?3, ?4)
+                       ON CONFLICT (machine) DO UPDATE SET hash = ?2, until = ?3, state = ?4";
+            change.execute(sql, (machine, token.as_str(), now.plus(SILENCE), State::Given.text()))?;
+            Ok(Booted::Install)
+        })
+    }
+
+    /// Whose token it is; `None` where nobody has it, or not any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn ticket(&self, token: &SecretHash, now: Moment) -> Result<Option<Ticket>, StoreError> {
+        self.read(|look| holder(look, token, now))
+    }
+
+    /// Records how far an install has come: what it took is kept for `lease` more seconds, spent at its end, and
+    /// given back where it failed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn progress(
+        &self,
+        token: &SecretHash,
+        progress: &Progress,
+        now: Moment,
+        lease: u64,
+    ) -> Result<Recorded, StoreError> {
+        self.write(|change| {
+            let Some(ticket) = holder(change, token, now)? else { return Ok(Recorded::NoToken) };
+            let machine = ticket.machine;
+            prolong(change, machine, now)?;
+            match (ticket.state, &progress.failure, progress.stage) {
+                // The answer to the last message was lost, and it comes again.
+                (State::Over, _, Stage::Installed) => return Ok(Recorded::Done),
+                (State::Over, ..) | (State::Given, None, Stage::Installed) => return Ok(Recorded::NoPlan),
+                (State::Given, None, _) => {}
+                (state, Some(reason), _) => fail(change, machine, state, reason)?,
+                (State::Planned, None, Stage::Installed) => finish(change, machine, now)?,
+                (State::Planned, None, _) => keep(change, machine, now.plus(lease))?,
+            }
+            let sql = "UPDATE machine SET stage = ?, done = ?, total = ?, seen = ?, failure = ? WHERE id = ?";
+            let (done, total) = (clamped(progress.done), clamped(progress.total));
+            let stage = stage_text(progress.stage);
+            change.execute(sql, (stage, done, total, now, &progress.failure, machine))?;
+            Ok(Recorded::Done)
+        })
+    }
+}
+
+/// What SQLite can hold.
+fn clamped(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// The holder of a token.
+pub(super) fn holder(
+    look: &Transaction<'_>,
+    token: &SecretHash,
+    now: Moment,
+) -> Result<Option<Ticket>, StoreError> {
+    let sql = "SELECT machine, name, state FROM ticket JOIN machine ON machine.id = machine
+               WHERE hash = ? AND until > ?";
+    let row: Option<(i64, String, String)> = look
+        .query_row(sql, (token.as_str(), now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((machine, name, text)) = row else { return Ok(None) };
+    let state = State::ALL.into_iter().find(|state| state.text() == text);
+    Ok(Some(Ticket { machine, name, state: state.ok_or(StoreError::Value("state"))? }))
+}
+
+/// A plan is carried out from now on: one more attempt, unless it is the answer to the same one that comes again.
+pub(super) fn planned(change: &Transaction<'_>, ticket: &Ticket) -> Result<(), StoreError> {
+    if ticket.state == State::Given {
+        count_attempt(change, ticket.machine)?;
+        set(change, ticket.machine, State::Planned)?;
+    }
+    Ok(())
+}
+
+/// Begins to tell of an install at `stage`.
+pub(super) fn begin(change: &Transaction<'_>, machine: i64, stage: Stage) -> Result<(), StoreError> {
+    let sql = "UPDATE machine SET stage = ?, done = 0, total = 0, failure = NULL WHERE id = ?";
+    change.execute(sql, (stage_text(stage), machine))?;
+    Ok(())
+}
+
+pub(super) fn prolong(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
+    let until = now.plus(SILENCE);
+    change.execute("UPDATE ticket SET until = ? WHERE machine = ?", (until, machine))?;
+    change.execute("UPDATE machine SET seen = ? WHERE id = ?", (now, machine))?;
+    Ok(())
+}
+
+fn set(change: &Transaction<'_>, machine: i64, state: State) -> Result<(), StoreError> {
+    change.execute("UPDATE ticket SET state = ? WHERE machine = ?", (state.text(), machine))?;
+    Ok(())
+}
+
+/// An attempt ended badly; one that had not begun counts as well, once for each reason.
+fn fail(change: &Transaction<'_>, machine: i64, state: State, reason: &str) -> Result<(), StoreError> {
+    let told: Option<String> =
+        change.query_row("SELECT failure FROM machine WHERE id = ?", [machine], |row| row.get(0))?;
+    if state == State::Given && told.as_deref() != Some(reason) {
+        count_attempt(change, machine)?;
+    }
+    set(change, machine, State::Given)?;
+    give_back(change, machine)?;
+    withdraw_if_spent(change, machine)
+}
+
+fn finish(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
+    set(change, machine, State::Over)?;
+    spend(change, machine)?;
+    withdraw(change, machine)?;
+    change.execute("UPDATE machine SET installed = ? WHERE id = ?", (now, machine))?;
+    Ok(())
+}

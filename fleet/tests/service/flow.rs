@@ -1,0 +1,199 @@
+//! One machine from nothing to its role, and everything that can come in between.
+
+use std::fs;
+
+use edeploy_format::fleet::Stage;
+use edeploy_format::tuf::Time;
+use serde_json::json;
+
+use crate::fleet::Fleet;
+use crate::profiles::{WEB, WEB_AND_DB};
+use crate::toy::Toy;
+
+/// The address that the plan gives, by the one file of the profiles here.
+fn address(plan: &edeploy_format::fleet::Plan) -> String {
+    plan.files.iter().find(|file| file.path == "/etc/address").unwrap().text.trim().to_owned()
+}
+
+#[test]
+fn a_machine_becomes_its_role_and_is_left_alone_after_it() {
+    let fleet = Fleet::start(WEB);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    let script = toy.boot(&fleet);
+    assert!(
+        script.contains(&format!("kernel http://{}/install/vmlinuz initrd=initrd ", fleet.address)),
+        "{script}"
+    );
+    let plan = toy.plan(&fleet);
+    assert_eq!((&*plan.profile, plan.role.as_str(), plan.version.as_str()), ("web", "web", "1.0"));
+    assert_eq!(address(&plan), "10.0.0.1");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let day = Time::new(now).plus_days(1).seconds();
+    assert!((day - 60..=day).contains(&plan.common.expires.seconds()));
+    for stage in [Stage::Prepared, Stage::Writing, Stage::Verifying, Stage::Armed, Stage::Installed] {
+        toy.at(&fleet, stage);
+    }
+    assert_eq!(fleet.post("/v1/machine/log", &toy.token, "all went well").status, 204);
+    let operator = fleet.operator();
+    let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &operator).json();
+    assert_eq!(
+        (&host["stage"], &host["profile"], &host["permission"]),
+        (&json!("installed"), &json!("web"), &json!(null))
+    );
+    assert_eq!(host["summary"], "Toy, 2 threads, 4 GiB, 1 disk (20 GB), 1 network card");
+    assert_eq!(fleet.get(&format!("/v1/hosts/{}/log", toy.mac), &operator).text, "all went well");
+    // It boots from the network again: nobody asked for another install.
+    assert!(toy.boot(&fleet).ends_with("exit\n"));
+    assert_eq!(toy.report(&fleet).problem(403), "this machine may not be installed, or not any more");
+    let (code, _, error) = fleet.command(&format!("permit {}", toy.mac));
+    assert_eq!(code, 3);
+    assert!(error.contains(&format!("run `edeploy-fleet reinstall {}`", toy.mac)), "{error}");
+    assert_eq!(fleet.post(&format!("/v1/hosts/{}/permit", toy.mac), &operator, "").status, 409);
+    fleet.must(&format!("reinstall {}", toy.mac));
+    toy.boot(&fleet);
+    assert_eq!(address(&toy.plan(&fleet)), "10.0.0.1");
+}
+
+#[test]
+fn every_report_gets_the_same_machine_its_own_entry() {
+    let fleet = Fleet::start(WEB);
+    fleet.must("permit --new 2");
+    let (mut one, mut two) = (Toy::new(1, 20), Toy::new(2, 20));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    assert_eq!(address(&two.plan(&fleet)), "10.0.0.1");
+    assert_eq!(address(&one.plan(&fleet)), "10.0.0.2");
+    assert_eq!(address(&two.plan(&fleet)), "10.0.0.1");
+    assert_eq!(one.tell(&fleet, Stage::Writing, 1, Some("the disk broke")).status, 204);
+    one.boot(&fleet);
+    assert_eq!(address(&one.plan(&fleet)), "10.0.0.2");
+}
+
+#[test]
+fn a_failure_gives_the_count_back_and_so_does_a_release() {
+    let fleet = Fleet::start(WEB_AND_DB);
+    fleet.must("permit --new 9");
+    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    assert_eq!(one.plan(&fleet).profile, "db");
+    // The one place is taken.
+    assert_eq!(two.plan(&fleet).profile, "web");
+    assert_eq!(one.tell(&fleet, Stage::Writing, 1, Some("the disk broke")).status, 204);
+    assert_eq!(two.plan(&fleet).profile, "db");
+    let release = format!("release {}", two.mac);
+    let (code, _, error) = fleet.command(&release);
+    assert_eq!(
+        (code, error),
+        (3, format!("edeploy-fleet: {} is being installed with what it has\n", two.mac))
+    );
+    two.at(&fleet, Stage::Installed);
+    assert_eq!(one.plan(&fleet).profile, "web");
+    fleet.must(&release);
+    assert_eq!(one.plan(&fleet).profile, "db");
+}
+
+#[test]
+fn a_lease_that_ran_out_gives_the_count_back() {
+    let fleet = Fleet::start_with(WEB_AND_DB, &["--lease", "0"]);
+    fleet.must("permit --new 9");
+    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    assert_eq!(one.plan(&fleet).profile, "db");
+    let plan = two.plan(&fleet);
+    assert_eq!((&*plan.profile, &*address(&plan)), ("db", "10.0.1.2"));
+    two.at(&fleet, Stage::Installed);
+    // Spent is spent.
+    assert_eq!(one.plan(&fleet).profile, "web");
+}
+
+#[test]
+fn a_machine_that_says_it_is_another_ones_address_is_not() {
+    let fleet = Fleet::start(WEB);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    for uuid in ["52-54-00-00-00-02", "../../login", "<b>"] {
+        let mut report = toy.next();
+        report.hardware = vec![["system", "product", "uuid", uuid].map(str::to_owned)];
+        report.hardware.push(["disk", "sda", "size", "20"].map(str::to_owned));
+        assert_eq!(toy.send(&fleet, &report).status, 200);
+        let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &fleet.operator()).json();
+        assert_eq!(host["name"], toy.name());
+        fleet.must("token remove tester");
+    }
+}
+
+#[test]
+fn where_nothing_fits_each_profile_says_which_line_fails() {
+    let fleet = Fleet::start(WEB_AND_DB);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 5);
+    toy.boot(&fleet);
+    let answer = toy.report(&fleet);
+    answer.problem(409);
+    let tried = answer.json()["tried"].clone();
+    let profiles: Vec<&str> =
+        tried.as_array().unwrap().iter().map(|t| t["profile"].as_str().unwrap()).collect();
+    assert_eq!(profiles, ["db", "web"]);
+    for (tried, size) in tried.as_array().unwrap().iter().zip(["gt(100)", "gt(10)"]) {
+        let reason = tried["reason"].as_str().unwrap();
+        assert!(reason.contains(&format!("disk $disk size {size}")), "{reason}");
+    }
+    let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &fleet.operator()).json();
+    assert_eq!((&host["tried"][0]["reason"], &host["stage"]), (&tried[0]["reason"], &json!("detected")));
+    let explained = host["tried"][1]["explained"].as_str().unwrap();
+    assert!(explained.contains("- disk sda size 5: 5 is not gt(10)\n"), "{explained}");
+    // It is no attempt; what fits later is taken.
+    assert_eq!(host["permission"]["attempts"], 0);
+    let web = fs::read_to_string(fleet.profiles().join("web.toml")).unwrap();
+    fs::write(fleet.profiles().join("web.toml"), web.replace("gt(10)", "gt(1)")).unwrap();
+    assert_eq!(toy.plan(&fleet).profile, "web");
+}
+
+#[test]
+fn a_machine_without_uefi_is_refused_with_the_reason() {
+    let fleet = Fleet::start(WEB);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    let mut report = toy.next();
+    report.uefi = false;
+    let says = "it was started by a BIOS, and only UEFI boots what is installed";
+    assert_eq!(toy.send(&fleet, &report).problem(409), says);
+    let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &fleet.operator()).json();
+    assert_eq!(host["failure"], says);
+}
+
+#[test]
+fn killed_at_each_stage_the_service_goes_on_where_it_was() {
+    let mut fleet = Fleet::start(WEB);
+    let again = |fleet: &mut Fleet| {
+        fleet.kill();
+        fleet.run();
+    };
+    fleet.must("permit --new 1");
+    again(&mut fleet);
+    let mut toy = Toy::new(1, 20);
+    assert!(toy.boot(&fleet).contains("kernel "));
+    again(&mut fleet);
+    let key = fleet.key();
+    assert_eq!(address(&toy.plan(&fleet)), "10.0.0.1");
+    for stage in [Stage::Prepared, Stage::Writing, Stage::Verifying, Stage::Armed, Stage::Installed] {
+        again(&mut fleet);
+        toy.at(&fleet, stage);
+        // The answer was lost, and it is told again.
+        again(&mut fleet);
+        toy.at(&fleet, stage);
+    }
+    again(&mut fleet);
+    assert_eq!(fleet.key(), key);
+    assert!(toy.boot(&fleet).ends_with("exit\n"));
+    let mut other = Toy::new(2, 20);
+    assert!(other.boot(&fleet).ends_with("exit\n"));
+    fleet.must(&format!("permit {}", other.mac));
+    other.boot(&fleet);
+    assert_eq!(address(&other.plan(&fleet)), "10.0.0.2");
+}

@@ -1,0 +1,140 @@
+//! A profile that wants the newest version, with a repository that the service serves itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ed25519_dalek::SigningKey;
+use edeploy_format::name::Role;
+use edeploy_format::tuf::*;
+use serde_json::{Map, json};
+
+use crate::fleet::Fleet;
+use crate::toy::Toy;
+
+/// One key for everything.
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[9; 32])
+}
+
+/// Writes a repository with these versions of `web`: name, serial, architecture.
+fn publish(folder: &Path, version: u64, versions: &[(&str, u64, &str)]) {
+    let web: Role = "web".parse().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let expires = Time::new(now).plus_days(1);
+    let public = Key::from(&key().verifying_key());
+    let id = public.id().unwrap();
+    let one = || RoleKeys::new([id.clone()], 1);
+    let keys: BTreeMap<_, _> = [(id.clone(), public)].into();
+    let mut role = Targets::empty(Common::new::<Targets>(version, expires));
+    for (name, serial, architecture) in versions {
+        let blake3 = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
+        let custom =
+            json!({"blake3": blake3, "size": 3, "serial": serial, "architecture": architecture, "built": 1});
+        let target = Target::new(3, Sha256::of(b"abc"), Some(&custom));
+        role.targets.insert(format!("web@{name}@manifest"), target);
+    }
+    let mut targets = Targets::empty(Common::new::<Targets>(version, expires));
+    let roles = vec![Delegation::of(&web, one())];
+    targets.delegations = Some(Delegations { keys: keys.clone(), roles, extra: Map::new() });
+    let (role, targets) = (sign(&role, &[&key()]).unwrap(), sign(&targets, &[&key()]).unwrap());
+    let meta = [
+        ("role-web.json".to_owned(), MetaFile::of(version, &role)),
+        ("targets.json".to_owned(), MetaFile::of(version, &targets)),
+    ];
+    let common = Common::new::<Snapshot>(version, expires);
+    let snapshot = sign(&Snapshot { common, meta: meta.into(), extra: Map::new() }, &[&key()]).unwrap();
+    let meta = [("snapshot.json".to_owned(), MetaFile::of(version, &snapshot))];
+    let common = Common::new::<Timestamp>(version, expires);
+    let timestamp = Timestamp { common, meta: meta.into(), issued: None, extra: Map::new() };
+    let roles = RootRoles { root: one(), snapshot: one(), targets: one(), timestamp: one() };
+    let common = Common::new::<Root>(1, expires);
+    let root = Root { common, consistent_snapshot: true, keys, roles, extra: Map::new() };
+    let root = sign(&root, &[&key()]).unwrap();
+    let timestamp = sign(&timestamp, &[&key()]).unwrap();
+    fs::create_dir_all(folder.join("metadata")).unwrap();
+    for (name, bytes) in [
+        ("1.root.json".to_owned(), root),
+        ("timestamp.json".to_owned(), timestamp),
+        (format!("{version}.snapshot.json"), snapshot),
+        (format!("{version}.targets.json"), targets),
+        (format!("{version}.role-web.json"), role),
+    ] {
+        fs::write(folder.join("metadata").join(name), bytes).unwrap();
+    }
+}
+
+const NEWEST: &str = "role = \"web\"\nversion = \"newest\"\nspec = []\n";
+
+#[test]
+fn the_newest_version_is_the_one_of_the_highest_serial_that_the_repository_signs() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path(), 2, &[("1.9", 1, "amd64"), ("1.10", 2, "amd64"), ("2.0", 9, "arm64")]);
+    let root = folder.path().join("metadata/1.root.json");
+    let assets = folder.path().to_str().unwrap();
+    let more = ["--assets", assets, "--root", root.to_str().unwrap()];
+    let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
+    let mut fleet = Fleet::start_with(&profiles, &more);
+    let repo = fleet.url("/install");
+    fleet.kill();
+    fleet.more.extend(["--repo".to_owned(), repo.clone()]);
+    fleet.run();
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    let plan = toy.plan(&fleet);
+    assert_eq!((plan.version.as_str(), plan.repos), ("1.10", vec![repo.clone()]));
+    // What was accepted stays the least that is accepted, also by a service that was started anew.
+    publish(folder.path(), 1, &[("1.9", 1, "amd64")]);
+    fleet.kill();
+    fleet.run();
+    let answer = toy.report(&fleet);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    let says = "the newest version of web is not known: reading timestamp.json: version 1 of timestamp.json is \
+                offered, version 2 was seen before";
+    assert_eq!(answer.problem(503), says);
+    // No second attempt.
+    let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &fleet.operator()).json();
+    assert_eq!(host["permission"]["attempts"], 1);
+}
+
+#[test]
+fn without_a_root_or_a_repository_the_reason_is_told() {
+    let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
+    let mut fleet = Fleet::start(&profiles);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    let says = "profile web: it has no repos, and the service was started without --repo";
+    assert_eq!(toy.report(&fleet).problem(409), says);
+    fleet.kill();
+    fleet.more = vec!["--repo".to_owned(), "http://127.0.0.1:1".to_owned()];
+    fleet.run();
+    let says = "the newest version of web is not known: a profile wants the newest version, and the service was \
+                started without --root";
+    assert_eq!(toy.report(&fleet).problem(503), says);
+}
+
+#[test]
+fn a_repository_that_does_not_answer_holds_up_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path(), 1, &[]);
+    let root = folder.path().join("metadata/1.root.json");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let repo = format!("http://{}", silent.local_addr().unwrap());
+    let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
+    let fleet = Fleet::start_with(&profiles, &["--root", root.to_str().unwrap(), "--repo", &repo]);
+    fleet.must("permit --new 2");
+    let (mut one, mut two) = (Toy::new(1, 20), Toy::new(2, 20));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| one.report(&fleet));
+        let (asked, _) = silent.accept().unwrap();
+        let says = "the newest version of web is not known: it is being asked for";
+        assert_eq!(two.report(&fleet).problem(503), says);
+        drop(asked);
+        first.join().unwrap().problem(503);
+    });
+}
