@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod help;
 pub mod hooks;
 pub mod host;
+pub mod install;
 pub mod installed;
 pub mod journal;
 pub mod lock;

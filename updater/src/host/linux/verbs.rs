@@ -11,7 +11,7 @@ use edeploy_format::slot::Slot;
 use edeploy_format::transition::Hook;
 
 use super::remains::Version;
-use super::{Linux, SPARE_INODES, Subject};
+use super::{Blank, Linux, SPARE_INODES, Subject};
 use crate::commands::warn;
 use crate::disk::fs::{Ext4, Tool};
 use crate::disk::gpt::{self, Sizes};
@@ -88,7 +88,7 @@ impl Host for Linux<'_> {
         };
         let mut disk = place::open(blank.disk, Access::ReadWrite)?;
         let of_disk = |e| Failure::new(Exit::Unsuitable, format!("{}: {e}", blank.disk.display()));
-        if !blank.install.wipe {
+        if !blank.wipe {
             gpt::must_be_blank(&mut disk).map_err(of_disk)?;
         }
         let slot = self.coming()?.wanted.head.slot_size.next_multiple_of(1 << 20);
@@ -305,9 +305,14 @@ impl Host for Linux<'_> {
 }
 
 impl Linux<'_> {
-    /// Carries over, or, where the slot may only be read, checks; a first install carries nothing.
+    /// Carries over, or, where the slot may only be read, checks. A first install has nothing to carry over, but may
+    /// have what belongs to the machine.
     fn carrying(&mut self, slot: &Verified, access: Access) -> Result<(), Failure> {
-        let Subject::Installed(installed) = self.subject else { return Ok(()) };
+        let installed = match self.subject {
+            Subject::Installed(installed) => installed,
+            Subject::Blank(blank) => return self.lay(blank, slot, access),
+            Subject::Remains(_) => return Ok(()),
+        };
         let tree = self.mount(slot.slot(), access)?;
         let (running, manifest, kept) = (&installed.tree, &self.coming()?.wanted.manifest, self.kept()?);
         let carrying = Carrying { running, slot: &tree, manifest, kept: &kept, progress: self.progress };
@@ -318,6 +323,14 @@ impl Linux<'_> {
         Ok(())
     }
 
+    /// Lays what belongs to a new machine onto its state partition, durably; no boot entry is there yet.
+    fn lay(&mut self, blank: Blank<'_>, slot: &Verified, access: Access) -> Result<(), Failure> {
+        let (Some(own), Access::ReadWrite) = (blank.own, access) else { return Ok(()) };
+        self.mount(slot.slot(), Access::ReadOnly)?;
+        own.lay(&mount_point("inactive"), &mount_point("machine"))?;
+        self.sync(SyncId::State)
+    }
+
     /// What must be on the state partition before the first boot.
     fn prepare_state(&self, root: &std::path::Path) -> std::io::Result<()> {
         let mut folder = fs::DirBuilder::new();
@@ -326,7 +339,7 @@ impl Linux<'_> {
         folder.create(root.join("var/log/journal"))?;
         folder.create(root.join("var/lib/edeploy/persistent/etc"))?;
         if let Subject::Blank(blank) = self.subject
-            && let Some(name) = &blank.install.hostname
+            && let Some(name) = blank.hostname
         {
             fs::write(root.join("var/lib/edeploy/persistent/etc/hostname"), format!("{name}\n"))?;
         }
