@@ -39,6 +39,7 @@ tuf-client:
 # Unit and integration tests, without virtual machines
 test: host python-tuf
     cargo test --workspace --exclude vm-tests
+    cargo test -p edeploy-ab --features installer --lib --test detect
     cargo test -p rolebuild --test debian -- --ignored
 
 # Every parser of foreign bytes for so many seconds, two at a time (needs cargo-fuzz; `./setup.sh fuzz` installs it)
@@ -54,6 +55,7 @@ fuzz-keep *targets:
 check: && man
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p edeploy-ab --features installer --all-targets -- -D warnings
     cargo fetch --quiet --locked
     cargo deny --offline check bans licenses sources
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items

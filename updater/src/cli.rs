@@ -11,6 +11,11 @@ use lexopt::prelude::{Long, Short, Value, ValueExt};
 use crate::fetch::Limits;
 
 mod amount;
+#[cfg(feature = "installer")]
+mod detect;
+
+#[cfg(feature = "installer")]
+pub use detect::Detect;
 
 use amount::{BYTES, SECONDS, amount};
 
@@ -77,6 +82,9 @@ pub enum Command {
     TestRepair,
     /// First install on an empty disk.
     Install(Box<Install>),
+    /// The machine's hardware, or the disk that a hint means.
+    #[cfg(feature = "installer")]
+    Detect(Detect),
     /// The running version.
     Version,
     /// The running role.
@@ -155,6 +163,16 @@ pub enum CliError {
         "{0:?}: a limit is a number of seconds, or of bytes with KiB, MiB, GiB, TiB or nothing behind it"
     )]
     Number(String),
+    /// A hint that is none.
+    #[cfg(feature = "installer")]
+    #[error(transparent)]
+    Hint(#[from] crate::detect::hint::HintError),
+    /// A command that only the installer's build has.
+    #[cfg(not(feature = "installer"))]
+    #[error(
+        "this build is without `detect`: the installer's program, built with the feature `installer`, has it"
+    )]
+    Build,
     /// A command lacks something.
     #[error("{command} needs {what}")]
     Missing {
@@ -185,6 +203,8 @@ struct Typed {
     profile: Option<String>,
     hostname: Option<String>,
     later: Vec<String>,
+    #[cfg(feature = "installer")]
+    detect: detect::Typed,
 }
 
 const FLAGS: [&str; 4] = ["no-reboot", "retry", "wipe", "help"];
@@ -218,6 +238,12 @@ impl Cli {
                 Long("max-bytes") => typed.common.limits.bytes = number(&mut parser, BYTES)?,
                 Long("stall") => typed.common.limits.stall = number(&mut parser, SECONDS)?,
                 Long("deadline") => typed.common.limits.deadline = number(&mut parser, SECONDS)?,
+                #[cfg(feature = "installer")]
+                Long("lldp") => typed.detect.lldp(&mut parser)?,
+                #[cfg(feature = "installer")]
+                Long("hint") => typed.detect.hint(&mut parser)?,
+                #[cfg(not(feature = "installer"))]
+                Long("lldp" | "hint") if typed.words == ["detect"] => return Err(CliError::Build),
                 Long(other) => match FLAGS.iter().find(|flag| **flag == other) {
                     Some(flag) => typed.flags.push(flag),
                     None => return Err(arg.unexpected().into()),
@@ -256,6 +282,8 @@ impl Typed {
             self.profile.map(|_| "--profile".to_owned()),
             self.hostname.map(|_| "--hostname".to_owned()),
             self.later.first().map(|_| "--later".to_owned()),
+            #[cfg(feature = "installer")]
+            self.detect.left(),
             (!command.fetches() && self.common.limits != Limits::default())
                 .then(|| "limit: it fetches nothing".to_owned()),
         ];
@@ -284,6 +312,10 @@ impl Typed {
             "repair" => Command::Repair { wipe: self.flag("wipe") },
             "test-repair" => Command::TestRepair,
             "install" => Command::Install(Box::new(self.install()?)),
+            #[cfg(feature = "installer")]
+            "detect" => Command::Detect(self.detect.take()),
+            #[cfg(not(feature = "installer"))]
+            "detect" => return Err(CliError::Build),
             "version" => Command::Version,
             "role" => Command::Role,
             "profile" => Command::Profile,

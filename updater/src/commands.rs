@@ -5,6 +5,8 @@
 
 mod bless;
 mod boot;
+#[cfg(feature = "installer")]
+mod detect;
 mod identity;
 mod install;
 mod list;
@@ -70,6 +72,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Repair { wipe } => repair::run(common, Access::ReadWrite, wipe),
         Command::TestRepair => repair::run(common, Access::ReadOnly, false),
         Command::Install(install) => install::run(common, &install),
+        #[cfg(feature = "installer")]
+        Command::Detect(asked) => detect::run(common, &asked),
         Command::Version | Command::Role | Command::Profile => identity::run(common, &cli.command),
         Command::Boot | Command::Health | Command::Trial(_) => Ok(boot::run(&cli.command)),
     }

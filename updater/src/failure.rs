@@ -69,6 +69,11 @@ macro_rules! exits {
     )*};
 }
 
+#[cfg(feature = "installer")]
+exits! {
+    crate::detect::hint::ChoiceError => |_| Exit::Unsuitable;
+}
+
 exits! {
     crate::disk::cold::ColdError => |_| Exit::Failed;
     crate::disk::fs::ToolError => |_| Exit::Failed;

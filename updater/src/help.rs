@@ -33,6 +33,8 @@ Looking:
   test-repair           what a repair would do; changes nothing
   verify                compare the running slot with its signed manifest
   version, role, profile  what this machine runs, one line each
+  detect                the machine's hardware, and the disk to install on; only in
+                        the installer's build
 
 Doing:
   upgrade VERSION       bring the inactive slot to VERSION and boot it on trial
@@ -152,6 +154,24 @@ pub fn of(command: &str) -> Option<&'static str> {
         "version" | "role" | "profile" => {
             "Usage: edeploy-ab version|role|profile\n\n\
             Prints the version, the role or the profile of the running slot on one line.\n"
+        }
+        #[cfg(feature = "installer")]
+        "detect" => {
+            "Usage: edeploy-ab detect [--lldp SECONDS] [--hint KEY=VALUE,...]\n\n\
+            Lists the machine's hardware, a line of class, item, attribute and value each, as\n\
+            eDeploy's specs match them; with --json a list of lists of these four. With\n\
+            --hint says instead which disk an install would take: exactly one must fit and\n\
+            be neither removable nor in use. Exits with 10 if none does, or more than one.\n\n\
+            --lldp SECONDS    wait so long for what switches say of themselves; they speak\n\
+            \x20                 every 30 seconds\n\
+            --hint KEY=VALUE,...  name, by-id, serial, model, min-size, max-size (100G,\n\
+            \x20                 512GiB) and rotational (yes, no); all must hold\n"
+        }
+        #[cfg(not(feature = "installer"))]
+        "detect" => {
+            "Usage: edeploy-ab detect\n\n\
+            This build is without it; the installer's program has it, built with the feature\n\
+            `installer`.\n"
         }
         "boot" => {
             "Usage: edeploy-ab boot\n\n\

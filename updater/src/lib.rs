@@ -3,6 +3,8 @@
 pub mod boot;
 pub mod cli;
 pub mod commands;
+#[cfg(feature = "installer")]
+pub mod detect;
 pub mod disk;
 pub mod efi;
 pub mod esp;

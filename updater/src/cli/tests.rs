@@ -70,3 +70,31 @@ fn repositories_are_taken_in_their_order() {
     let Cli { command: Command::Install(install), common } = cli.unwrap() else { panic!("not install") };
     assert_eq!((common.repos, install.later), (vec!["a".into(), "b".into()], vec!["c".into(), "d".into()]));
 }
+
+#[cfg(feature = "installer")]
+#[test]
+fn detection_takes_a_time_and_a_hint() {
+    let asked = |line| match parse(line).unwrap().command {
+        Command::Detect(asked) => asked,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked("detect"), Detect { lldp: std::time::Duration::ZERO, hint: None });
+    let Detect { lldp, hint } = asked("detect --lldp 35 --hint serial=S1,rotational=no");
+    assert_eq!(lldp.as_secs(), 35);
+    let hint = hint.unwrap();
+    assert_eq!((hint.serial.as_deref(), hint.rotational), (Some("S1"), Some(false)));
+    assert_eq!(message("list --hint name=sda"), "list takes no --hint");
+    assert_eq!(message("detect --wipe"), "detect takes no --wipe");
+    assert!(message("detect --hint rotational=1").contains("yes or no"));
+}
+
+#[cfg(not(feature = "installer"))]
+#[test]
+fn a_build_without_detection_says_which_one_has_it() {
+    let said =
+        "this build is without `detect`: the installer's program, built with the feature `installer`, has it";
+    for line in ["detect", "detect --json", "detect --hint name=sda", "detect --lldp 1"] {
+        assert_eq!(message(line), said, "{line}");
+    }
+    assert!(message("list --hint name=sda").contains("--hint"));
+}
