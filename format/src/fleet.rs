@@ -5,6 +5,8 @@
 //! be played again. On its way the machine tells its [`Progress`]. Transport is not trusted: everything that a machine
 //! acts upon is in the signed plan or in what TUF signs. `docs/fleet.md` describes the requests.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::name::{Architecture, Role, Version};
@@ -49,7 +51,8 @@ pub struct Plan {
     pub profile: String,
     /// The role to install.
     pub role: Role,
-    /// Its version.
+    /// Its version. What is called `version` in the document is that of the plan, as in all that is signed.
+    #[serde(rename = "role_version")]
     pub version: Version,
     /// Where the role is published, the preferred one first; the machine remembers them.
     pub repos: Vec<String>,
@@ -127,6 +130,9 @@ pub struct Script {
     pub text: String,
     /// It may take so many seconds.
     pub seconds: u64,
+    /// Values for it, as variables of its environment: no shell reads them as program text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
 }
 
 /// What an installed machine does.
@@ -207,5 +213,34 @@ impl Signed for Plan {
 
     fn check(&self, _: &dyn Rules) -> Result<(), Fault> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::tuf::{Envelope, Time, sign};
+
+    #[test]
+    fn a_plan_is_read_as_it_was_signed() {
+        let plan = Plan {
+            common: Common::new::<Plan>(1, Time::new(1_800_000_000)),
+            nonce: "0".repeat(64),
+            machine: "web1".to_owned(),
+            profile: "web".to_owned(),
+            role: "web".parse().unwrap(),
+            version: "1.0-2".parse().unwrap(),
+            repos: vec!["http://127.0.0.1/".to_owned()],
+            disk: Hint { rotational: Some(false), ..Hint::default() },
+            slot_size: Some(4 << 30),
+            files: Vec::new(),
+            scripts: Vec::new(),
+            on_success: OnSuccess::Kexec,
+            on_failure: OnFailure::Halt,
+        };
+        let bytes = sign(&plan, &[&SigningKey::from_bytes(&[7; 32])]).unwrap();
+        assert_eq!(Envelope::parse(&bytes).unwrap().read::<Plan>().unwrap(), plan);
     }
 }
