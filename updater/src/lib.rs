@@ -15,6 +15,8 @@ pub mod hooks;
 pub mod host;
 pub mod install;
 pub mod installed;
+#[cfg(feature = "installer")]
+pub mod installer;
 pub mod journal;
 pub mod lock;
 pub mod machine;

@@ -179,7 +179,8 @@ impl Host for Linux<'_> {
             let text = format!("{count} paths do not read back as they were written: {}", named.join("; "));
             return Err(Failure::new(Exit::Differs, text));
         }
-        self.check_own(&tree)
+        self.check_own(&tree)?;
+        self.lay()
     }
 
     fn boot_objects(&mut self, slot: Slot) -> Result<[(Digest, u64); 2], Failure> {
@@ -305,14 +306,9 @@ impl Host for Linux<'_> {
 }
 
 impl Linux<'_> {
-    /// Carries over, or, where the slot may only be read, checks. A first install has nothing to carry over, but may
-    /// have what belongs to the machine.
+    /// Carries over, or, where the slot may only be read, checks; a first install carries nothing.
     fn carrying(&mut self, slot: &Verified, access: Access) -> Result<(), Failure> {
-        let installed = match self.subject {
-            Subject::Installed(installed) => installed,
-            Subject::Blank(blank) => return self.lay(blank, slot, access),
-            Subject::Remains(_) => return Ok(()),
-        };
+        let Subject::Installed(installed) = self.subject else { return Ok(()) };
         let tree = self.mount(slot.slot(), access)?;
         let (running, manifest, kept) = (&installed.tree, &self.coming()?.wanted.manifest, self.kept()?);
         let carrying = Carrying { running, slot: &tree, manifest, kept: &kept, progress: self.progress };
@@ -324,9 +320,9 @@ impl Linux<'_> {
     }
 
     /// Lays what belongs to a new machine onto its state partition, durably; no boot entry is there yet.
-    fn lay(&mut self, blank: Blank<'_>, slot: &Verified, access: Access) -> Result<(), Failure> {
-        let (Some(own), Access::ReadWrite) = (blank.own, access) else { return Ok(()) };
-        self.mount(slot.slot(), Access::ReadOnly)?;
+    /// The verified slot is mounted.
+    fn lay(&mut self) -> Result<(), Failure> {
+        let Subject::Blank(Blank { own: Some(own), .. }) = self.subject else { return Ok(()) };
         own.lay(&mount_point("inactive"), &mount_point("machine"))?;
         self.sync(SyncId::State)
     }
