@@ -3,6 +3,8 @@
 //! Those of the initrd come first, and what the boot script says counts before them. Arguments of others are passed
 //! over; a value of ours that is none is an error, told with its name.
 
+use std::time::Duration;
+
 use edeploy_format::fleet::{OnFailure, OnSuccess};
 
 use super::link::{BadLink, Links};
@@ -27,6 +29,8 @@ pub struct Arguments {
     pub verbose: bool,
     /// `edeploy.upload-log=no`: keep the log to the console.
     pub keep_log: bool,
+    /// `edeploy.lldp=`: for so long it listens to what switches say, every 30 seconds, before it reports.
+    pub lldp: Duration,
     /// `IP=`, and the gateway and name servers of static addresses.
     pub links: Links,
 }
@@ -92,6 +96,7 @@ impl Arguments {
             "edeploy.on-failure" => self.on_failure = Some(one_of(name, value, "console, halt and reboot")?),
             "edeploy.verbose" => self.verbose = yes(name, value)?,
             "edeploy.upload-log" => self.keep_log = !yes(name, value)?,
+            "edeploy.lldp" => self.lldp = seconds(name, value)?,
             "edeploy.gateway" => self.links.gateway(value).map_err(link)?,
             "edeploy.dns" => self.links.name_server(value).map_err(link)?,
             "IP" => self.links.rules(value).map_err(link)?,
@@ -156,6 +161,15 @@ fn yes(name: &str, value: &str) -> Result<bool, BadArgument> {
     }
 }
 
+/// No switch is listened to for longer.
+const LONGEST: u64 = 600;
+
+fn seconds(name: &str, value: &str) -> Result<Duration, BadArgument> {
+    let seconds = value.parse().ok().filter(|seconds| *seconds <= LONGEST).map(Duration::from_secs);
+    let (name, value) = (name.to_owned(), value.to_owned());
+    seconds.ok_or(BadArgument::Value { name, value, known: "the seconds from 0 to 600" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +181,7 @@ mod tests {
     #[test]
     fn ours_are_found_among_those_of_others() {
         let text = "BOOT_IMAGE=vmlinuz console=ttyS0 edeploy.server=http://10.0.0.1:8080/ edeploy.token=ab=c \
-                    edeploy.on-success=kexec edeploy.on-failure=halt edeploy.verbose edeploy.upload-log=0 quiet\n";
+                    edeploy.on-success=kexec edeploy.on-failure=halt edeploy.verbose edeploy.upload-log=0 edeploy.lldp=35 quiet\n";
         let arguments = parsed(text).unwrap();
         assert_eq!(arguments.server().unwrap(), "http://10.0.0.1:8080");
         assert_eq!(arguments.repos().unwrap(), ["http://10.0.0.1:8080/repo"]);
@@ -176,7 +190,7 @@ mod tests {
             (arguments.on_success, arguments.on_failure),
             (Some(OnSuccess::Kexec), Some(OnFailure::Halt))
         );
-        assert_eq!((arguments.verbose, arguments.keep_log), (true, true));
+        assert_eq!((arguments.verbose, arguments.keep_log, arguments.lldp.as_secs()), (true, true, 35));
     }
 
     #[test]
@@ -205,6 +219,10 @@ mod tests {
         assert_eq!(
             wrong("edeploy.on-success=dance"),
             "the kernel argument edeploy.on-success=\"dance\": it is one of reboot, kexec, halt and console"
+        );
+        assert_eq!(
+            wrong("edeploy.lldp=601"),
+            "the kernel argument edeploy.lldp=\"601\": it is one of the seconds from 0 to 600"
         );
         assert_eq!(
             wrong("edeploy.verbose=maybe"),

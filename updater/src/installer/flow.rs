@@ -113,7 +113,10 @@ fn attempt(
     console: &Console,
     out: &mut Option<Verified<Plan>>,
 ) -> Result<(Installed, PathBuf), Failure> {
-    let hardware = detect::hardware(machine.root);
+    let mut hardware = detect::hardware(machine.root);
+    if !machine.arguments.lldp.is_zero() {
+        hardware.extend(detect::neighbours(machine.arguments.lldp));
+    }
     console.reach(Stage::Detected);
     for [class, item, attribute, value] in &hardware {
         console.detail(&format!("{class} {item} {attribute} {value}"));
