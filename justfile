@@ -23,6 +23,15 @@ host:
     @! ldd target/host/edeploy-ab 2>/dev/null | grep -q '=>' || { echo "target/host/edeploy-ab is not static" >&2; exit 1; }
     @size=$(stat -c %s target/host/edeploy-ab); [ "$size" -le {{ if target == gnu { "3500000" } else { "2600000" } }} ] || { echo "target/host/edeploy-ab has $size bytes, over its bound" >&2; exit 1; }
 
+# The program of the installer's initrd, static, in target/host/edeploy-installer
+installer-program:
+    @EDEPLOY_SOURCES="$(git log -1 --format=%ct 2>/dev/null || echo 0)" RUSTFLAGS="{{host_flags}} {{lean}}" cargo rustc --quiet -p edeploy-ab --bin edeploy-ab --features installer --profile host --target {{target}} -- {{link_flags}}
+    @mkdir -p target/host && cp target/{{target}}/host/edeploy-ab target/host/edeploy-installer
+
+# The installer's kernel, initrd and boot script, in repo/install (needs root; `--arguments`, `--sign-key`, …)
+installer *args: installer-program rolebuild
+    target/release/rolebuild installer --program target/host/edeploy-installer {{args}}
+
 # The build side's program, in target/release/rolebuild
 rolebuild:
     @cargo build --quiet --release -p rolebuild

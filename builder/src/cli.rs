@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use edeploy_format::name::Version;
 
 pub use site::{
-    Days, Delta, Fsck, Init, KeyFolders, Keygen, List, Prune, Publish, Refresh, Repo, RootCommand,
-    RootCommands, Rotate, Serve,
+    Days, DelegateFleet, Delta, Fsck, Init, Installer, KeyFolders, Keygen, List, Prune, Publish, Refresh,
+    Repo, RootCommand, RootCommands, Rotate, Serve,
 };
 
 /// How a command ends: the part of [`edeploy_format::exit::Exit`] that is this program's.
@@ -45,6 +45,10 @@ pub enum Command {
     Init(Init),
     /// Change who may sign.
     Root(RootCommand),
+    /// Say which keys of the fleet service may sign plans for machines that are installed.
+    DelegateFleet(DelegateFleet),
+    /// Make the installer: kernel, initrd and boot script, in install/ of the site.
+    Installer(Installer),
     /// Publish a build.
     Publish(Publish),
     /// Make and publish the delta between two published versions.

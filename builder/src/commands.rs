@@ -1,10 +1,12 @@
 //! What each command does: one module per command, each with a `run` that takes its arguments.
 
 pub mod build;
+pub mod delegate_fleet;
 pub mod delta;
 pub mod diff;
 pub mod fsck;
 pub mod init;
+pub mod installer;
 pub mod keygen;
 pub mod list;
 pub mod prune;
@@ -45,6 +47,8 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::Root(args) => match &args.command {
             RootCommands::Rotate(args) => done(cli, &rotate::run(args)?),
         },
+        Command::DelegateFleet(args) => done(cli, &delegate_fleet::run(args)?),
+        Command::Installer(args) => done(cli, &installer::run(args)?),
         Command::Publish(args) => {
             let (answer, missed) = publish::run(args)?;
             let exit = done(cli, &answer);

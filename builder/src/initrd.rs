@@ -8,12 +8,14 @@
 mod compression;
 mod contents;
 mod cpio;
+mod folder;
 
 use std::io;
 
 use compression::Compression;
 use contents::Contents;
 use cpio::Archive;
+pub use folder::of_folder;
 
 /// The most bytes an initrd may unpack to: far above any that boots, and what a build machine can hold.
 pub const UNPACKED_LIMIT: usize = 2 << 30;

@@ -57,6 +57,17 @@ fn id_of(signer: &Signer) -> Result<KeyId, KeysError> {
     Key::from(signer.public()).id().map_err(KeysError::Id)
 }
 
+/// The public key in the file `path`: 64 hex digits, or PEM as `openssl pkey -pubout` writes it.
+///
+/// # Errors
+/// [`KeysError::Public`].
+pub fn public(path: &Path) -> Result<Key, KeysError> {
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|source| KeysError::Read { path: path.to_owned(), source })?;
+    let key = command::public(&text).ok_or_else(|| KeysError::Public(path.to_owned()))?;
+    Ok(Key::from(&key))
+}
+
 /// Bytes nobody can guess.
 fn random(bytes: &mut [u8]) -> io::Result<()> {
     rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty()).map(drop).map_err(io::Error::from)

@@ -17,6 +17,7 @@ pub mod fsck;
 pub mod ids;
 pub mod import;
 pub mod initrd;
+pub mod installer;
 pub mod keys;
 pub mod mmdebstrap;
 pub mod ostree;

@@ -11,6 +11,7 @@
 
 mod commit;
 mod error;
+mod fleet;
 mod init;
 mod prune;
 mod refresh;

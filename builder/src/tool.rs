@@ -28,6 +28,8 @@ pub enum Tool {
     Cp,
     /// Runs a program in namespaces of its own.
     Unshare,
+    /// Signs what a boot firmware verifies.
+    Openssl,
 }
 
 impl Tool {
@@ -41,6 +43,7 @@ impl Tool {
             Self::Tar => "tar",
             Self::Cp => "cp",
             Self::Unshare => "unshare",
+            Self::Openssl => "openssl",
         }
     }
 
@@ -52,6 +55,7 @@ impl Tool {
             Self::Tar => "tar",
             Self::Cp => "coreutils",
             Self::Unshare => "util-linux",
+            Self::Openssl => "openssl",
         }
     }
 }

@@ -17,6 +17,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+#[cfg(feature = "installer")]
+pub(crate) use persistent::seed_persistent;
 pub use running::Running;
 pub use trial::Trial;
 

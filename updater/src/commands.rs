@@ -143,7 +143,7 @@ pub fn say(line: &str) {
 }
 
 /// The time that counts for expiry: no earlier than the build of what runs.
-fn now(built: u64, progress: &dyn Progress) -> Expiry {
+pub(crate) fn now(built: u64, progress: &dyn Progress) -> Expiry {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let counts = clock.max(built);
     if clock < counts {

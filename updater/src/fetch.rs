@@ -15,6 +15,11 @@ pub use http::{HttpFetch, SYSTEM_CERTIFICATES};
 pub use meter::{Clock, LimitError, Limits, Meter, SystemClock, limit};
 pub use mirrors::Site;
 
+#[cfg(feature = "installer")]
+pub(crate) use backoff::{asked_for, pause};
+#[cfg(feature = "installer")]
+pub(crate) use http::tls;
+
 /// A source of published objects, named by their path below the site's root.
 pub trait Fetch {
     /// The whole object `path`.

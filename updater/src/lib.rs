@@ -13,7 +13,10 @@ pub mod fetch;
 pub mod help;
 pub mod hooks;
 pub mod host;
+pub mod install;
 pub mod installed;
+#[cfg(feature = "installer")]
+pub mod installer;
 pub mod journal;
 pub mod lock;
 pub mod machine;

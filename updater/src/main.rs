@@ -12,6 +12,10 @@ use edeploy_format::units;
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let name = args.next().unwrap_or_default();
+    #[cfg(feature = "installer")]
+    if let Some(exit) = edeploy_ab::installer::main(&name, args.next().as_deref()) {
+        return exit;
+    }
     let result = if Path::new(&name).ends_with(units::GENERATOR) {
         commands::generate(args.next().as_deref().map(Path::new))
     } else {

@@ -5,7 +5,11 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::failure::Failure;
 
-fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
+/// So many random bytes.
+///
+/// # Errors
+/// If the kernel gives none.
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     match getrandom(&mut bytes, GetRandomFlags::empty()) {
         Ok(n) if n == N => Ok(bytes),

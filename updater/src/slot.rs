@@ -37,5 +37,5 @@ pub use merge::MergeError;
 pub use plan::{Change, Need, NoRoom, Plan, PlanError, PlannedFrom, Planning};
 pub use survey::{SurveyError, content_at, survey};
 pub use tree::{Fault, Tree};
-pub use verify::{Verified, Verifying};
+pub use verify::{READING_BACK, Verified, Verifying};
 pub use walk::Walk;

@@ -191,6 +191,15 @@ impl Trusted {
     }
 }
 
+/// The present `targets.json` of a site: what a plan is checked under. Keeps nothing.
+///
+/// # Errors
+/// [`TrustError`].
+#[cfg(feature = "installer")]
+pub fn targets(fetch: &dyn Fetch, stores: &[Store], expiry: Expiry) -> Result<TrustedTargets, TrustError> {
+    workflow::refresh(&Site { fetch, stores }, anchor(stores)?, expiry)
+}
+
 /// The newest root that the machine kept.
 fn anchor(stores: &[Store]) -> Result<TrustedRoot, TrustError> {
     let roots = copies(stores, "root")?.iter().map(|bytes| TrustedRoot::anchor(bytes)).collect::<Vec<_>>();

@@ -117,6 +117,65 @@ pub struct Rotate {
     pub days: Days,
 }
 
+/// The arguments of `delegate-fleet`.
+#[derive(Args, Debug)]
+pub struct DelegateFleet {
+    /// The public keys of the fleet service, as `openssl pkey -pubout` writes them or as 64 hex digits. Any one of them
+    /// signs a plan; those of before that are not named again sign none from then on.
+    #[arg(required = true, value_name = "FILE")]
+    pub fleet: Vec<PathBuf>,
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
+/// The arguments of `installer`.
+#[derive(Args, Debug)]
+pub struct Installer {
+    /// The recipe: its folder, or the file recipe.toml in it.
+    #[arg(default_value = "ipxe/installer")]
+    pub recipe: PathBuf,
+    /// Where the site is; what is made lies in install/ there.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// The program of the initrd; by default edeploy-installer beside rolebuild.
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// The boot script's text, with @ARGUMENTS@ where the kernel's arguments come.
+    #[arg(long, value_name = "FILE", default_value = "ipxe/boot.ipxe")]
+    pub script: PathBuf,
+    /// Arguments that the kernel gets from boot.ipxe: edeploy.server=… and others.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub arguments: String,
+    /// Arguments that the initrd itself brings, in the same form; the kernel's count before them.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub settings: String,
+    /// Certificates to trust for https, in PEM, instead of Debian's.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Take the packages from this tar archive instead of installing them.
+    #[arg(long, value_name = "FILE")]
+    pub from_tar: Option<PathBuf>,
+    /// Where to keep the packages as an archive for --from-tar.
+    #[arg(long, value_name = "FILE")]
+    pub keep_base: Option<PathBuf>,
+    /// Where work is done.
+    #[arg(long, value_name = "DIR", default_value = "builds")]
+    pub builds: PathBuf,
+    /// Sign kernel, initrd and boot script for iPXE's imgverify, with this private key of a code signing certificate.
+    #[arg(long, value_name = "FILE", requires = "sign_certificate")]
+    pub sign_key: Option<PathBuf>,
+    /// That certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "sign_key")]
+    pub sign_certificate: Option<PathBuf>,
+}
+
 /// The arguments of `refresh`.
 #[derive(Args, Debug)]
 pub struct Refresh {

@@ -151,7 +151,8 @@ fn kind(error: &toml::de::Error) -> &'static str {
     "no TOML of a signer: public-key = \"…\", command = [\"…\"], seconds = …"
 }
 
-fn public(text: &str) -> Option<VerifyingKey> {
+/// An Ed25519 key that signatures can be checked with, as 64 hex digits or as PEM.
+pub(super) fn public(text: &str) -> Option<VerifyingKey> {
     let text = text.trim();
     let bytes = edeploy_format::digest::unhex(text).and_then(|bytes| bytes.try_into().ok());
     let key = match bytes {

@@ -22,6 +22,9 @@ pub enum KeysError {
         #[source]
         source: io::Error,
     },
+    /// No public key.
+    #[error("{0} holds no Ed25519 public key: 64 hex digits or PEM (BEGIN PUBLIC KEY) were expected")]
+    Public(PathBuf),
     /// Not a plain file: a link, a folder, a device.
     #[error("{0} is no plain file; a key is never read through a link")]
     NotPlain(PathBuf),
@@ -151,6 +154,7 @@ impl Fault for KeysError {
             | Self::Writable { .. }
             | Self::Owner { .. }
             | Self::NotAKey(_)
+            | Self::Public(_)
             | Self::Signer { .. }
             | Self::Name(_)
             | Self::NoPassphrase(_)

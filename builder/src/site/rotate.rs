@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use edeploy_format::name::Role;
-use edeploy_format::tuf::{Delegation, KeyId, RoleKeys, Root, Targets, Time, delegated};
+use edeploy_format::tuf::{Delegation, Key, KeyId, RoleKeys, Root, Targets, Time, delegated};
 
 use super::init::root_label;
 use super::{Draft, Lifetimes, RootKeys, Site, SiteError};
@@ -196,12 +196,20 @@ impl Site {
 
 /// Lets `keys` alone speak for `role`, in place of those that did.
 pub(crate) fn delegate(targets: &mut Targets, role: &Role, role_keys: RoleKeys, keys: &Keys) {
+    let public: Vec<_> =
+        role_keys.keyids.iter().filter_map(|id| Some((id.clone(), keys.public(id)?))).collect();
+    put(targets, Delegation::of(role, role_keys), public);
+}
+
+/// Puts a delegation and its public keys in the place of the one of its name, and drops keys that nothing names.
+pub(super) fn put(
+    targets: &mut Targets,
+    delegation: Delegation,
+    keys: impl IntoIterator<Item = (KeyId, Key)>,
+) {
     let delegations = targets.delegations.get_or_insert_default();
-    let public = role_keys.keyids.iter().filter_map(|id| Some((id.clone(), keys.public(id)?)));
-    delegations.keys.extend(public);
-    let name = delegated(role);
-    let delegation = Delegation::of(role, role_keys);
-    match delegations.roles.iter_mut().find(|other| other.name == name) {
+    delegations.keys.extend(keys);
+    match delegations.roles.iter_mut().find(|other| other.name == delegation.name) {
         Some(other) => *other = delegation,
         None => delegations.roles.push(delegation),
     }

@@ -106,6 +106,6 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn last_line(text: &str) -> String {
+pub fn last_line(text: &str) -> String {
     text.lines().last().unwrap_or_default().to_owned()
 }

@@ -7,6 +7,7 @@
 mod fixture;
 mod ids;
 mod initrd;
+mod installer;
 mod ostree;
 mod published;
 mod refused;

@@ -6,6 +6,7 @@ mod commands;
 mod delta;
 mod delta_fsck;
 mod fixture;
+mod fleet;
 mod fsck;
 mod history;
 mod keys;

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ed25519_dalek::SigningKey;
 use edeploy_format::name::Object;
-use edeploy_format::tuf::{Expiry, Seen, Sha256, TrustedRole, TrustedRoot};
+use edeploy_format::tuf::{Expiry, Key, Seen, Sha256, TrustedRole, TrustedRoot};
 use rolebuild::clock;
 use rolebuild::site::{METADATA, RootKeys, init, replacement};
 
@@ -33,6 +34,9 @@ fn site() -> (Place, String) {
     let one = RootKeys { keys: 1, threshold: 1 };
     init(&place.repo(), &mut place.keys(), one, LIFETIMES, clock::now()).unwrap();
     place.publish_at("1.0", 1, clock::now());
+    // Nothing of this delegation is ever published: other clients must find their way past it.
+    let fleet = Key::from(&SigningKey::from_bytes(&[6; 32]).verifying_key());
+    place.site().delegate_fleet(vec![fleet], &place.keys(), LIFETIMES, clock::now()).unwrap();
     let serving = rolebuild::serve::serve(&place.repo(), ([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("http://{}/", serving.address());
     std::thread::spawn(move || serving.forever());

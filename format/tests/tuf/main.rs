@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 mod chain;
+mod fleet;
 mod forged;
 mod hostile;
 mod nonsense;

@@ -13,6 +13,7 @@ mod fleet;
 mod gpt;
 mod host;
 mod input;
+mod install;
 mod objects;
 mod repack;
 mod rules;
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("names", rules::names),
     ("pack_index", objects::pack_index),
     ("patch", objects::patch),
+    ("plan", install::plan),
     ("recipe", build::recipe),
     ("repack", repack::repack),
     ("repack_open", repack::open),

@@ -41,6 +41,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
             .to_vec(),
         "pack_index" => vec![pack_index()],
         "patch" => vec![patch()],
+        "plan" => vec![PLAN.as_bytes().to_vec(), REPORT.as_bytes().to_vec()],
         "recipe" => vec![RECIPE.as_bytes().to_vec()],
         "repack" => (0..10).map(|level| [&[level], TEXT].concat()).collect(),
         "repack_open" => packed().into_iter().map(|(_, packed)| packed).collect(),
@@ -81,6 +82,12 @@ private-keys = ["/etc/ssl/private/shared.key"]
 [version."1.0"]
 packages = ["less"]
 "#;
+const PLAN: &str = r##"{"_type":"plan","spec_version":"1.0.31","version":1,"expires":"2026-11-27T18:00:00Z","nonce":"00ff",
+"machine":"acme-7","profile":"web","role":"web","role_version":"1.0","repos":["http://a/"],"disk":{"min_size":9,"rotational":false},
+"slot_size":4294967296,"files":[{"path":"/etc/hostname","mode":"0644","text":"web7\n"}],
+"scripts":[{"name":"raid","text":"#!/bin/sh\n","seconds":9,"env":{"A":"b"}}],"on_success":"kexec","on_failure":"halt"}"##;
+const REPORT: &str = r#"{"nonce":"00ff","program":"0.1.0","architecture":"amd64","uefi":true,
+"hardware":[["disk","sda","size","20"],["system","product","name","\u00e4"]]}"#;
 const TRANSITION: &str = r##"{"format":1,"role":"web","version":"1.0","rules":[
 {"from":"any","role":"any","to":"any","exclude":"/etc/hostname\n","add_only":"*.conf\n","pre":"#!/bin/sh\n","hook_seconds":9},
 {"from":"0.9","role":"web","to":"1.0","exclude":"","add_only":"","check":"#!/bin/sh\n","post":"#!/bin/sh\nexit 100\n"}]}"##;

@@ -36,7 +36,7 @@ fn file(bytes: &[u8]) {
 }
 
 /// The file of a document that is read, signed by our key.
-fn document<T: Signed>(envelope: &Envelope) -> Option<Vec<u8>> {
+pub(crate) fn document<T: Signed>(envelope: &Envelope) -> Option<Vec<u8>> {
     let document: T = envelope.read().ok()?;
     let message_of = message(&document).ok()?;
     let bytes = match sign(&document, &[&key()]) {

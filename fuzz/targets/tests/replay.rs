@@ -118,7 +118,7 @@ macro_rules! targets {
 
 targets! {
     boot_choice boot_entry boot_options cmdb delta_index esp exclude gpt host_json initrd journal limits literal
-    manifest names pack_index patch recipe repack repack_open repack_unpack spec transition tuf
+    manifest names pack_index patch plan recipe repack repack_open repack_unpack spec transition tuf
 }
 
 #[test]

@@ -91,6 +91,19 @@ fn seed_missing(place: &Path, source: &Path, sources: &Path) -> io::Result<Broug
     Ok(Brought::Seeded)
 }
 
+/// Seeds the persistent path that `path` is or lies below, from the tree in `slot`, on the state partition that is
+/// mounted below `machine`: as the first boot would. A persistent path that is a file is not seeded for a file.
+///
+/// # Errors
+/// If the list cannot be read, or something not be copied.
+#[cfg(feature = "installer")]
+pub(crate) fn seed_persistent(slot: &Path, machine: &Path, path: &TreePath) -> io::Result<()> {
+    let whole = list(slot)?.into_iter().find(|whole| path.is_below(whole.as_str()));
+    let Some(whole) = whole.filter(|whole| slot.join(whole.as_str()).is_dir()) else { return Ok(()) };
+    let sources = machine.join(SOURCES);
+    seed_missing(&slot.join(whole.as_str()), &sources.join(whole.as_str()), &sources).map(|_| ())
+}
+
 /// Gives the kernel the name in `/etc/hostname`: systemd read the tree's, before the machine's own was
 /// mounted over it.
 ///

@@ -14,14 +14,14 @@ const LONGEST: Duration = Duration::from_secs(30);
 const LONGEST_ASKED: Duration = Duration::from_secs(120);
 
 /// The pause after so many failures, where `chance` is anything.
-pub(super) fn pause(failures: u32, chance: u32) -> Duration {
+pub(crate) fn pause(failures: u32, chance: u32) -> Duration {
     let bound = PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST);
     let millis = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(millis.saturating_mul(chance.into()) >> 32)
 }
 
 /// What a busy server asks for: the seconds of its `Retry-After`. A date there is not read.
-pub(super) fn asked_for(status: StatusCode, headers: &HeaderMap) -> Duration {
+pub(crate) fn asked_for(status: StatusCode, headers: &HeaderMap) -> Duration {
     if status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::SERVICE_UNAVAILABLE {
         return Duration::ZERO;
     }

@@ -175,7 +175,8 @@ impl Opened<'_> {
     }
 }
 
-fn tls(ca: Option<&str>) -> Result<TlsConfig, FetchError> {
+/// How https is spoken, trusting the certificates in `ca`, as PEM; without, the system's.
+pub(crate) fn tls(ca: Option<&str>) -> Result<TlsConfig, FetchError> {
     let name = if ca.is_some() { "the certificates given by --ca" } else { SYSTEM_CERTIFICATES };
     let failed = |source| FetchError::Io { url: name.to_owned(), source };
     let own = ca.map(|ca| Ok(ca.as_bytes().to_vec()));

@@ -18,13 +18,13 @@ use edeploy_format::exit::Exit;
 use edeploy_format::path::TreePath;
 use edeploy_format::slot::Slot;
 
-use crate::cli::Install;
 use crate::disk::fs::{self, Tool};
 use crate::disk::gpt::Partition;
 use crate::disk::mount::{Access, Mount};
 use crate::disk::place::{Place, Volume};
 use crate::failure::Failure;
 use crate::fetch::Fetch;
+use crate::install::Belongings;
 use crate::installed::{Installed, digest, mount_point, own_manifest};
 use crate::journal::Journal;
 use crate::progress::Progress;
@@ -53,8 +53,12 @@ pub struct Coming<'a> {
 pub struct Blank<'a> {
     /// The disk or image.
     pub disk: &'a Path,
-    /// What was asked for.
-    pub install: &'a Install,
+    /// Install although it holds something.
+    pub wipe: bool,
+    /// Host name to start with, instead of the role's.
+    pub hostname: Option<&'a str>,
+    /// What the machine has of its own beside that.
+    pub own: Option<&'a dyn Belongings>,
     /// How the machine is set up.
     pub settings: &'a Settings,
 }

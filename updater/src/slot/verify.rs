@@ -25,6 +25,9 @@ use super::xattrs::file_xattrs;
 use crate::progress::Progress;
 use links::{Links, Name};
 
+/// What the stage is called in which a slot is read back.
+pub const READING_BACK: &str = "reading the slot back";
+
 /// What is held against what.
 pub struct Verifying<'a> {
     /// The mounted slot.
@@ -57,7 +60,7 @@ impl Verifying<'_> {
     /// [`MergeError`] when manifest or slot cannot be read on; an unreadable file is a difference.
     pub fn run(&self, drift: &mut dyn FnMut(Drift)) -> Result<Verified, MergeError> {
         let reader = manifest(self.manifest)?;
-        self.progress.stage("reading the slot back", reader.head().bytes);
+        self.progress.stage(READING_BACK, reader.head().bytes);
         let verified = with_hashers(|hashers| {
             let mut merge = Merge::new(reader, self.slot.walk());
             let told = Told { sum: Verified::default(), drift, progress: self.progress };

@@ -246,6 +246,13 @@ impl Lab {
         line.unwrap_or_else(|| panic!("{stats}")).trim().parse().unwrap()
     }
 
+    /// The text of a file on the state partition.
+    pub(crate) fn state_text(&self, path: &str) -> String {
+        let (text, complaints) = self.debugfs(self.state_at(), &format!("cat {path}"));
+        assert_eq!(complaints, "");
+        text
+    }
+
     /// Has debugfs do something in slot a.
     pub(crate) fn slot_a(&self, request: &str) {
         let (_, complaints) = self.debugfs((1 + 512) * MIB, request);

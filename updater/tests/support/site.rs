@@ -29,6 +29,8 @@ pub struct Site {
     pub timestamp_days: u32,
     /// The least serial.
     pub min_serial: u64,
+    /// The seed of the key that may sign plans, if one may.
+    pub fleet: Option<u8>,
     objects: BTreeMap<String, (Vec<u8>, Target)>,
 }
 
@@ -46,7 +48,8 @@ impl Site {
     pub fn new(role: &str) -> Self {
         let (role, objects) = (role.parse().unwrap(), BTreeMap::new());
         let architecture = "amd64".to_owned();
-        Self { role, now: NOW, architecture, version: 1, timestamp_days: 7, min_serial: 0, objects }
+        let (timestamp_days, min_serial, fleet) = (7, 0, None);
+        Self { role, now: NOW, architecture, version: 1, timestamp_days, min_serial, fleet, objects }
     }
 
     fn days(&self, days: u32) -> Time {
@@ -127,6 +130,11 @@ impl Site {
             roles: vec![Delegation::of(&self.role, role_keys)],
             extra: Default::default(),
         });
+        if let (Some(seed), Some(delegations)) = (self.fleet, &mut targets.delegations) {
+            let (key, role_keys) = keys(seed);
+            delegations.keys.insert(key.id().unwrap(), key);
+            delegations.roles.push(Delegation::of_fleet(role_keys));
+        }
         sign(&targets, &[&key(2)]).unwrap()
     }
 }

@@ -11,7 +11,7 @@ use edeploy_format::slot::Slot;
 use edeploy_format::transition::Hook;
 
 use super::remains::Version;
-use super::{Linux, SPARE_INODES, Subject};
+use super::{Blank, Linux, SPARE_INODES, Subject};
 use crate::commands::warn;
 use crate::disk::fs::{Ext4, Tool};
 use crate::disk::gpt::{self, Sizes};
@@ -88,7 +88,7 @@ impl Host for Linux<'_> {
         };
         let mut disk = place::open(blank.disk, Access::ReadWrite)?;
         let of_disk = |e| Failure::new(Exit::Unsuitable, format!("{}: {e}", blank.disk.display()));
-        if !blank.install.wipe {
+        if !blank.wipe {
             gpt::must_be_blank(&mut disk).map_err(of_disk)?;
         }
         let slot = self.coming()?.wanted.head.slot_size.next_multiple_of(1 << 20);
@@ -180,7 +180,8 @@ impl Host for Linux<'_> {
             let text = format!("{count} paths do not read back as they were written: {}", named.join("; "));
             return Err(Failure::new(Exit::Differs, text));
         }
-        self.check_own(&tree)
+        self.check_own(&tree)?;
+        self.lay()
     }
 
     fn boot_objects(&mut self, slot: Slot) -> Result<[(Digest, u64); 2], Failure> {
@@ -319,6 +320,14 @@ impl Linux<'_> {
         Ok(())
     }
 
+    /// Lays what belongs to a new machine onto its state partition, durably; no boot entry is there yet.
+    /// The verified slot is mounted.
+    fn lay(&mut self) -> Result<(), Failure> {
+        let Subject::Blank(Blank { own: Some(own), .. }) = self.subject else { return Ok(()) };
+        own.lay(&mount_point("inactive"), &mount_point("machine"))?;
+        self.sync(SyncId::State)
+    }
+
     /// What must be on the state partition before the first boot.
     fn prepare_state(&self, root: &std::path::Path) -> std::io::Result<()> {
         let mut folder = fs::DirBuilder::new();
@@ -327,7 +336,7 @@ impl Linux<'_> {
         folder.create(root.join("var/log/journal"))?;
         folder.create(root.join("var/lib/edeploy/persistent/etc"))?;
         if let Subject::Blank(blank) = self.subject
-            && let Some(name) = &blank.install.hostname
+            && let Some(name) = blank.hostname
         {
             fs::write(root.join("var/lib/edeploy/persistent/etc/hostname"), format!("{name}\n"))?;
         }

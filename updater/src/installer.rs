@@ -1,0 +1,150 @@
+//! The installer: this program as all that runs in a small initrd, from PID 1 on.
+//!
+//! PID 1 mounts what the kernel shows, and keeps one child at work for as long as the machine is on: a child that
+//! dies is started anew, and starts over. The child brings drivers and network, and installs ([`flow`]). There is no
+//! shell in any of it; the console gets one only at the very end, if that is asked for. `docs/installer.md` describes
+//! the kernel's arguments, the stages and what each start trusts.
+
+pub mod arguments;
+pub mod belongings;
+pub mod console;
+mod early;
+mod ending;
+pub mod flow;
+pub mod lease;
+pub mod link;
+mod network;
+pub mod scripts;
+pub mod service;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use edeploy_format::exit::Exit;
+
+use arguments::Arguments;
+use console::Console;
+use flow::Machine;
+use network::Network;
+use service::Service;
+
+use crate::commands::{now, say};
+use crate::failure::Failure;
+use crate::install::SOURCES;
+use crate::progress::Progress;
+use crate::trust::Store;
+
+/// What the initrd brings: arguments in the kernel's form, which those of the boot script replace.
+pub const ARGUMENTS: &str = "/etc/edeploy/arguments";
+/// The root metadata to trust first.
+pub const ROOT: &str = "/etc/edeploy/root.json";
+/// Certificates to trust for https, instead of the system's; need not be there.
+pub const CERTIFICATES: &str = "/etc/edeploy/ca.pem";
+/// The word that PID 1 starts its child with.
+const WORK: &str = "work";
+/// A child that died is started anew after so long.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// What this program is when it is called `name`: the first process, its child, or the hook of the DHCP client.
+/// `None` when it is none of them.
+pub fn main(name: &OsStr, word: Option<&OsStr>) -> Option<ExitCode> {
+    let called = Path::new(name).file_name()?;
+    if called == "init" {
+        match word {
+            Some(word) if word == WORK => work(),
+            _ if std::process::id() == 1 => first(),
+            _ => return None,
+        }
+        return Some(ExitCode::FAILURE);
+    }
+    if Path::new(name).ends_with(lease::HOOK.trim_start_matches('/')) {
+        let event = word.and_then(OsStr::to_str).unwrap_or_default();
+        let told = lease::hook(event).map_err(|e| say(&format!("lease: {e}")));
+        return Some(if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    None
+}
+
+/// PID 1: it never ends.
+fn first() {
+    if let Err(e) = early::mounts() {
+        say(&format!("init: {e}"));
+    }
+    early::quiet();
+    loop {
+        let mut child = Command::new("/init");
+        child.arg(WORK).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        if is_serial() {
+            child.env("TERM", "dumb");
+        }
+        match child.status() {
+            Ok(status) => say(&format!("init: the installer ended ({status}); it starts over")),
+            Err(e) => say(&format!("init: starting the installer: {e}")),
+        }
+        std::thread::sleep(AGAIN);
+    }
+}
+
+/// Whether the console is a serial line, which wants no line drawn twice.
+fn is_serial() -> bool {
+    let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
+    active.split_whitespace().last().is_some_and(|console| console.starts_with("ttyS"))
+}
+
+/// The child: installs, then ends the machine as it is told to. It returns only if that cannot be done.
+fn work() {
+    let texts = [ARGUMENTS, "/proc/cmdline"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let parsed = Arguments::parse(&[&texts[0], &texts[1]]);
+    let console = Console::new(parsed.as_ref().is_ok_and(|arguments| arguments.verbose));
+    console.note(concat!("edeploy-ab ", env!("CARGO_PKG_VERSION"), ": the installer"));
+    let ended = match parsed {
+        Ok(arguments) => installed(&arguments, &console),
+        Err(e) => Err(Failure::new(Exit::Usage, e)),
+    };
+    let failure = ended.unwrap_or_else(|failure| {
+        console.note(&format!("FAILED: {failure}"));
+        ending::failure(edeploy_format::fleet::OnFailure::Console)
+    });
+    say(&format!("init: {failure}"));
+}
+
+/// Installs, and ends the machine; what is returned is why it did not end.
+fn installed(arguments: &Arguments, console: &Console) -> Result<Failure, Failure> {
+    let usage = |e| Failure::new(Exit::Usage, e);
+    let server = arguments.server().map_err(usage)?;
+    let failed = |e: std::io::Error| Failure::new(Exit::Failed, e);
+    if early::clock(SOURCES).map_err(failed)? {
+        console.note("the clock was before the day of this program: it begins there");
+    }
+    let ca = fs::read_to_string(CERTIFICATES).ok();
+    let (store, expiry) = (Store::anchor(Path::new(ROOT))?, now(SOURCES, console));
+    let count = early::drivers(Path::new("/sys")).map_err(failed)?;
+    console.detail(&format!("{count} devices were asked for their drivers"));
+    // What nothing asks for by itself.
+    early::modprobe(&["8021q", "ext4", "loop"].map(str::to_owned).each_ref()).map_err(failed)?;
+    let mut network = Network::new(&arguments.links, console);
+    network.bring().map_err(failed)?;
+    let service = Arc::new(Service::new(server, arguments.token.clone(), ca.as_deref())?);
+    let machine = Machine {
+        root: Path::new("/"),
+        uefi: Path::new("/sys/firmware/efi").exists(),
+        arguments,
+        store: &store,
+        ca,
+        expiry,
+        scratch: Path::new("/run"),
+        pause: &std::thread::sleep,
+    };
+    Ok(match flow::run(&machine, &service, console) {
+        Ok(done) => {
+            let what = arguments.on_success.unwrap_or(done.plan.on_success);
+            console.note(&format!("{} is installed", done.plan.machine));
+            ending::success(&done, what)
+        }
+        Err(failed) => ending::failure(arguments.on_failure.or(failed.on_failure).unwrap_or_default()),
+    })
+}

@@ -1,0 +1,292 @@
+//! The install of one machine, from its hardware to what the service has heard of it.
+//!
+//! Nothing of a plan is used before its signature holds under what TUF says now. Which site that is asked of comes
+//! from the initrd or the kernel's arguments, never from the plan. What is away is waited for; what is wrong ends the
+//! install with its stage.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use edeploy_format::digest::hex;
+use edeploy_format::exit::Exit;
+use edeploy_format::fleet::{OnFailure, Plan, Progress as Told, Report, Stage};
+use edeploy_format::tuf::{Expiry, Verified};
+
+use super::arguments::Arguments;
+use super::belongings::Files;
+use super::console::Console;
+use super::scripts;
+use super::service::{Service, ServiceError};
+use crate::detect::{self, hint};
+use crate::failure::{Failure, chain};
+use crate::fetch::{Limits, Meter, SystemClock, open_repos, pause};
+use crate::install::{Installed, Request, install, no_uefi};
+use crate::progress::Progress;
+use crate::random;
+use crate::settings::{Settings, lasting};
+use crate::trust::{self, Store};
+use crate::wanted::own_architecture;
+
+/// So often a failure is told to a service that is away, before the machine goes on.
+const INSISTENCE: u32 = 8;
+/// What is away is said again after so many tries.
+const OFTEN: u32 = 10;
+
+/// What the flow works on.
+pub struct Machine<'a> {
+    /// Where /sys, /proc and /dev are found.
+    pub root: &'a Path,
+    /// Whether UEFI started it.
+    pub uefi: bool,
+    /// What was asked for.
+    pub arguments: &'a Arguments,
+    /// The root metadata to trust first.
+    pub store: &'a Store,
+    /// Certificates to trust for https, as PEM, instead of the system's.
+    pub ca: Option<String>,
+    /// The time that counts for expiry.
+    pub expiry: Expiry,
+    /// A folder in memory for what is run.
+    pub scratch: &'a Path,
+    /// How a pause is made.
+    pub pause: &'a dyn Fn(Duration),
+}
+
+/// A machine that is installed, and the service knows it.
+pub struct Done {
+    /// The plan.
+    pub plan: Verified<Plan>,
+    /// What was installed.
+    pub installed: Installed,
+    /// The disk.
+    pub disk: PathBuf,
+}
+
+/// Why a machine could not be installed.
+pub struct Failed {
+    /// At which stage.
+    pub stage: Stage,
+    /// Why.
+    pub failure: Failure,
+    /// What the plan says about that, if there was one.
+    pub on_failure: Option<OnFailure>,
+}
+
+/// Installs the machine; the service is told of every stage, and of the end.
+///
+/// # Errors
+/// [`Failed`], which the console shows and the service was told of, as far as it was there.
+pub fn run(machine: &Machine<'_>, service: &Arc<Service>, console: &Console) -> Result<Done, Failed> {
+    console.tell(service);
+    let mut plan = None;
+    let ended = attempt(machine, service, console, &mut plan);
+    let stage = console.reached();
+    console.tell_no_more();
+    match (ended, plan) {
+        (Ok((installed, disk)), Some(plan)) => {
+            let told = Told { stage: Stage::Installed, done: 0, total: 0, failure: None };
+            insist(machine, service, console, &told, u32::MAX);
+            hand_in_log(machine, service, console);
+            Ok(Done { plan, installed, disk })
+        }
+        (ended, plan) => {
+            let none = || Failure::new(Exit::Failed, "an install ended without a plan");
+            let failure = ended.err().unwrap_or_else(none);
+            console.note(&format!("FAILED at the stage {}: {failure}", name(stage)));
+            let told = Told { stage, done: 0, total: 0, failure: Some(failure.to_string()) };
+            insist(machine, service, console, &told, INSISTENCE);
+            hand_in_log(machine, service, console);
+            Err(Failed { stage, failure, on_failure: plan.map(|plan| plan.on_failure) })
+        }
+    }
+}
+
+/// The word for a stage, as the service has it.
+fn name(stage: Stage) -> String {
+    serde_json::to_string(&stage).unwrap_or_default().replace('"', "")
+}
+
+fn attempt(
+    machine: &Machine<'_>,
+    service: &Service,
+    console: &Console,
+    out: &mut Option<Verified<Plan>>,
+) -> Result<(Installed, PathBuf), Failure> {
+    let mut hardware = detect::hardware(machine.root);
+    if !machine.arguments.lldp.is_zero() {
+        hardware.extend(detect::neighbours(machine.arguments.lldp));
+    }
+    console.reach(Stage::Detected);
+    for [class, item, attribute, value] in &hardware {
+        console.detail(&format!("{class} {item} {attribute} {value}"));
+    }
+    let plan = planned(machine, service, console, hardware)?;
+    console.reach(Stage::Planned);
+    console.note(&format!("{}: profile {}, {} {}", plan.machine, plan.profile, plan.role, plan.version));
+    let plan = out.insert(plan);
+    let files = Files::of(&plan.files).map_err(|e| Failure::new(Exit::Refused, e))?;
+    let settings = settings(machine, plan)?;
+    for script in &plan.scripts {
+        console.note(&format!("running the script {}", script.name));
+        scripts::run(script, machine.scratch, &plan.profile, &mut |line| console.note(line))?;
+    }
+    let disk = hint::choose(machine.root, &plan.disk).map_err(|e| Failure::new(Exit::Unsuitable, e))?;
+    console.reach(Stage::Prepared);
+    console.note(&format!("installing on {}", disk.display()));
+    let request = Request {
+        disk: &disk,
+        wipe: true,
+        role: &plan.role,
+        version: &plan.version,
+        store: machine.store,
+        expiry: machine.expiry,
+        repos: &plan.repos,
+        limits: Limits::default(),
+        settings: &settings,
+        slot_size: plan.slot_size,
+        hostname: None,
+        own: Some(&files),
+    };
+    let mut patience = Patience::default();
+    let installed = loop {
+        match install(&request, console) {
+            Err(failure) if failure.exit == Exit::Network => {
+                patience.wait(machine, console, failure.to_string(), Duration::ZERO)?;
+                console.reach(Stage::Prepared);
+            }
+            other => break other?,
+        }
+    };
+    console.reach(Stage::Armed);
+    Ok((installed, disk))
+}
+
+/// What the machine remembers; wrong now or never.
+fn settings(machine: &Machine<'_>, plan: &Plan) -> Result<Settings, Failure> {
+    let (repo, mirrors) = lasting(&plan.repos)?;
+    Ok(Settings { repo, mirrors, profile: plan.profile.clone(), ca: machine.ca.clone() })
+}
+
+/// Reports, until there is a plan that holds.
+fn planned(
+    machine: &Machine<'_>,
+    service: &Service,
+    console: &Console,
+    hardware: Vec<[String; 4]>,
+) -> Result<Verified<Plan>, Failure> {
+    let mut report = Report {
+        nonce: String::new(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        architecture: own_architecture(),
+        uefi: machine.uefi,
+        hardware,
+    };
+    let mut patience = Patience::default();
+    loop {
+        report.nonce = hex(&random::bytes::<32>()?);
+        let answer = service.report(&report);
+        // The service knows the machine now, whatever it answered.
+        if !machine.uefi && !matches!(answer, Err(ServiceError::Away { .. } | ServiceError::Busy { .. })) {
+            return Err(no_uefi());
+        }
+        let (text, asked) = match answer {
+            Ok(bytes) => match believed(machine, console, &bytes, &report.nonce) {
+                Err(failure) if failure.exit == Exit::Network => (failure.to_string(), Duration::ZERO),
+                other => return other,
+            },
+            Err(error @ ServiceError::Refused { .. }) => return Err(refused(console, error)),
+            Err(ServiceError::Busy { pause, status, text }) => {
+                (format!("the service answers {status}: {text}"), pause)
+            }
+            Err(error @ ServiceError::Away { .. }) => (chain(&error), Duration::ZERO),
+        };
+        patience.wait(machine, console, text, asked)?;
+    }
+}
+
+/// Shows, profile by profile, why none fits.
+fn refused(console: &Console, error: ServiceError) -> Failure {
+    if let ServiceError::Refused { tried, .. } = &error {
+        for one in tried {
+            console.note(&format!("profile {}: {}", one.profile, one.reason));
+        }
+    }
+    Failure::new(Exit::Refused, error)
+}
+
+/// The plan in `bytes`, under the newest `targets.json` of the first site that has one that holds.
+fn believed(
+    machine: &Machine<'_>,
+    console: &Console,
+    bytes: &[u8],
+    nonce: &str,
+) -> Result<Verified<Plan>, Failure> {
+    let repos = machine.arguments.repos().map_err(|e| Failure::new(Exit::Usage, e))?;
+    let mut first = None;
+    for repo in repos {
+        let meter = Meter::new(Limits::default(), &SystemClock, console);
+        let fetch = open_repos(std::slice::from_ref(&repo), machine.ca.as_deref(), meter)?;
+        match trust::targets(&*fetch, std::slice::from_ref(machine.store), machine.expiry) {
+            Ok(targets) => {
+                return targets.plan(bytes, nonce).map_err(|e| Failure::new(Exit::Untrusted, e));
+            }
+            Err(fault) => {
+                console.note(&format!("{repo}: {}", chain(&fault)));
+                first.get_or_insert(Failure::from(fault));
+            }
+        }
+    }
+    Err(first.unwrap_or_else(|| Failure::new(Exit::Usage, "no repository is given")))
+}
+
+/// How long something has been away, and what was said of it.
+#[derive(Default)]
+struct Patience {
+    failures: u32,
+    said: String,
+}
+
+impl Patience {
+    /// Waits before it is asked again. What was said before is said again only now and then.
+    fn wait(
+        &mut self,
+        machine: &Machine<'_>,
+        console: &Console,
+        text: String,
+        asked: Duration,
+    ) -> Result<(), Failure> {
+        self.failures = self.failures.saturating_add(1);
+        if self.said != text || self.failures.is_multiple_of(OFTEN) {
+            console.note(&format!("waiting: {text}"));
+            self.said = text;
+        }
+        (machine.pause)(pause(self.failures, random::number()?).max(asked));
+        Ok(())
+    }
+}
+
+/// Tells the service until it has heard, or so often.
+fn insist(machine: &Machine<'_>, service: &Service, console: &Console, told: &Told, times: u32) {
+    for attempt in 1..=times {
+        match service.progress(told) {
+            Ok(()) => return,
+            Err(ServiceError::Refused { status, text, .. }) => {
+                return console.note(&format!("the service would not hear of it: {status}: {text}"));
+            }
+            Err(error @ (ServiceError::Busy { .. } | ServiceError::Away { .. })) => {
+                console.note(&format!("waiting to tell the service: {}", chain(&error)));
+                (machine.pause)(pause(attempt, random::number().unwrap_or(u32::MAX)));
+            }
+        }
+    }
+}
+
+fn hand_in_log(machine: &Machine<'_>, service: &Service, console: &Console) {
+    if machine.arguments.keep_log {
+        return;
+    }
+    if let Err(error) = service.log(&console.log()) {
+        console.note(&format!("the log stays here: {}", chain(&error)));
+    }
+}

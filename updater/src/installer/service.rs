@@ -1,0 +1,201 @@
+//! The fleet service as a machine that is being installed sees it: three requests.
+//!
+//! Nothing that it answers is believed here. How long an answer may be and take is bounded.
+
+use std::io;
+use std::time::Duration;
+
+use edeploy_format::fleet::{Plan, Progress, Report};
+use edeploy_format::tuf::Signed;
+use serde::{Deserialize, Serialize};
+use ureq::http::{Response, StatusCode, header};
+use ureq::{Agent, Body};
+
+use crate::fetch::{FetchError, asked_for, tls};
+
+/// How long it may take to connect, and to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// No problem document is longer.
+const PROBLEM_LIMIT: u64 = 1 << 20;
+
+/// The service.
+pub struct Service {
+    agent: Agent,
+    base: String,
+    token: Option<String>,
+}
+
+/// A profile that did not fit, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Tried {
+    /// Its name.
+    pub profile: String,
+    /// Which of its lines failed, in words.
+    pub reason: String,
+}
+
+/// What of a problem document (RFC 9457) is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    title: String,
+    detail: String,
+    tried: Vec<Tried>,
+}
+
+/// Why the service did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// It says no, and will say so again.
+    #[error("the service answers {status}: {text}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// What it says.
+        text: String,
+        /// The profiles that were tried.
+        tried: Vec<Tried>,
+    },
+    /// It says: not now.
+    #[error("the service answers {status}: {text}")]
+    Busy {
+        /// The status.
+        status: u16,
+        /// What it says.
+        text: String,
+        /// How long it asked to be left alone.
+        pause: Duration,
+    },
+    /// It cannot be reached, or breaks off.
+    #[error("the service at {url} does not answer")]
+    Away {
+        /// Its address.
+        url: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Service {
+    /// The service at `base`; `ca` are certificates to trust for https, as PEM, instead of the system's.
+    ///
+    /// # Errors
+    /// If `base` is https and the certificates cannot be read.
+    pub fn new(base: &str, token: Option<String>, ca: Option<&str>) -> Result<Self, FetchError> {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(PATIENCE))
+            .timeout_send_body(Some(PATIENCE))
+            .timeout_recv_response(Some(PATIENCE))
+            .timeout_recv_body(Some(PATIENCE))
+            .accept_encoding("identity")
+            .user_agent(concat!("edeploy-ab/", env!("CARGO_PKG_VERSION")));
+        if base.starts_with("https://") {
+            config = config.tls_config(tls(ca)?);
+        }
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { agent: config.build().new_agent(), base, token })
+    }
+
+    /// Reports the hardware; the plan's bytes, which nobody has verified.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn report(&self, report: &Report) -> Result<Vec<u8>, ServiceError> {
+        let (url, answer) = self.post("report", "application/json", &json(report))?;
+        read(&url, answer, Plan::LIMIT)
+    }
+
+    /// Tells how far the machine is.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn progress(&self, progress: &Progress) -> Result<(), ServiceError> {
+        self.post("progress", "application/json", &json(progress)).map(|_| ())
+    }
+
+    /// Hands in the log.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn log(&self, text: &str) -> Result<(), ServiceError> {
+        self.post("log", "text/plain; charset=utf-8", text.as_bytes()).map(|_| ())
+    }
+
+    fn post(&self, what: &str, kind: &str, body: &[u8]) -> Result<(String, Response<Body>), ServiceError> {
+        let url = format!("{}/v1/machine/{what}", self.base);
+        let mut request = self.agent.post(&url).header(header::CONTENT_TYPE, kind);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let sent = request.send(body);
+        let answer = sent.map_err(|e| ServiceError::Away { url: url.clone(), source: e.into_io() })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok((url, answer));
+        }
+        let pause = asked_for(status, answer.headers());
+        let bytes = read(&url, answer, PROBLEM_LIMIT).unwrap_or_default();
+        Err(problem(status, pause, &bytes))
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("texts and numbers are always JSON")
+}
+
+fn read(url: &str, answer: Response<Body>, limit: u64) -> Result<Vec<u8>, ServiceError> {
+    let bytes = answer.into_body().into_with_config().limit(limit).read_to_vec();
+    bytes.map_err(|e| ServiceError::Away { url: url.to_owned(), source: e.into_io() })
+}
+
+/// What an answer that is no success means. A service that is broken may be mended: it is asked again.
+fn problem(status: StatusCode, pause: Duration, bytes: &[u8]) -> ServiceError {
+    let Problem { title, detail, tried } = serde_json::from_slice(bytes).unwrap_or_default();
+    let said: Vec<&str> = [title.as_str(), &detail].into_iter().filter(|text| !text.is_empty()).collect();
+    let reason = status.canonical_reason().unwrap_or("no reason given");
+    let text = plain(&if said.is_empty() { reason.to_owned() } else { said.join(": ") });
+    let plain_tried = |one: Tried| Tried { profile: plain(&one.profile), reason: plain(&one.reason) };
+    let (tried, status_number) = (tried.into_iter().map(plain_tried).collect(), status.as_u16());
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return ServiceError::Busy { status: status_number, text, pause };
+    }
+    ServiceError::Refused { status: status_number, text, tried }
+}
+
+/// Escape sequences of a server have no business on our console.
+fn plain(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_which_profiles_were_tried() {
+        let text = br#"{"type":"about:blank","title":"no profile fits","status":409,"detail":"2 tried",
+            "tried":[{"profile":"web","reason":"no disk"},{"profile":"db","reason":"\u001b[2Jmemory"}]}"#;
+        let found = problem(StatusCode::CONFLICT, Duration::ZERO, text);
+        assert_eq!(found.to_string(), "the service answers 409: no profile fits: 2 tried");
+        let ServiceError::Refused { tried, .. } = found else { panic!("{found:?}") };
+        let tried: Vec<_> = tried.iter().map(|one| (one.profile.as_str(), one.reason.as_str())).collect();
+        assert_eq!(tried, [("web", "no disk"), ("db", " [2Jmemory")]);
+    }
+
+    #[test]
+    fn a_broken_service_is_asked_again_and_a_no_is_a_no() {
+        let of = |status: u16, text: &[u8]| {
+            problem(StatusCode::from_u16(status).unwrap(), Duration::from_secs(7), text)
+        };
+        let busy = of(503, b"<html>");
+        assert!(matches!(busy, ServiceError::Busy { pause, .. } if pause.as_secs() == 7), "{busy:?}");
+        assert_eq!(busy.to_string(), "the service answers 503: Service Unavailable");
+        assert!(matches!(of(429, b""), ServiceError::Busy { .. }));
+        for status in [302, 400, 403, 404, 409] {
+            assert!(matches!(of(status, b""), ServiceError::Refused { .. }), "{status}");
+        }
+    }
+}
