@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-packages="acl attr cpio curl debootstrap dosfstools e2fsprogs faketime fdisk g++ gdisk groff-base libcap2-bin libglib2.0-dev
+packages="acl attr chromium cpio curl debootstrap dosfstools e2fsprogs faketime fdisk g++ gdisk groff-base libcap2-bin libglib2.0-dev
   libostree-dev lz4 mmdebstrap mtools musl-tools openssl ostree ovmf pkg-config python3-venv qemu-system-x86 qemu-utils rsync
   systemd-boot-efi time uidmap zstd"
 
