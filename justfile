@@ -48,7 +48,7 @@ tuf-client:
 # Unit and integration tests, without virtual machines
 test: host python-tuf
     cargo test --workspace --exclude vm-tests
-    cargo test -p edeploy-ab --features installer --lib --test detect
+    cargo test -p edeploy-ab --features installer --lib --test detect --test installer
     cargo test -p rolebuild --test debian -- --ignored
 
 # Every parser of foreign bytes for so many seconds, two at a time (needs cargo-fuzz; `./setup.sh fuzz` installs it)
@@ -70,7 +70,7 @@ check: && man
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
 # The loop in virtual machines, from published objects only (needs root)
-vm-test: host rolebuild
+vm-test: host installer-program rolebuild
     cargo test -p vm-tests -- --test-threads=3 --nocapture
 
 # Cuts the power at every flush of an upgrade and in between: the table of docs/power.md (needs root; `--seed N`)

@@ -23,6 +23,10 @@ pub struct Machine {
     disk: PathBuf,
     format: &'static str,
     forward: Option<u16>,
+    /// Whether UEFI starts it, not SeaBIOS.
+    uefi: bool,
+    /// Kernel, initrd and arguments that the next start boots instead of the disk.
+    kernel: Option<[String; 3]>,
     /// The logs of its writes, one for each start, if they are to be logged.
     logs: Option<Vec<PathBuf>>,
     qemu: Option<Child>,
@@ -63,6 +67,8 @@ impl Machine {
             disk,
             format,
             forward: None,
+            uefi: true,
+            kernel: None,
             logs: None,
             qemu: None,
             seen: 0,
@@ -76,6 +82,18 @@ impl Machine {
     /// Makes port 80 of the machine reachable at a port of the host's loopback.
     pub fn forward(&mut self, port: u16) {
         self.forward = Some(port);
+    }
+
+    /// SeaBIOS starts it, not UEFI.
+    pub fn without_uefi(&mut self) {
+        self.uefi = false;
+    }
+
+    /// Its next start boots this kernel and initrd, as a boot firmware that fetched them would; those after it
+    /// boot the disk.
+    pub fn boot_once(&mut self, kernel: &Path, initrd: &Path, arguments: &str) {
+        let [kernel, initrd] = [kernel, initrd].map(|path| path.display().to_string());
+        self.kernel = Some([kernel, initrd, arguments.to_owned()]);
     }
 
     /// From its next start on, logs all that it writes to its disk.
@@ -138,19 +156,23 @@ impl Machine {
         // A reset ends QEMU, and `wait_until` starts it again: with the translated code of the last boot
         // still around, the firmware of QEMU 7.2 has been seen to need three minutes.
         command.arg("-no-reboot");
+        let parts = if self.uefi { 2 } else { 0 };
         for (unit, options, file) in
-            [(0, "readonly=on,", PathBuf::from(FIRMWARE)), (1, "", self.path("vars"))]
+            [(0, "readonly=on,", PathBuf::from(FIRMWARE)), (1, "", self.path("vars"))].into_iter().take(parts)
         {
             command.arg("-drive");
             command.arg(format!("if=pflash,format=raw,unit={unit},{options}file={}", file.display()));
         }
         command.args(self.disk_arguments());
-        command.args(["-device", "virtio-blk-pci,drive=disk,bootindex=0", "-device", "virtio-rng-pci"]);
+        command.args(["-device", "virtio-blk-pci,drive=disk,bootindex=1", "-device", "virtio-rng-pci"]);
         command.arg("-netdev").arg(format!("user,id=net{forward}"));
         command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         command.arg("-chardev").arg(format!("file,id=console,append=on,path={}", console.display()));
         command.arg("-chardev").arg(format!("socket,id=shell,server=on,wait=off,path={}", shell.display()));
         command.args(["-serial", "chardev:console", "-serial", "chardev:shell"]);
+        if let Some([kernel, initrd, arguments]) = self.kernel.take() {
+            command.args(["-kernel", &kernel, "-initrd", &initrd, "-append", &arguments]);
+        }
         let log = fs::File::create(self.path("qemu")).expect("a log for QEMU");
         let qemu = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.qemu = Some(qemu.expect("package qemu-system-x86; run `./setup.sh`"));

@@ -141,6 +141,54 @@ impl Site {
         run(rolebuild(), &args)
     }
 
+    /// Lets the key with this public half, in 64 hex digits, sign plans.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn delegate_fleet(&self, public: &str) {
+        let file = self.path("fleet.pub");
+        std::fs::write(&file, public).expect("a file of ours");
+        let (repo, keys) = (self.path("repo"), self.path("keys"));
+        run(rolebuild(), &["delegate-fleet", &file, "--repo", &repo, "--keys", &keys]);
+    }
+
+    /// Makes the installer, on the packages kept from earlier; the folder it lies in.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn installer(folder: &Path) -> PathBuf {
+        let recipe = repository().join("ipxe/installer");
+        let digest = Digest::of(&std::fs::read(recipe.join("recipe.toml")).expect("the recipe"));
+        let base = repository().join(format!("target/vm-tests/base-{}.tar", digest.short()));
+        let (new, text) =
+            (base.with_extension("new"), |path: &Path| path.to_str().expect("UTF-8").to_owned());
+        let there = base.exists();
+        let packages = if there {
+            ["--from-tar".to_owned(), text(&base)]
+        } else {
+            ["--keep-base".to_owned(), text(&new)]
+        };
+        let (repo, builds) = (text(&folder.join("repo")), text(&folder.join("installer")));
+        let program = text(&crate::tool::installer_program());
+        let args = [
+            "installer",
+            "--repo",
+            &repo,
+            "--builds",
+            &builds,
+            "--program",
+            &program,
+            &packages[0],
+            &packages[1],
+        ];
+        run(rolebuild(), &args);
+        if !there {
+            std::fs::rename(&new, &base).expect("the kept packages");
+        }
+        folder.join("repo/install")
+    }
+
     /// Serves it on a port of the loopback, until the site is dropped; the port.
     ///
     /// # Panics

@@ -21,6 +21,12 @@ pub fn edeploy_ab() -> PathBuf {
     built("host/edeploy-ab", "just host")
 }
 
+/// The installer's program, as `just installer-program` makes it.
+#[must_use]
+pub fn installer_program() -> PathBuf {
+    built("host/edeploy-installer", "just installer-program")
+}
+
 fn built(path: &str, recipe: &str) -> PathBuf {
     let path = repository().join("target").join(path);
     assert!(path.exists(), "{} is missing; run `{recipe}`", path.display());

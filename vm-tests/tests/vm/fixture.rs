@@ -17,7 +17,7 @@ pub(crate) const ROLE: &str = "minimal";
 const FIRST: [&str; 2] = ["0.9-sick", "1.0"];
 /// Published while machines run, in this order, which is that of their serials.
 pub(crate) const LATER: [&str; 5] = ["1.1", "1.5-stuck", "1.2-sick", "1.3-hangs", "1.4-panics"];
-const DISK: u64 = 3 << 29;
+pub(crate) const DISK: u64 = 3 << 29;
 /// What the role may hold at most.
 const ROLE_LIMIT: u64 = 150_000_000;
 
@@ -31,6 +31,8 @@ pub(crate) struct Fixture {
     pub(crate) sick: PathBuf,
     /// The published folder.
     pub(crate) published: PathBuf,
+    /// Where it is served.
+    pub(crate) port: u16,
 }
 
 /// The fixture; the first who asks makes it.
@@ -76,6 +78,7 @@ fn keep(send: &mpsc::Sender<Fixture>) {
     let size = size(&site.built(ROLE, "1.0").join("manifest"));
     tell("site", &format!("{ROLE} 1.0 holds {} MB", size / 1_000_000));
     assert!(size <= ROLE_LIMIT, "the minimal role holds {size} bytes");
+    site.delegate_fleet(&crate::service::public());
     let port = site.serve();
     send.send(install(&site, port, folder)).expect("somebody waits");
     for (version, published) in LATER.iter().zip(&PUBLISHED) {
@@ -102,7 +105,7 @@ fn install(site: &Site, port: u16, folder: PathBuf) -> Fixture {
     };
     let twins = [install("one", "1.0"), install("two", "1.0")];
     let sick = install("sick", "0.9-sick");
-    Fixture { folder, twins, sick, published: site.published() }
+    Fixture { folder, twins, sick, published: site.published(), port }
 }
 
 /// The bytes of all files of a tree.

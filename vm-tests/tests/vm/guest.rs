@@ -31,8 +31,13 @@ impl Guest {
 
     /// The same, after something was done to its disk.
     pub(crate) fn start_with(image: &Path, name: &str, harm: impl FnOnce(&Path)) -> Self {
-        let machine = Machine::over(image, &fixture().folder, name);
-        harm(machine.disk());
+        Self::start_by(image, name, |machine| harm(machine.disk()))
+    }
+
+    /// The same, after something was done to the machine; its first boot that ends with a shell.
+    pub(crate) fn start_by(image: &Path, name: &str, prepare: impl FnOnce(&mut Machine)) -> Self {
+        let mut machine = Machine::over(image, &fixture().folder, name);
+        prepare(&mut machine);
         let mut guest = Self { name: name.to_owned(), machine, shell: None, boot: String::new() };
         guest.tell("switched on");
         guest.machine.start();
@@ -136,10 +141,15 @@ impl Guest {
     }
 
     /// Switches it off, and looks at its disk with the tools of the distribution.
-    pub(crate) fn switch_off_and_check(mut self) {
+    pub(crate) fn switch_off_and_check(self) {
+        self.switch_off_and_check_parts(&disk::ALL);
+    }
+
+    /// The same, but only at these partitions.
+    pub(crate) fn switch_off_and_check_parts(mut self, numbers: &[usize]) {
         self.shell().type_in("systemctl --no-block poweroff").expect("the machine runs");
         self.machine.wait_for_power_off();
         self.tell("switched off; checking its disk");
-        disk::check(self.machine.disk());
+        disk::check_parts(self.machine.disk(), numbers);
     }
 }

@@ -1,0 +1,116 @@
+//! A blank machine boots the installer, is told what to become, and becomes it.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use edeploy_format::fleet::{File as Own, Hint, OnFailure, OnSuccess, Plan, Script, Stage};
+use edeploy_format::tuf::{Common, Time};
+use vm_tests::disk::{ESP, SLOTS, STATE};
+use vm_tests::machine::Machine;
+use vm_tests::site::Site;
+use vm_tests::tool::run;
+
+use crate::fixture::{DISK, ROLE, fixture, tell};
+use crate::guest::Guest;
+use crate::service::Service;
+
+/// What a machine gets that calls itself `name`.
+fn plan(name: &str, port: u16) -> Plan {
+    let own = |path: &str, mode: &str, text: &str| Own {
+        path: path.to_owned(),
+        mode: mode.to_owned(),
+        uid: 0,
+        gid: 0,
+        text: text.to_owned(),
+    };
+    let network = "[Match]\nName=en*\n[Network]\nDHCP=yes\nDomains=blank.test\n";
+    Plan {
+        common: Common::new::<Plan>(1, Time::new(2_000_000_000)),
+        nonce: String::new(),
+        machine: name.to_owned(),
+        profile: "test".to_owned(),
+        role: ROLE.parse().unwrap(),
+        version: "1.0".parse().unwrap(),
+        repos: vec![format!("http://10.0.2.2:{port}/")],
+        disk: Hint { min_size: Some(1 << 30), ..Hint::default() },
+        slot_size: None,
+        files: vec![
+            own("/etc/hostname", "0644", &format!("{name}\n")),
+            own("/etc/systemd/network/10-own.network", "0644", network),
+            own("/var/lib/own/secret", "0600", "for root alone\n"),
+        ],
+        scripts: vec![Script {
+            name: "controller".to_owned(),
+            text: "#!/bin/sh\necho \"controller $CONTROLLER of $EDEPLOY_PROFILE is set up\"\n".to_owned(),
+            seconds: 60,
+            env: [("CONTROLLER".to_owned(), "c0; reboot".to_owned())].into(),
+        }],
+        on_success: OnSuccess::Reboot,
+        on_failure: OnFailure::Console,
+    }
+}
+
+/// The installer, made once.
+static INSTALLER: LazyLock<PathBuf> = LazyLock::new(|| Site::installer(&fixture().folder));
+
+/// An empty disk.
+fn blank(name: &str) -> PathBuf {
+    let image = fixture().folder.join(format!("{name}.img"));
+    File::create(&image).unwrap().set_len(DISK).unwrap();
+    image
+}
+
+/// Has the next start boot the installer, which asks `service`.
+fn boot_installer(machine: &mut Machine, service: &Service) {
+    let arguments = format!(
+        "console=ttyS0 quiet edeploy.server=http://10.0.2.2:{} edeploy.repo=http://10.0.2.2:{} edeploy.token=once",
+        service.port,
+        fixture().port
+    );
+    machine.boot_once(&INSTALLER.join("vmlinuz"), &INSTALLER.join("initrd"), &arguments);
+}
+
+#[test]
+fn a_machine_without_uefi_is_refused_before_the_first_write() {
+    let service = Service::with(plan("bios", fixture().port));
+    let image = blank("bios");
+    let mut machine = Machine::over(&image, &fixture().folder, "bios");
+    machine.without_uefi();
+    boot_installer(&mut machine, &service);
+    tell("bios", "boots the installer");
+    machine.start();
+    machine.wait_for("FAILED at the stage detected: this machine was not started by UEFI");
+    machine.wait_for("this machine stays as it is");
+    let told = service.told.lock().unwrap();
+    assert!(!told.reports[0].uefi);
+    let failure = told.progress.last().unwrap().failure.as_deref().unwrap_or_default();
+    assert!(failure.starts_with("this machine was not started by UEFI"), "{failure}");
+    let disk = machine.disk().to_owned();
+    machine.cut_power();
+    let same = run("qemu-img", &["compare", disk.to_str().unwrap(), image.to_str().unwrap()]);
+    assert_eq!(same.trim(), "Images are identical.");
+}
+
+#[test]
+fn a_blank_machine_becomes_what_a_signed_plan_says() {
+    let service = Service::with(plan("blank-1", fixture().port));
+    tell("blank", "boots the installer");
+    let mut guest = Guest::start_by(&blank("blank"), "blank", |machine| boot_installer(machine, &service));
+    assert_eq!(guest.must("edeploy-ab profile").trim(), "test");
+    assert_eq!(guest.must("hostname").trim(), "blank-1");
+    assert_eq!(guest.must("ls /etc/systemd/network").trim(), "10-own.network");
+    assert_eq!(guest.must("stat -c %a /var/lib/own/secret").trim(), "600");
+    let told = service.told.lock().unwrap();
+    assert!(told.reports[0].uefi);
+    let mut stages: Vec<Stage> = told.progress.iter().map(|progress| progress.stage).collect();
+    stages.dedup();
+    for stage in [Stage::Writing, Stage::Installed] {
+        assert!(stages.contains(&stage), "{stages:?}");
+    }
+    assert!(stages.is_sorted(), "{stages:?}");
+    assert!(told.progress.iter().all(|progress| progress.failure.is_none()), "{:?}", told.progress);
+    assert!(told.log.contains("controller c0; reboot of test is set up"), "{}", told.log);
+    drop(told);
+    guest.switch_off_and_check_parts(&[ESP, SLOTS[0], STATE]);
+}
