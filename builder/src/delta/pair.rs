@@ -19,7 +19,10 @@ pub struct Content {
     pub path: String,
 }
 
-/// The contents of a tree, by what their paths are like.
+/// So many of the contents with alike paths are looked at: some trees have a million of them.
+const LOOKED_AT: usize = 64;
+
+/// The contents of a tree, by what their paths are like; those with alike paths by size.
 pub struct Old {
     contents: Vec<Content>,
     by_path: HashMap<String, usize>,
@@ -48,13 +51,19 @@ impl Old {
     /// Files of the old tree: each of its paths, contents more than once if several paths have them.
     #[must_use]
     pub fn new(contents: Vec<Content>) -> Self {
-        let (mut by_path, mut by_masked, mut by_name) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut by_path = HashMap::new();
+        let [mut by_masked, mut by_name]: [HashMap<String, Vec<usize>>; 2] = Default::default();
         for (i, content) in contents.iter().enumerate() {
             let masked = masked(&content.path);
-            by_name.entry(name(&masked).to_owned()).or_insert_with(Vec::new).push(i);
-            by_masked.entry(masked).or_insert_with(Vec::new).push(i);
+            by_name.entry(name(&masked).to_owned()).or_default().push(i);
+            by_masked.entry(masked).or_default().push(i);
             by_path.insert(content.path.clone(), i);
         }
+        // Stable: of one size they stay in the order of the tree.
+        by_masked
+            .values_mut()
+            .chain(by_name.values_mut())
+            .for_each(|list| list.sort_by_key(|&i| contents[i].size));
         Self { contents, by_path, by_masked, by_name }
     }
 
@@ -62,22 +71,40 @@ impl Old {
     #[must_use]
     pub fn bases(&self, new: &Content, most: usize) -> Vec<&Content> {
         let masked = masked(&new.path);
-        let list = |map: &HashMap<String, Vec<usize>>, key: &str| {
-            let mut found = map.get(key).cloned().unwrap_or_default();
-            found.sort_by_key(|&i| self.contents[i].size.abs_diff(new.size));
-            found
-        };
         let same_path = self.by_path.get(&new.path).copied();
-        let alike = list(&self.by_masked, &masked);
-        let same_name = list(&self.by_name, name(&masked));
+        let alike = self.nearest(&self.by_masked, &masked, new.size);
+        let same_name = self.nearest(&self.by_name, name(&masked), new.size);
         let mut bases: Vec<&Content> = Vec::new();
         for i in same_path.into_iter().chain(alike).chain(same_name) {
+            if bases.len() >= most {
+                break;
+            }
             let base = &self.contents[i];
-            if bases.len() < most && bases.iter().all(|one| one.digest != base.digest) {
+            if bases.iter().all(|one| one.digest != base.digest) {
                 bases.push(base);
             }
         }
         bases
+    }
+
+    /// Those under `key`, the nearest in size first.
+    fn nearest<'o>(
+        &'o self,
+        map: &'o HashMap<String, Vec<usize>>,
+        key: &str,
+        size: u64,
+    ) -> impl Iterator<Item = usize> + 'o {
+        let list = map.get(key).map_or(&[][..], Vec::as_slice);
+        let far = move |i: usize| self.contents[i].size.abs_diff(size);
+        let (smaller, others) = list.split_at(list.partition_point(|&i| self.contents[i].size < size));
+        let (mut smaller, mut others) =
+            (smaller.iter().rev().copied().peekable(), others.iter().copied().peekable());
+        let next = move || match (smaller.peek(), others.peek()) {
+            (Some(&small), Some(&other)) if far(small) < far(other) => smaller.next(),
+            (_, Some(_)) => others.next(),
+            (_, None) => smaller.next(),
+        };
+        std::iter::from_fn(next).take(LOOKED_AT)
     }
 }
 
@@ -118,5 +145,19 @@ mod tests {
         let expected = ["usr/share/doc/b/copyright", "usr/share/doc/a/copyright"];
         assert_eq!(bases(&content("usr/share/doc/c/copyright", 57)), expected);
         assert_eq!(bases(&content("etc/nothing-like-it", 57)), [""; 0]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_files_with_alike_names_are_looked_at_a_few_at_a_time() {
+        let files =
+            |of: u64| (0..of).map(|n| content(&format!("srv/{n}"), 1000 + n % 5000)).collect::<Vec<_>>();
+        let old = Old::new(files(100_000));
+        for new in files(100_000) {
+            let bases = old.bases(&content(&format!("{}-new", new.path), new.size), 3);
+            assert!(bases.is_empty(), "another name");
+            let bases = old.bases(&new, 3);
+            assert_eq!((bases.len(), &bases[0].path), (3, &new.path));
+            assert!(bases.iter().all(|base| base.size == new.size));
+        }
     }
 }
