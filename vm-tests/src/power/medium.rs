@@ -92,17 +92,6 @@ impl Medium {
         self.digest_of(at, size)
     }
 
-    /// The digest of partition `number` without what its ext4 notes in the super block when it is mounted, be it
-    /// for reading only.
-    pub fn digest_of_content(&mut self, number: usize) -> Digest {
-        let (at, size) = self.place(number);
-        let rest = self.digest_of(at + CHUNK, size - CHUNK);
-        let mut first = self.read(at, CHUNK);
-        first[1024..2048].fill(0);
-        first.extend(rest.0);
-        Digest::of(&first)
-    }
-
     /// The digest of all bytes.
     pub fn digest_of_all(&mut self) -> Digest {
         self.digest_of(0, self.chunks.len() as u64 * CHUNK)

@@ -94,9 +94,7 @@ struct Known<'a> {
     scratch: &'a Path,
     decisions: HashMap<Digest, Result<(Decision, Outcome), String>>,
     own: HashMap<Digest, Result<Digest, String>>,
-    /// What each slot holds, but for what a mount for reading leaves, by all of its bytes.
-    content: HashMap<(usize, Digest), Digest>,
-    /// What each slot held when it was first seen to boot: from then on nobody may write it.
+    /// All bytes of each slot when it was first seen to boot: from then on nobody may write it, not even its super block.
     held: [Option<Digest>; 2],
     /// The loader, as it was before.
     loader: Digest,
@@ -118,13 +116,9 @@ impl Known<'_> {
         let (decision, outcome) = decided.clone()?;
         let slots = SLOTS.map(|number| key_of(medium, number));
         let boots = decision.name.slot.index();
-        for (n, number) in SLOTS.into_iter().enumerate() {
-            let content =
-                self.content.entry((n, slots[n])).or_insert_with(|| medium.digest_of_content(number));
-            if n == boots {
-                self.held[n].get_or_insert(*content);
-            }
-            if self.held[n].is_some_and(|held| held != *content) {
+        self.held[boots].get_or_insert(slots[boots]);
+        for (n, (held, now)) in self.held.iter().zip(&slots).enumerate() {
+            if held.is_some_and(|held| held != *now) {
                 return Err(format!("{}, which an entry names, was written", ["slot a", "slot b"][n]));
             }
         }
@@ -150,8 +144,7 @@ pub fn survey(replay: &Replay, medium: &mut Medium, samples: Samples, versions: 
         scratch: &scratch,
         decisions: HashMap::new(),
         own: HashMap::new(),
-        content: HashMap::new(),
-        held: [Some(medium.digest_of_content(SLOTS[0])), None],
+        held: [Some(medium.digest(SLOTS[0])), None],
         loader: before.loader,
     };
     let (esp, mut survey) = (medium.place(ESP), Survey::default());
