@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::figures::{FIGURES, mebibytes, milliseconds, octets, seconds};
+use crate::figures::{FIGURES, mebibytes, milliseconds, octets, seconds, time};
 use crate::parts::{DISKS, FLEET_WAYS, GROWTH, GROWTH_WAYS, HOSTS, LOAD_WAYS, MACHINES, MATCH_WAYS};
 use crate::results::{Record, Results};
 use crate::stats::Summary;
@@ -173,9 +173,10 @@ pub fn fleet(results: &Results) -> String {
     for (machines, way) in MACHINES.iter().flat_map(|machines| FLEET_WAYS.map(|way| (*machines, way))) {
         let Some(record) = results.of("fleet", &machines.to_string(), way) else { continue };
         busy |= record.is_busy();
-        let middle = |s: Option<Summary>| s.map(|s| seconds(s.median)).unwrap_or_default();
-        let spread = record.wall().map(|s| format!("{:.2}–{:.2}", s.least, s.most)).unwrap_or_default();
-        let (wall, cpu, mark) = (middle(record.wall()), middle(record.cpu()), mark(record.is_busy()));
+        let wall = record.wall().map(|wall| time(wall.median)).unwrap_or_default();
+        let spread = record.wall().map(|s| format!("{:.3}–{:.3}", s.least, s.most)).unwrap_or_default();
+        let cpu = record.cpu().map(|cpu| seconds(cpu.median)).unwrap_or_default();
+        let mark = mark(record.is_busy());
         let requests = record.requests.map(|n| octets(n as f64)).unwrap_or_default();
         let peak = record.peak().map(mebibytes).unwrap_or_default();
         let (way, rounds) = (label(way), record.samples.len());
