@@ -36,6 +36,10 @@ installer *args: installer-program rolebuild
 rolebuild:
     @cargo build --quiet --release -p rolebuild
 
+# The fleet service, in target/release/edeploy-fleet
+fleet:
+    @cargo build --quiet --release -p edeploy-fleet
+
 # python-tuf, the other side of the interoperability tests, in target/python-tuf
 python-tuf:
     @target/python-tuf/bin/python -c "import tuf; assert tuf.__version__ == '7.0.1'" 2>/dev/null || \
@@ -86,7 +90,7 @@ demo: host rolebuild
     cargo run --quiet -p vm-tests --bin demo
 
 # Figures beside the peers, for docs/performance.md: all of it, or parts (needs root and hours; `just bench --help`)
-bench *args: host rolebuild
+bench *args: host rolebuild fleet
     cargo run --quiet --release -p bench -- {{args}}
 
 # Man pages, from the help texts, in target/man

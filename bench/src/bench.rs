@@ -79,7 +79,7 @@ impl Bench {
     /// When something cannot be read.
     pub fn open(mut cli: Cli) -> Result<Self> {
         fs::create_dir_all(&cli.work).map_err(file("making", &cli.work))?;
-        for path in [&mut cli.work, &mut cli.rolebuild, &mut cli.updater, &mut cli.docs] {
+        for path in [&mut cli.work, &mut cli.rolebuild, &mut cli.updater, &mut cli.fleet, &mut cli.docs] {
             *path = std::path::absolute(&*path).map_err(file("finding", path))?;
         }
         if let Some(trees) = &mut cli.trees {
@@ -104,6 +104,15 @@ impl Bench {
         Ok(&self.build)
     }
 
+    /// The build of ours that a part measures.
+    fn measured(&mut self, part: Part) -> Result<String> {
+        if part.is_of_fleet() {
+            let path = &self.cli.fleet;
+            return Ok(Digest::of(&fs::read(path).map_err(file("reading", path))?).short());
+        }
+        self.build().map(str::to_owned)
+    }
+
     /// A path below the work folder.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.cli.work.join(name)
@@ -124,23 +133,25 @@ impl Bench {
     /// # Errors
     /// The first that a way ended with; what was measured before is kept.
     pub fn interleave(&mut self, part: Part, case: &str, ways: Vec<Way<'_>>) -> Result<()> {
+        let build = self.measured(part)?;
         let part = name(part);
-        let mut ways = self.wanted(&part, case, ways)?;
+        let mut ways = self.wanted(&part, case, &build, ways);
         let rounds = self.cli.rounds;
         for round in 0..rounds {
             for way in ways.iter_mut().filter(|way| way.most > round) {
                 let of = rounds.min(way.most);
                 self.tell(&format!("{part} {case}: {} ({} of {of})", way.name, round + 1));
                 let outcome = (way.run)()?;
-                self.keep(&part, case, way, round, &outcome)?;
+                let build = if way.is_ours() { build.clone() } else { String::new() };
+                let record = self.record(&part, case, way.name, round);
+                self.keep(Record { build, ..record }, &outcome)?;
             }
         }
         Ok(())
     }
 
     /// The ways that were asked for and are not measured yet.
-    fn wanted<'a>(&mut self, part: &str, case: &str, ways: Vec<Way<'a>>) -> Result<Vec<Way<'a>>> {
-        let build = self.build()?.to_owned();
+    fn wanted<'a>(&self, part: &str, case: &str, build: &str, ways: Vec<Way<'a>>) -> Vec<Way<'a>> {
         let asked = |way: &Way<'_>| self.cli.way.is_empty() || self.cli.way.iter().any(|w| w == way.name);
         let done = |way: &Way<'_>| {
             let record = self.results.of(part, case, way.name);
@@ -151,21 +162,23 @@ impl Bench {
                 enough && (!way.is_ours() || record.build == build)
             })
         };
-        Ok(ways.into_iter().filter(|way| asked(way) && !(self.cli.resume && done(way))).collect())
+        ways.into_iter().filter(|way| asked(way) && !(self.cli.resume && done(way))).collect()
     }
 
-    fn keep(&mut self, part: &str, case: &str, way: &Way<'_>, round: usize, outcome: &Outcome) -> Result<()> {
-        let build = if way.is_ours() { self.build()?.to_owned() } else { String::new() };
-        let mut record = match self.results.of(part, case, way.name) {
+    /// What was measured in the rounds before; nothing in the first.
+    fn record(&self, part: &str, case: &str, way: &str, round: usize) -> Record {
+        match self.results.of(part, case, way) {
             Some(record) if round > 0 => record.clone(),
             Some(_) | None => Record {
                 part: part.to_owned(),
                 case: case.to_owned(),
-                way: way.name.to_owned(),
+                way: way.to_owned(),
                 ..Record::default()
             },
-        };
-        record.build = build;
+        }
+    }
+
+    fn keep(&mut self, mut record: Record, outcome: &Outcome) -> Result<()> {
         record.bytes = outcome.bytes.or(record.bytes);
         record.requests = outcome.requests.or(record.requests);
         record.samples.extend(outcome.sample);

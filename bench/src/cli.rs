@@ -35,6 +35,9 @@ pub struct Cli {
     /// The host's program.
     #[arg(long, value_name = "FILE", default_value = "target/host/edeploy-ab")]
     pub updater: PathBuf,
+    /// The fleet service's program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/edeploy-fleet")]
+    pub fleet: PathBuf,
     /// Where results, plots and the page are: docs of this repository, unless told otherwise.
     #[arg(long, value_name = "DIR", default_value = "docs")]
     pub docs: PathBuf,
@@ -61,8 +64,32 @@ pub enum Part {
     Growth,
     /// Many hosts that upgrade at once from one server.
     Load,
+    /// Matching machines whose disks are alike.
+    Match,
+    /// Many machines that report at once to the fleet service.
+    Fleet,
     /// The size of the host binary.
     Size,
     /// Writes tables and plots from what was measured.
     Report,
+}
+
+impl Part {
+    /// Whether what is measured is the fleet service's program, which has no peer: no tree, site or image is needed.
+    pub fn is_of_fleet(self) -> bool {
+        match self {
+            Self::Match | Self::Fleet => true,
+            Self::Trees
+            | Self::Delta
+            | Self::Any
+            | Self::Apply
+            | Self::Upgrade
+            | Self::Verify
+            | Self::Build
+            | Self::Growth
+            | Self::Load
+            | Self::Size
+            | Self::Report => false,
+        }
+    }
 }

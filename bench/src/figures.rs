@@ -1,5 +1,6 @@
 //! The figures that were promised, each with its bound, held against what was measured.
 
+use crate::parts::MATCH_WAYS;
 use crate::results::{Record, Results};
 
 const MIB: f64 = 1_048_576.0;
@@ -31,7 +32,7 @@ pub struct Figure {
 }
 
 /// All, in the order they are shown in.
-pub const FIGURES: [Figure; 19] = [
+pub const FIGURES: [Figure; 22] = [
     Figure {
         what: "delta, security update (web1 → web2)",
         bound: "≤ 12 MB and ≤ 0.40 × ostree",
@@ -132,6 +133,24 @@ pub const FIGURES: [Figure; 19] = [
         judge: |r| wall(r.of("growth", "1m", "ours-upgrade")?, r.of("growth", "100k", "ours-upgrade")?, 12.0),
     },
     Figure {
+        what: "64 disks that are alike: matched, or refused, and explained",
+        bound: "milliseconds: ≤ 0.1 s",
+        judge: |r| within(&MATCH_WAYS.map(|way| r.of("match", "64", way)), 0.1),
+    },
+    Figure {
+        what: "500 machines that report at once: until the last has its plan",
+        bound: "≤ 5 s",
+        judge: |r| within(&[r.of("fleet", "500", "ours-report")], 5.0),
+    },
+    Figure {
+        what: "peak memory of the fleet service then, against one machine that reports",
+        bound: "flat: ≤ 2 ×",
+        judge: |r| {
+            let (many, one) = (r.of("fleet", "500", "ours-report")?, r.of("fleet", "1", "ours-report")?);
+            Some(Judged { holds: many.peak()? <= 2.0 * one.peak()?, ..memory(many, Some(one))? })
+        },
+    },
+    Figure {
         what: "`edeploy-ab`, stripped, static",
         bound: "≤ 2.6 MB (musl)",
         judge: |r| {
@@ -181,6 +200,14 @@ fn times(ours: &Record, peer: &Record, [own, other]: [f64; 2], bound: f64) -> Op
     })
 }
 
+/// The longest of some times against a bound of seconds.
+fn within(records: &[Option<&Record>], bound: f64) -> Option<Judged> {
+    let walls: Option<Vec<f64>> = records.iter().map(|record| Some((*record)?.wall()?.median)).collect();
+    let longest = walls?.into_iter().reduce(f64::max)?;
+    let busy = records.iter().flatten().any(|record| record.is_busy());
+    Some(Judged { ours: time(longest), peer: String::new(), ratio: None, holds: longest <= bound, busy })
+}
+
 fn memory(ours: &Record, peer: Option<&Record>) -> Option<Judged> {
     let (own, other) = (ours.peak()?, peer.and_then(Record::peak));
     let peer = other.map(mebibytes).unwrap_or_default();
@@ -210,6 +237,16 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// What takes less than a second, for people.
+pub fn milliseconds(seconds: f64) -> String {
+    format!("{:.1} ms", seconds * 1000.0)
+}
+
+/// A time of any length, for people.
+pub fn time(length: f64) -> String {
+    if length < 1.0 { milliseconds(length) } else { seconds(length) }
+}
+
 /// Memory for people.
 pub fn mebibytes(bytes: f64) -> String {
     format!("{:.1} MiB", bytes / MIB)
@@ -235,6 +272,19 @@ mod tests {
         assert!(!judged(10_000_000, 30_000_000, 20_000_000).holds);
         assert!(!judged(12_000_001, 60_000_000, 60_000_000).holds);
         assert_eq!(judged(10_000_000, 40_000_000, 50_000_000).ratio, Some(0.25));
+    }
+
+    #[test]
+    fn the_longest_of_all_ways_is_held_against_a_bound_of_seconds() {
+        let record = |wall| {
+            let samples = vec![crate::run::Sample { wall, ..crate::run::Sample::default() }];
+            Record { samples, ..Record::default() }
+        };
+        let (short, long) = (record(0.004), record(0.2));
+        let judged = within(&[Some(&short), Some(&long)], 0.1).unwrap();
+        assert_eq!((&*judged.ours, judged.holds), ("200.0 ms", false));
+        assert!(within(&[Some(&short)], 0.1).unwrap().holds);
+        assert_eq!(within(&[Some(&short), None], 0.1), None);
     }
 
     #[test]

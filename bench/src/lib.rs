@@ -9,6 +9,7 @@ pub mod disk;
 pub mod error;
 pub mod figures;
 pub mod finished;
+pub mod fleet;
 pub mod folder;
 pub mod ours;
 pub mod parts;

@@ -4,15 +4,19 @@ mod any;
 mod apply;
 mod build;
 mod delta;
+mod fleet;
 mod growth;
 mod load;
 mod machine;
+mod matching;
 mod tree;
 mod upgrade;
 mod verify;
 
+pub use fleet::{MACHINES, WAYS as FLEET_WAYS};
 pub use growth::{CASES as GROWTH, WAYS as GROWTH_WAYS};
 pub use load::{HOSTS, WAYS as LOAD_WAYS};
+pub use matching::{DISKS, WAYS as MATCH_WAYS};
 
 use crate::bench::{Bench, Outcome, Way};
 use crate::cli::{Cli, Part};
@@ -22,7 +26,7 @@ use crate::trees::{PAIRS, Pair, Trees};
 use crate::{disk, folder, peers, report, trees};
 
 /// What is done without a part being named, in this order.
-const ALL: [Part; 10] = [
+const ALL: [Part; 12] = [
     Part::Delta,
     Part::Any,
     Part::Apply,
@@ -31,6 +35,8 @@ const ALL: [Part; 10] = [
     Part::Build,
     Part::Growth,
     Part::Load,
+    Part::Match,
+    Part::Fleet,
     Part::Size,
     Part::Report,
 ];
@@ -45,10 +51,12 @@ pub fn run(cli: Cli) -> Result<()> {
     if wanted == [Part::Report] {
         return report::write(&bench);
     }
-    peers::ready()?;
-    disk::let_go(&bench.cli.work)?;
     bench.results.machine = machine()?;
-    bench.results.peers = peers::versions()?;
+    if !wanted.iter().all(|part| part.is_of_fleet() || *part == Part::Report) {
+        peers::ready()?;
+        disk::let_go(&bench.cli.work)?;
+        bench.results.peers = peers::versions()?;
+    }
     wanted.into_iter().try_for_each(|part| one(&mut bench, part))
 }
 
@@ -63,6 +71,8 @@ fn one(bench: &mut Bench, part: Part) -> Result<()> {
         Part::Build => build::run(bench),
         Part::Growth => growth::run(bench),
         Part::Load => load::run(bench),
+        Part::Match => matching::run(bench),
+        Part::Fleet => fleet::run(bench),
         Part::Size => size(bench),
         Part::Report => report::write(bench),
     }

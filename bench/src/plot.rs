@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::figures::octets;
-use crate::parts::{GROWTH, GROWTH_WAYS, HOSTS, LOAD_WAYS};
+use crate::parts::{DISKS, GROWTH, GROWTH_WAYS, HOSTS, LOAD_WAYS, MATCH_WAYS};
 use crate::results::{Record, Results};
 use crate::tables::label;
 use crate::trees::PAIRS;
@@ -44,13 +44,16 @@ pub fn all(results: &Results) -> Vec<(String, String)> {
     let memory = |record: &Record| record.peak().map(|peak| peak / 1_048_576.0);
     let files: Vec<(String, u32)> =
         GROWTH.iter().filter(|case| case.files > 1).map(|case| (case.name.to_owned(), case.files)).collect();
-    let hosts: Vec<(String, u32)> = HOSTS.iter().map(|hosts| (hosts.to_string(), *hosts as u32)).collect();
+    let numbers = |of: &[usize]| of.iter().map(|n| (n.to_string(), *n as u32)).collect::<Vec<_>>();
+    let (hosts, disks) = (numbers(&HOSTS), numbers(&DISKS));
     let by_files = |value: Value<'_>| along(results, "growth", &files, &GROWTH_WAYS, value);
+    let by_disks = |value: Value<'_>| along(results, "match", &disks, &MATCH_WAYS, value);
     let by_hosts = |value: Value<'_>| along(results, "load", &hosts, &LOAD_WAYS, value);
     for (name, title, drawn) in [
         ("growth-time.svg", "Seconds, by files of 1 kB", by_files(&time)),
         ("growth-memory.svg", "Peak MiB, by files of 1 kB", by_files(&memory)),
         ("load.svg", "Seconds until the last has upgraded, by hosts at once", by_hosts(&time)),
+        ("match.svg", "Seconds until it is answered and explained, by disks that are alike", by_disks(&time)),
     ] {
         plots.extend(curves(title, &drawn).map(|plot| (name.to_owned(), plot)));
     }

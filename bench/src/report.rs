@@ -15,7 +15,7 @@ const END: &str = "<!-- /bench -->";
 /// A part of the page.
 type Block = (&'static str, fn(&Results) -> String);
 
-const BLOCKS: [Block; 10] = [
+const BLOCKS: [Block; 12] = [
     ("machine", tables::machine),
     ("figures", tables::figures),
     ("delta", tables::deltas),
@@ -26,6 +26,8 @@ const BLOCKS: [Block; 10] = [
     ("build", |results| tables::trees(results, "build")),
     ("growth", tables::growth),
     ("load", tables::load),
+    ("match", tables::matching),
+    ("fleet", tables::fleet),
 ];
 
 /// Writes tables and plots.

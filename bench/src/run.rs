@@ -19,7 +19,7 @@ use crate::error::{Error, Result, file, unexpected};
 /// How many of a failed program's last lines are shown.
 const TAIL: usize = 20;
 /// The kernel's unit of processor time in /proc/stat, in seconds.
-const TICK: f64 = 0.01;
+pub const TICK: f64 = 0.01;
 
 /// What one run cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -183,7 +183,10 @@ pub fn at_once(calls: &[Call]) -> Result<Ended> {
 }
 
 /// Seconds that all processors were busy since the machine started.
-fn busy() -> Result<f64> {
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn busy() -> Result<f64> {
     let path = Path::new("/proc/stat");
     let text = fs::read_to_string(path).map_err(file("reading", path))?;
     let first = text.lines().next().unwrap_or_default();

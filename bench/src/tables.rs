@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::figures::{FIGURES, mebibytes, octets, seconds};
-use crate::parts::{GROWTH, GROWTH_WAYS, HOSTS, LOAD_WAYS};
+use crate::figures::{FIGURES, mebibytes, milliseconds, octets, seconds, time};
+use crate::parts::{DISKS, FLEET_WAYS, GROWTH, GROWTH_WAYS, HOSTS, LOAD_WAYS, MACHINES, MATCH_WAYS};
 use crate::results::{Record, Results};
 use crate::stats::Summary;
 use crate::trees::PAIRS;
@@ -139,6 +139,55 @@ pub fn load(results: &Results) -> String {
     text
 }
 
+/// Time by disks that are alike.
+pub fn matching(results: &Results) -> String {
+    let mut text = "| disks |".to_owned();
+    MATCH_WAYS.iter().for_each(|way| text += &format!(" {} |", label(way)));
+    text += " peak memory |\n|---|---|---|---|---|\n";
+    let mut busy = false;
+    for disks in DISKS.map(|disks| disks.to_string()) {
+        let records = MATCH_WAYS.map(|way| results.of("match", &disks, way));
+        if records.iter().all(Option::is_none) {
+            continue;
+        }
+        let _ = write!(text, "| {disks} |");
+        for record in records {
+            busy |= record.is_some_and(Record::is_busy);
+            let mark = mark(record.is_some_and(Record::is_busy));
+            let time =
+                record.and_then(Record::wall).map(|wall| milliseconds(wall.median)).unwrap_or_default();
+            let _ = write!(text, " {time}{mark} |");
+        }
+        let peak = records.into_iter().flatten().filter_map(Record::peak).reduce(f64::max);
+        let _ = writeln!(text, " {} |", peak.map(mebibytes).unwrap_or_default());
+    }
+    text + if busy { BUSY } else { "" }
+}
+
+/// Machines that ask at once.
+pub fn fleet(results: &Results) -> String {
+    let mut text = "| machines | asked for | requests | wall | spread | processor | peak memory | rounds |\n\
+                    |---|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    let mut busy = false;
+    for (machines, way) in MACHINES.iter().flat_map(|machines| FLEET_WAYS.map(|way| (*machines, way))) {
+        let Some(record) = results.of("fleet", &machines.to_string(), way) else { continue };
+        busy |= record.is_busy();
+        let wall = record.wall().map(|wall| time(wall.median)).unwrap_or_default();
+        let spread = record.wall().map(|s| format!("{:.3}–{:.3}", s.least, s.most)).unwrap_or_default();
+        let cpu = record.cpu().map(|cpu| seconds(cpu.median)).unwrap_or_default();
+        let mark = mark(record.is_busy());
+        let requests = record.requests.map(|n| octets(n as f64)).unwrap_or_default();
+        let peak = record.peak().map(mebibytes).unwrap_or_default();
+        let (way, rounds) = (label(way), record.samples.len());
+        let _ = writeln!(
+            text,
+            "| {machines} | {way} | {requests} | {wall}{mark} | {spread} | {cpu}{mark} | {peak} | {rounds} |"
+        );
+    }
+    text + if busy { BUSY } else { "" }
+}
+
 /// The machine and the peers.
 pub fn machine(results: &Results) -> String {
     format!("{}. Peers: {}.\n", results.machine, results.peers.join(", ").replace('=', " "))
@@ -160,6 +209,11 @@ pub fn label(way: &str) -> &str {
         "ours-delta" => "**`rolebuild delta`**",
         "ours-upgrade" => "**`edeploy-ab upgrade`**, cold",
         "ours-verify" => "**`edeploy-ab verify`**, cold",
+        "ours-matched" => "matched",
+        "ours-one-more" => "one disk too few",
+        "ours-last-line" => "the last line fits none",
+        "ours-boot" => "boot script",
+        "ours-report" => "plan, by a report",
         "ostree" => "ostree static delta",
         "ostree-copy" => "ostree static delta, checkout without hard links",
         "ostree-finished" => "ostree static delta, finished trees",
