@@ -11,7 +11,7 @@ mod record;
 
 pub use head::{Head, HeadError};
 pub use read::{ManifestError, Reader, Writer, record_at};
-pub use record::{Kind, Owner, Record, RecordError, Xattr};
+pub use record::{Kind, MTIMES, Owner, Record, RecordError, Xattr};
 
 /// Where a slot keeps what the updater itself writes; no manifest may hold anything below it.
 pub const SLOT_FOLDER: &str = "usr/lib/edeploy/slot";

@@ -147,6 +147,7 @@ const CASES: [Case; 14] = [
             File::create(at.join(name)).unwrap().set_modified(time).unwrap();
         };
         set("before-1970", UNIX_EPOCH - Duration::from_secs(86_400 * 365 * 60));
+        set("the-earliest", UNIX_EPOCH - Duration::from_secs((1 << 31) - 1));
         set("1970", UNIX_EPOCH);
         set("future", UNIX_EPOCH + Duration::from_secs(7_000_000_000));
         set("nanoseconds", UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789));
@@ -250,18 +251,25 @@ fn a_hostile_tree_comes_out_of_a_slot_as_it_went_into_the_build() {
     let mtime = |name: &str| fs::metadata(installed.join("times").join(name)).unwrap().mtime();
     let built = fs::metadata(installed.join("times/future")).unwrap().mtime();
     assert!(built < 7_000_000_000, "no time is later than the build's");
-    let times = ["before-1970", "1970", "nanoseconds"].map(mtime);
-    assert_eq!(times, [-1_892_160_000, 0, 1_234_567_890]);
+    let times = ["the-earliest", "before-1970", "1970", "nanoseconds"].map(mtime);
+    assert_eq!(times, [-2_147_483_647, -1_892_160_000, 0, 1_234_567_890]);
 }
 
 #[test]
 fn what_no_tree_may_hold_is_refused_with_its_path() {
-    let cases: [(Made, &str); 3] = [
+    let cases: [(Made, &str); 4] = [
         (|at| drop(fs::write(at.join(std::ffi::OsStr::from_bytes(b"\xff")), "")), "is not UTF-8"),
         (|at| drop(Command::new("mkfifo").arg(at.join("fifo")).status()), "fifo is a FIFO"),
         (
             |at| File::create(at.join("huge")).unwrap().set_len(1 << 40).unwrap(),
             "opt/huge has 1099511627776 bytes",
+        ),
+        (
+            |at| {
+                let in_1850 = UNIX_EPOCH - Duration::from_secs(3_786_912_000);
+                File::create(at.join("old")).unwrap().set_modified(in_1850).unwrap();
+            },
+            "opt/old is of before 1901-12-13T20:45:53Z",
         ),
     ];
     for (make, said) in cases {

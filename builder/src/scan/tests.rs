@@ -138,3 +138,34 @@ fn names_and_targets_that_are_not_utf8_are_refused_with_the_path() {
     assert_eq!(error.to_string(), r#""dir/\xFF" as a name is not UTF-8"#);
     assert_eq!(error.exit(), Exit::Input);
 }
+
+#[test]
+fn a_time_that_no_slot_keeps_is_refused_with_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("dir")).unwrap();
+    let file = File::create(folder.path().join("dir/old")).unwrap();
+    let at = |seconds| std::time::UNIX_EPOCH - std::time::Duration::from_secs(seconds);
+    file.set_modified(at((1 << 31) - 1)).unwrap();
+    assert_eq!(records(folder.path())[1].mtime, -2_147_483_647);
+    // Some file systems keep the year 1850, others what ext4 makes of it.
+    for seconds in [1 << 31, 3_786_912_000] {
+        file.set_modified(at(seconds)).unwrap();
+        let error = survey(folder.path()).unwrap_err();
+        assert!(
+            error.to_string().starts_with("dir/old is of before 1901-12-13T20:45:53Z (mtime -"),
+            "{error}"
+        );
+        assert!(error.to_string().ends_with("give it another time with touch"), "{error}");
+        assert_eq!(error.exit(), Exit::Input);
+    }
+}
+
+#[test]
+fn a_time_to_come_however_far_becomes_that_of_the_build() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, seconds) in [("in-2191", 7_000_000_000), ("in-2500", 16_725_225_600)] {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        File::create(folder.path().join(name)).unwrap().set_modified(time).unwrap();
+    }
+    assert_eq!(records(folder.path()).iter().map(|record| record.mtime).collect::<Vec<_>>(), [1, 1]);
+}

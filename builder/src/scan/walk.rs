@@ -3,16 +3,21 @@
 use std::ffi::OsString;
 use std::fs::{self, FileType, Metadata};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use edeploy_format::exit::Exit;
+use edeploy_format::manifest::MTIMES;
 use edeploy_format::path::{BadPath, TreePath};
 
 use crate::failure::Fault;
 
 /// No file of a role is longer, in bytes: 64 GiB, half a minute of hashing.
 pub(super) const FILE_LIMIT: u64 = 64 << 30;
+
+/// The first time that a path of a role may have. One second before is what ext4 makes of all earlier ones: a tree that
+/// was unpacked there has them in that form.
+const EARLIEST: &str = "1901-12-13T20:45:53Z";
 
 /// What a path of a role tree can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +70,16 @@ pub enum Refused {
         /// Its length in bytes.
         size: u64,
     },
+    /// A time before those that a slot's file system keeps; one to come is cut down to that of the build.
+    #[error(
+        "{path} is of before {EARLIEST} (mtime {mtime}), which no slot keeps; give it another time with touch"
+    )]
+    Old {
+        /// The path in the tree.
+        path: String,
+        /// In seconds since 1970.
+        mtime: i64,
+    },
     /// A name that no manifest can hold.
     #[error(transparent)]
     Path(#[from] BadPath),
@@ -76,7 +91,11 @@ pub enum Refused {
 impl Fault for Refused {
     fn exit(&self) -> Exit {
         match self {
-            Self::Special { .. } | Self::NotUtf8 { .. } | Self::Huge { .. } | Self::Path(_) => Exit::Input,
+            Self::Special { .. }
+            | Self::NotUtf8 { .. }
+            | Self::Huge { .. }
+            | Self::Old { .. }
+            | Self::Path(_) => Exit::Input,
             Self::Io(..) => Exit::Failed,
         }
     }
@@ -140,6 +159,9 @@ fn entry(on_disk: PathBuf, parent: Option<&TreePath>, name: OsString) -> Result<
     let form = form(&on_disk, &path, metadata.file_type())?;
     if form == Form::File && metadata.len() > FILE_LIMIT {
         return Err(Refused::Huge { path: path.to_string(), size: metadata.len() });
+    }
+    if metadata.mtime() <= *MTIMES.start() {
+        return Err(Refused::Old { path: path.to_string(), mtime: metadata.mtime() });
     }
     Ok(Entry { path, on_disk, metadata, form })
 }

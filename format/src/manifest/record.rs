@@ -4,11 +4,16 @@
 //! `path type mode uid gid mtime xattrs size digest target`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::decimal::decimal;
 use crate::digest::{Digest, hex, unhex};
 use crate::path::{BadPath, TreePath, escape, unescape};
+
+/// The times a record may have: those that ext4 with inodes of 256 bytes keeps, from 1901-12-13T20:45:52Z to
+/// 2446-05-10T22:38:55Z.
+pub const MTIMES: RangeInclusive<i64> = -(1 << 31)..=(1 << 34) - (1 << 31) - 1;
 
 /// Numeric owner and group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +71,7 @@ pub struct Record {
     pub mode: u32,
     /// Who owns it.
     pub owner: Owner,
-    /// Whole seconds since 1970; may be negative.
+    /// Whole seconds since 1970, within [`MTIMES`]; may be negative.
     pub mtime: i64,
     /// Extended attributes, sorted by name, each name once.
     pub xattrs: Vec<Xattr>,
@@ -116,6 +121,11 @@ fn parse_mode(text: &str) -> Result<u32, RecordError> {
         Ok(mode) if mode <= 0o7777 && format!("{mode:04o}") == text => Ok(mode),
         _ => Err(RecordError::Field("mode", text.chars().take(80).collect())),
     }
+}
+
+fn parse_mtime(text: &str) -> Result<i64, RecordError> {
+    let mtime = number("mtime", text)?;
+    if MTIMES.contains(&mtime) { Ok(mtime) } else { Err(RecordError::Field("mtime", text.to_owned())) }
 }
 
 fn parse_xattrs(text: &str) -> Result<Vec<Xattr>, RecordError> {
@@ -173,7 +183,7 @@ impl FromStr for Record {
             path: TreePath::new(unescape(path)?)?,
             mode: parse_mode(mode)?,
             owner: Owner { uid: number("uid", uid)?, gid: number("gid", gid)? },
-            mtime: number("mtime", mtime)?,
+            mtime: parse_mtime(mtime)?,
             xattrs: parse_xattrs(xattrs)?,
             kind,
         })

@@ -163,6 +163,8 @@ fn malformed_lines_are_refused_with_the_field_named() {
         (" 3 ", " 03 ", "size"),
         ("0 0 0 -", "00 0 0 -", "uid"),
         ("0 0 0 -", "0 0 -0 -", "mtime"),
+        ("0 0 0 -", "0 0 -2147483649 -", "mtime"),
+        ("0 0 0 -", "0 0 15032385536 -", "mtime"),
         ("6437", "643", "digest"),
         ("85 -", "85 t", "target"),
         (" - 3", " user.b=00,user.a=00 3", "xattrs"),
@@ -170,6 +172,9 @@ fn malformed_lines_are_refused_with_the_field_named() {
     ] {
         let line = good.replacen(from, to, 1);
         assert!(matches!(line.parse::<Record>(), Err(RecordError::Field(n, _)) if n == name), "{line}");
+    }
+    for mtime in ["-2147483648", "15032385535"] {
+        assert!(good.replacen("0 0 0", &format!("0 0 {mtime}"), 1).parse::<Record>().is_ok(), "{mtime}");
     }
     assert_eq!("a d".parse::<Record>(), Err(RecordError::Fields(2)));
     assert!(matches!("../a d 0755 0 0 0 - - - -".parse::<Record>(), Err(RecordError::Path(_))));
