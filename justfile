@@ -40,6 +40,10 @@ rolebuild:
 fleet:
     @cargo build --quiet --release -p edeploy-fleet
 
+# The same in target/debug: virtual machines ask little of it
+fleet-debug:
+    @cargo build --quiet -p edeploy-fleet
+
 # python-tuf, the other side of the interoperability tests, in target/python-tuf
 python-tuf:
     @target/python-tuf/bin/python -c "import tuf; assert tuf.__version__ == '7.0.1'" 2>/dev/null || \
@@ -74,7 +78,7 @@ check: && man
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
 # The loop in virtual machines, from published objects only (needs root)
-vm-test: host installer-program rolebuild
+vm-test: host installer-program rolebuild fleet-debug
     cargo test -p vm-tests -- --test-threads=3 --nocapture
 
 # Cuts the power at every flush of an upgrade and in between: the table of docs/power.md (needs root; `--seed N`)

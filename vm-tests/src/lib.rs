@@ -5,9 +5,14 @@
 //! the processor (`-accel tcg`), so that the tests need no KVM.
 
 pub mod disk;
+pub mod fleet;
+pub mod hardware;
 pub mod machine;
 pub mod nvram;
 pub mod power;
+pub mod rack;
 pub mod shell;
 pub mod site;
+pub mod story;
+pub mod timeline;
 pub mod tool;

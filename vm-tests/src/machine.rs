@@ -1,11 +1,13 @@
-//! One virtual machine: OVMF, one disk, one network card that reaches the host's loopback as 10.0.2.2.
+//! One virtual machine: OVMF, a disk, a network card that reaches the host's loopback as 10.0.2.2.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::hardware::Hardware;
 use crate::shell::Shell;
+use crate::timeline::Timeline;
 use crate::tool::run;
 
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
@@ -22,7 +24,9 @@ pub struct Machine {
     folder: PathBuf,
     disk: PathBuf,
     format: &'static str,
-    forward: Option<u16>,
+    hardware: Hardware,
+    /// Port 80 of which of its addresses is reachable at which port of the host's loopback.
+    forward: Option<(u16, &'static str)>,
     /// Whether UEFI starts it, not SeaBIOS.
     uefi: bool,
     /// Kernel, initrd and arguments that the next start boots instead of the disk.
@@ -34,6 +38,7 @@ pub struct Machine {
     seen: usize,
     /// Who is told, now and then during long waits, where the machine is.
     narrator: Option<fn(&str)>,
+    timeline: Option<Timeline>,
 }
 
 impl Machine {
@@ -66,6 +71,7 @@ impl Machine {
             folder,
             disk,
             format,
+            hardware: Hardware::default(),
             forward: None,
             uefi: true,
             kernel: None,
@@ -73,6 +79,7 @@ impl Machine {
             qemu: None,
             seen: 0,
             narrator: None,
+            timeline: None,
         };
         fs::copy(VARIABLES, machine.path("vars")).expect("package ovmf; run `./setup.sh`");
         let _ = fs::remove_file(machine.path("console"));
@@ -81,7 +88,27 @@ impl Machine {
 
     /// Makes port 80 of the machine reachable at a port of the host's loopback.
     pub fn forward(&mut self, port: u16) {
-        self.forward = Some(port);
+        self.forward_to(port, "");
+    }
+
+    /// The same, of a machine that gives itself `address` and asks nobody for one.
+    pub fn forward_to(&mut self, port: u16, address: &'static str) {
+        self.forward = Some((port, address));
+    }
+
+    /// From its next start on it is made of this.
+    pub fn made_of(&mut self, hardware: Hardware) {
+        self.hardware = hardware;
+    }
+
+    /// From its next start on, notes when it comes to the moments of `timeline`.
+    pub fn note_times(&mut self, timeline: Timeline) {
+        self.timeline = Some(timeline);
+    }
+
+    /// When it came to what, if that is noted.
+    pub fn timeline(&mut self) -> Option<&mut Timeline> {
+        self.timeline.as_mut()
     }
 
     /// SeaBIOS starts it, not UEFI.
@@ -135,22 +162,20 @@ impl Machine {
     pub fn start(&mut self) {
         let (console, shell) = (self.path("console"), self.path("shell"));
         let _ = fs::remove_file(&shell);
-        let forward =
-            self.forward.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:80")).unwrap_or_default();
+        let forward = self.forward.map(|(port, to)| format!(",hostfwd=tcp:127.0.0.1:{port}-{to}:80"));
         // It must not outlive a test that is killed.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
         command.args([
             "-machine",
-            "q35",
+            // Without a screen SeaBIOS writes to the first serial port.
+            "q35,graphics=off",
             "-accel",
             "tcg,thread=multi",
             "-cpu",
             "qemu64,-svm",
             "-smp",
             "1",
-            "-m",
-            "768",
         ]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]);
         // A reset ends QEMU, and `wait_until` starts it again: with the translated code of the last boot
@@ -164,9 +189,8 @@ impl Machine {
             command.arg(format!("if=pflash,format=raw,unit={unit},{options}file={}", file.display()));
         }
         command.args(self.disk_arguments());
-        command.args(["-device", "virtio-blk-pci,drive=disk,bootindex=1", "-device", "virtio-rng-pci"]);
-        command.arg("-netdev").arg(format!("user,id=net{forward}"));
-        command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+        command.args(self.hardware.arguments(&forward.unwrap_or_default()));
+        command.args(["-device", "virtio-rng-pci"]);
         command.arg("-chardev").arg(format!("file,id=console,append=on,path={}", console.display()));
         command.arg("-chardev").arg(format!("socket,id=shell,server=on,wait=off,path={}", shell.display()));
         command.args(["-serial", "chardev:console", "-serial", "chardev:shell"]);
@@ -249,6 +273,7 @@ impl Machine {
         let begun = Instant::now();
         let mut told = (Instant::now(), String::new());
         loop {
+            self.note_moments();
             if let Some(found) = look(self) {
                 return found;
             }
@@ -258,6 +283,13 @@ impl Machine {
             }
             self.start_after_reset(what);
             std::thread::sleep(LOOK);
+        }
+    }
+
+    fn note_moments(&mut self) {
+        let console = self.path("console");
+        if let Some(timeline) = &mut self.timeline {
+            timeline.look(&fs::read(console).unwrap_or_default());
         }
     }
 
@@ -276,7 +308,8 @@ impl Machine {
     fn start_after_reset(&mut self, what: &str) {
         let Some(ended) = self.qemu.as_mut().and_then(|qemu| qemu.try_wait().ok().flatten()) else { return };
         let off = self.tail().contains("reboot: Power down");
-        assert!(ended.success() && !off, "{}: no {what}: it switched itself off ({ended})", self.name);
+        let said = fs::read_to_string(self.path("qemu")).unwrap_or_default();
+        assert!(ended.success() && !off, "{}: no {what}: it switched itself off ({ended}) {said}", self.name);
         self.start();
     }
 

@@ -8,18 +8,25 @@ use edeploy_format::digest::Digest;
 
 use crate::tool::{edeploy_ab, repository, rolebuild, run};
 
-/// Where the packages of a recipe of ours are kept, from one run to the next: another recipe has another
+/// Where the packages of a recipe of ours are kept, from one run to the next: another recipe or parent has another
 /// place. Delete it to take newer packages.
 ///
 /// # Panics
 /// If there is no such recipe.
 #[must_use]
 pub fn kept_packages(role: &str) -> PathBuf {
-    let recipe =
-        std::fs::read(repository().join("recipes").join(role).join("recipe.toml")).expect("the recipe");
+    let recipe = |role: &str| {
+        std::fs::read_to_string(repository().join("recipes").join(role).join("recipe.toml"))
+            .expect("the recipe")
+    };
+    let mut text = recipe(role);
+    let parent = text.lines().find_map(|line| line.strip_prefix("parent = \"")?.strip_suffix('"'));
+    if let Some(parent) = parent.map(recipe) {
+        text += &parent;
+    }
     let folder = repository().join("target/vm-tests");
     std::fs::create_dir_all(&folder).expect("target/vm-tests");
-    folder.join(format!("base-{}.tar", Digest::of(&recipe).short()))
+    folder.join(format!("base-{}.tar", Digest::of(text.as_bytes()).short()))
 }
 
 /// Keys, builds and the site itself, below one folder.
@@ -89,6 +96,43 @@ impl Site {
         run(edeploy_ab(), &args)
     }
 
+    /// Copies our recipes below `folder`, where more can come to them; where they are.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn copy_recipes(folder: &Path) -> PathBuf {
+        let recipes = folder.join("recipes");
+        run("cp", &["-a", "recipes", recipes.to_str().expect("UTF-8")]);
+        recipes
+    }
+
+    /// The same, where `role` has a root shell on the second serial port, for a program on the host to type on.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn recipes_with_shell(folder: &Path, role: &str) -> PathBuf {
+        let recipes = Self::copy_recipes(folder);
+        let files = recipes.join(role).join("files/");
+        run("cp", &["-a", "vm-tests/shell/.", files.to_str().expect("UTF-8")]);
+        recipes
+    }
+
+    /// Makes a role of another name that is otherwise the same, in a folder of recipes.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn rename_recipe(recipes: &Path, role: &str, name: &str) {
+        let [from, to] = [role, name].map(|role| recipes.join(role));
+        run("cp", &["-a", from.to_str().expect("UTF-8"), to.to_str().expect("UTF-8")]);
+        let file = to.join("recipe.toml");
+        let text = std::fs::read_to_string(&file).expect("the recipe");
+        let [old, new] = [role, name].map(|role| format!("role = \"{role}\""));
+        assert!(text.contains(&old), "{role} says its name");
+        std::fs::write(&file, text.replace(&old, &new)).expect("a file of ours");
+    }
+
     /// Builds a version of a role.
     pub fn build(&self, role: &str, version: &str) -> String {
         self.build_with(role, version, &[])
@@ -141,15 +185,19 @@ impl Site {
         run(rolebuild(), &args)
     }
 
-    /// Lets the key with this public half, in 64 hex digits, sign plans.
+    /// Lets the keys with these public halves, as PEM or in 64 hex digits, sign plans.
     ///
     /// # Panics
     /// If that fails.
-    pub fn delegate_fleet(&self, public: &str) {
-        let file = self.path("fleet.pub");
-        std::fs::write(&file, public).expect("a file of ours");
+    pub fn delegate_fleet(&self, publics: &[&str]) {
         let (repo, keys) = (self.path("repo"), self.path("keys"));
-        run(rolebuild(), &["delegate-fleet", &file, "--repo", &repo, "--keys", &keys]);
+        let files: Vec<String> = (0..publics.len()).map(|at| self.path(&format!("fleet-{at}.pub"))).collect();
+        for (file, public) in files.iter().zip(publics) {
+            std::fs::write(file, public).expect("a file of ours");
+        }
+        let mut words = vec!["delegate-fleet", "--repo", &repo, "--keys", &keys];
+        words.extend(files.iter().map(String::as_str));
+        run(rolebuild(), &words);
     }
 
     /// Makes the installer, on the packages kept from earlier; the folder it lies in.

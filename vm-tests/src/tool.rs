@@ -27,6 +27,12 @@ pub fn installer_program() -> PathBuf {
     built("host/edeploy-installer", "just installer-program")
 }
 
+/// The fleet service's program, as `just fleet` makes it.
+#[must_use]
+pub fn edeploy_fleet() -> PathBuf {
+    built("debug/edeploy-fleet", "just fleet")
+}
+
 fn built(path: &str, recipe: &str) -> PathBuf {
     let path = repository().join("target").join(path);
     assert!(path.exists(), "{} is missing; run `{recipe}`", path.display());

@@ -38,14 +38,14 @@ chain --replace {url}/v1/boot.ipxe
     )
 }
 
-/// Boots the disk, or whatever the firmware takes next.
+/// Boots the disk, or whatever the firmware takes next: after an end without a failure UEFI may show its menu instead.
 #[must_use]
 pub(super) fn disk() -> String {
-    "#!ipxe\necho Nobody asked for an install: this machine boots from its disk\nexit\n".to_owned()
+    "#!ipxe\necho Nobody asked for an install: this machine boots from its disk\nexit 1\n".to_owned()
 }
 
 /// Says why nothing is installed, for as long as it takes to read, and boots the disk.
 #[must_use]
 pub(super) fn refused(reason: &str) -> String {
-    format!("#!ipxe\necho This machine is not installed: {reason}\nsleep 10\nexit\n")
+    format!("#!ipxe\necho This machine is not installed: {reason}\nsleep 10\nexit 1\n")
 }

@@ -35,7 +35,7 @@ fn operators_permit_and_forbid_over_http_and_by_command_alike() {
     assert!(toy.boot(&fleet).contains("kernel "));
     assert_eq!(fleet.delete(&format!("{path}/permission"), &operator).json()["permission"], json!(null));
     assert_eq!(fleet.delete(&format!("{path}/permission"), &operator).status, 404);
-    assert!(toy.boot(&fleet).ends_with("exit\n"));
+    assert!(toy.boot(&fleet).ends_with("exit 1\n"));
     fleet.must(&format!("permit {}", toy.name()));
     assert!(toy.boot(&fleet).contains("kernel "));
     let permissions = fleet.post("/v1/permissions", &operator, "{\"new\": 3}").json();

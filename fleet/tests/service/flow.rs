@@ -44,7 +44,7 @@ fn a_machine_becomes_its_role_and_is_left_alone_after_it() {
     assert_eq!(host["summary"], "Toy, 2 threads, 4 GiB, 1 disk (20 GB), 1 network card");
     assert_eq!(fleet.get(&format!("/v1/hosts/{}/log", toy.mac), &operator).text, "all went well");
     // It boots from the network again: nobody asked for another install.
-    assert!(toy.boot(&fleet).ends_with("exit\n"));
+    assert!(toy.boot(&fleet).ends_with("exit 1\n"));
     assert_eq!(toy.report(&fleet).problem(403), "this machine may not be installed, or not any more");
     let (code, _, error) = fleet.command(&format!("permit {}", toy.mac));
     assert_eq!(code, 3);
@@ -190,9 +190,9 @@ fn killed_at_each_stage_the_service_goes_on_where_it_was() {
     }
     again(&mut fleet);
     assert_eq!(fleet.key(), key);
-    assert!(toy.boot(&fleet).ends_with("exit\n"));
+    assert!(toy.boot(&fleet).ends_with("exit 1\n"));
     let mut other = Toy::new(2, 20);
-    assert!(other.boot(&fleet).ends_with("exit\n"));
+    assert!(other.boot(&fleet).ends_with("exit 1\n"));
     fleet.must(&format!("permit {}", other.mac));
     other.boot(&fleet);
     assert_eq!(address(&other.plan(&fleet)), "10.0.0.2");

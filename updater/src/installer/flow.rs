@@ -118,6 +118,7 @@ fn attempt(
         hardware.extend(detect::neighbours(machine.arguments.lldp));
     }
     console.reach(Stage::Detected);
+    console.note(&format!("detected {} lines of hardware", hardware.len()));
     for [class, item, attribute, value] in &hardware {
         console.detail(&format!("{class} {item} {attribute} {value}"));
     }

@@ -153,6 +153,7 @@ fn a_blank_disk_becomes_what_the_plan_says() {
     assert!(told.progress.is_sorted_by_key(|progress| progress.stage), "{:?}", told.progress);
     assert!(told.tokens.iter().all(|token| token == "Bearer once"), "{:?}", told.tokens);
     assert!(told.logs[0].contains("raid1; reboot of web\n"), "{log}");
+    assert!(told.logs[0].starts_with("detected "), "{log}");
     let status = lan.lab.command(&["status", "--json"]).output().unwrap();
     assert!(status.status.success(), "{status:?}");
     let state = |path: &str| lan.lab.state_text(path);

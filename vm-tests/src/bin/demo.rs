@@ -7,51 +7,19 @@ use std::time::Instant;
 use vm_tests::machine::Machine;
 use vm_tests::shell::Shell;
 use vm_tests::site::Site;
-use vm_tests::tool::{repository, run};
+use vm_tests::story::Story;
+use vm_tests::tool::repository;
 
 const ROLE: &str = "web";
 const DISK: u64 = 10 << 30;
 const PORT: u16 = 18_080;
 
-/// Tells what happens, and how long it took.
-struct Story {
-    begun: Instant,
-    summary: Vec<String>,
-}
-
-impl Story {
-    fn tell(&self, line: &str) {
-        println!("[{:>4} s] {line}", self.begun.elapsed().as_secs());
-    }
-
-    /// Does one chapter, and keeps what it says at its end for the summary.
-    fn chapter<T>(&mut self, what: &str, run: impl FnOnce(&Self) -> (T, String)) -> T {
-        self.tell(what);
-        let begun = Instant::now();
-        let (result, told) = run(self);
-        let line = format!("{what}: {told} ({:.0} s)", begun.elapsed().as_secs_f64());
-        self.tell(&told);
-        self.summary.push(line);
-        result
-    }
-
-    fn show(&self, output: &str) {
-        output.lines().for_each(|line| println!("         | {line}"));
-    }
-
-    /// Runs a command in the machine and shows what it says.
-    fn guest(&self, shell: &mut Shell, command: &str) -> (i32, String) {
-        println!("         # {command}");
-        shell.run_and_show(command, |line| self.show(line))
-    }
-}
-
 fn main() {
     let folder = repository().join("target/demo");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("target/demo");
-    let mut story = Story { begun: Instant::now(), summary: Vec::new() };
-    let recipes = with_shell(&folder);
+    let mut story = Story::default();
+    let recipes = Site::recipes_with_shell(&folder, ROLE);
     let mut site = Site::new(&folder, &recipes);
     // 1.0.1 and 1.0.2 have the same packages: they are installed once.
     let packages = folder.join("packages.tar");
@@ -85,8 +53,7 @@ fn main() {
     let mut shell = upgrade(&mut story, &mut machine, shell);
     check_traces(&mut story, &mut shell);
     fall_back(&mut story, &mut machine, shell, &site);
-    println!("\nWhat was seen, in {} s:", story.begun.elapsed().as_secs());
-    story.summary.iter().for_each(|line| println!("  {line}"));
+    story.end();
 }
 
 /// Builds a version, on the packages kept at `base` where there is one.
@@ -103,15 +70,6 @@ fn build(story: &mut Story, site: &Site, version: &str, base: Option<&Path>) {
         story.show(&built);
         ((), built.lines().last().unwrap_or_default().to_owned())
     });
-}
-
-/// The recipes, with a root shell on the second serial port for this program to type on.
-fn with_shell(folder: &Path) -> std::path::PathBuf {
-    let recipes = folder.join("recipes");
-    run("cp", &["-a", "recipes", recipes.to_str().expect("UTF-8")]);
-    let files = recipes.join(ROLE).join("files/");
-    run("cp", &["-a", "vm-tests/shell/.", files.to_str().expect("UTF-8")]);
-    recipes
 }
 
 /// Waits for the page of a version; its text.

@@ -9,10 +9,14 @@ use std::sync::{LazyLock, OnceLock, mpsc};
 use std::time::Instant;
 
 use edeploy_format::manifest::{Kind, Reader};
+use vm_tests::fleet::Fleet;
+use vm_tests::rack::profiles;
 use vm_tests::site::{Site, kept_packages};
 use vm_tests::tool::repository;
 
 pub(crate) const ROLE: &str = "minimal";
+/// The same role under another name.
+pub(crate) const OTHER_ROLE: &str = "store";
 /// Published before any machine runs.
 const FIRST: [&str; 2] = ["0.9-sick", "1.0"];
 /// Published while machines run, in this order, which is that of their serials.
@@ -33,6 +37,8 @@ pub(crate) struct Fixture {
     pub(crate) published: PathBuf,
     /// Where it is served.
     pub(crate) port: u16,
+    /// The fleet service, with the profiles of the rack.
+    pub(crate) fleet: Fleet,
 }
 
 /// The fixture; the first who asks makes it.
@@ -73,16 +79,23 @@ fn keep(send: &mpsc::Sender<Fixture>) {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("target/vm-tests");
     let base = kept_packages(ROLE);
-    let mut site = Site::new(&folder, &repository().join("recipes"));
-    FIRST.iter().for_each(|version| publish(&site, &base, version));
+    let recipes = Site::copy_recipes(&folder);
+    Site::rename_recipe(&recipes, ROLE, OTHER_ROLE);
+    let mut site = Site::new(&folder, &recipes);
+    FIRST.iter().for_each(|version| publish(&site, &base, ROLE, version));
+    publish(&site, &base, OTHER_ROLE, FIRST[1]);
     let size = size(&site.built(ROLE, "1.0").join("manifest"));
     tell("site", &format!("{ROLE} 1.0 holds {} MB", size / 1_000_000));
     assert!(size <= ROLE_LIMIT, "the minimal role holds {size} bytes");
-    site.delegate_fleet(&crate::service::public());
+    let files = profiles([[ROLE, FIRST[1]], [OTHER_ROLE, FIRST[1]]]);
+    let mut fleet = Fleet::new(&folder.join("fleet"), &files);
+    site.delegate_fleet(&[&crate::service::public(), &fleet.key()]);
     let port = site.serve();
-    send.send(install(&site, port, folder)).expect("somebody waits");
+    // The installer is made later; it is served from when it is there.
+    fleet.serve(&folder.join("repo/install"), port);
+    send.send(install(&site, port, folder, fleet)).expect("somebody waits");
     for (version, published) in LATER.iter().zip(&PUBLISHED) {
-        let done = catch_unwind(AssertUnwindSafe(|| publish(&site, &base, version)));
+        let done = catch_unwind(AssertUnwindSafe(|| publish(&site, &base, ROLE, version)));
         published.set(done.is_ok()).expect("set here only");
     }
     loop {
@@ -90,13 +103,13 @@ fn keep(send: &mpsc::Sender<Fixture>) {
     }
 }
 
-fn publish(site: &Site, base: &Path, version: &str) {
-    tell("site", &format!("building and publishing {ROLE} {version}"));
-    site.build_on(base, ROLE, version);
-    site.publish(ROLE, version);
+fn publish(site: &Site, base: &Path, role: &str, version: &str) {
+    tell("site", &format!("building and publishing {role} {version}"));
+    site.build_on(base, role, version);
+    site.publish(role, version);
 }
 
-fn install(site: &Site, port: u16, folder: PathBuf) -> Fixture {
+fn install(site: &Site, port: u16, folder: PathBuf, fleet: Fleet) -> Fixture {
     let install = |name: &str, version: &str| {
         tell("site", &format!("installing {version} as {name}"));
         let image = folder.join(format!("{name}.img"));
@@ -105,7 +118,7 @@ fn install(site: &Site, port: u16, folder: PathBuf) -> Fixture {
     };
     let twins = [install("one", "1.0"), install("two", "1.0")];
     let sick = install("sick", "0.9-sick");
-    Fixture { folder, twins, sick, published: site.published(), port }
+    Fixture { folder, twins, sick, published: site.published(), port, fleet }
 }
 
 /// The bytes of all files of a tree.

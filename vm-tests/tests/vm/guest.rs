@@ -38,9 +38,14 @@ impl Guest {
     pub(crate) fn start_by(image: &Path, name: &str, prepare: impl FnOnce(&mut Machine)) -> Self {
         let mut machine = Machine::over(image, &fixture().folder, name);
         prepare(&mut machine);
+        tell(name, "switched on");
+        machine.start();
+        Self::of(machine, name)
+    }
+
+    /// A machine that runs, in its next boot that ends with a shell.
+    pub(crate) fn of(machine: Machine, name: &str) -> Self {
         let mut guest = Self { name: name.to_owned(), machine, shell: None, boot: String::new() };
-        guest.tell("switched on");
-        guest.machine.start();
         guest.next_boot();
         guest
     }

@@ -1,7 +1,7 @@
 //! A blank machine boots the installer, is told what to become, and becomes it.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use edeploy_format::fleet::{File as Own, Hint, OnFailure, OnSuccess, Plan, Script, Stage};
@@ -52,10 +52,10 @@ fn plan(name: &str, port: u16) -> Plan {
 }
 
 /// The installer, made once.
-static INSTALLER: LazyLock<PathBuf> = LazyLock::new(|| Site::installer(&fixture().folder));
+pub(crate) static INSTALLER: LazyLock<PathBuf> = LazyLock::new(|| Site::installer(&fixture().folder));
 
 /// An empty disk.
-fn blank(name: &str) -> PathBuf {
+pub(crate) fn blank(name: &str) -> PathBuf {
     let image = fixture().folder.join(format!("{name}.img"));
     File::create(&image).unwrap().set_len(DISK).unwrap();
     image
@@ -86,10 +86,30 @@ fn a_machine_without_uefi_is_refused_before_the_first_write() {
     assert!(!told.reports[0].uefi);
     let failure = told.progress.last().unwrap().failure.as_deref().unwrap_or_default();
     assert!(failure.starts_with("this machine was not started by UEFI"), "{failure}");
+    is_as(machine, &image);
+}
+
+/// Nothing was written to the disk of a machine that began as `image`.
+pub(crate) fn is_as(mut machine: Machine, image: &Path) {
     let disk = machine.disk().to_owned();
     machine.cut_power();
     let same = run("qemu-img", &["compare", disk.to_str().unwrap(), image.to_str().unwrap()]);
     assert_eq!(same.trim(), "Images are identical.");
+}
+
+#[test]
+fn of_a_service_that_forges_plans_nothing_is_executed() {
+    let service = Service::forging(plan("forged", fixture().port));
+    let image = blank("forged");
+    let mut machine = Machine::over(&image, &fixture().folder, "forged");
+    boot_installer(&mut machine, &service);
+    tell("forged", "boots the installer");
+    machine.start();
+    machine.wait_for("FAILED at the stage detected: reading the plan: ");
+    machine.wait_for("this machine stays as it is");
+    let console = machine.console();
+    assert!(!console.contains("controller"), "{console}");
+    is_as(machine, &image);
 }
 
 #[test]

@@ -16,5 +16,6 @@ mod install;
 mod life;
 mod lost_state;
 mod power_cut;
+mod rack;
 mod repository;
 mod service;

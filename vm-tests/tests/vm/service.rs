@@ -36,20 +36,29 @@ pub(crate) struct Service {
 impl Service {
     /// One that answers every report with `plan`, under the nonce of the report.
     pub(crate) fn with(plan: Plan) -> Self {
+        Self::signing(plan, key())
+    }
+
+    /// One that signs its plans with a key that may not.
+    pub(crate) fn forging(plan: Plan) -> Self {
+        Self::signing(plan, SigningKey::from_bytes(&[78; 32]))
+    }
+
+    fn signing(plan: Plan, key: SigningKey) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (port, told) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Told>>::default());
         let shared = Arc::clone(&told);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (plan, told) = (plan.clone(), Arc::clone(&shared));
-                std::thread::spawn(move || answer(&stream, plan, &told));
+                let (plan, key, told) = (plan.clone(), key.clone(), Arc::clone(&shared));
+                std::thread::spawn(move || answer(&stream, plan, &key, &told));
             }
         });
         Self { port, told }
     }
 }
 
-fn answer(stream: &TcpStream, mut plan: Plan, told: &Mutex<Told>) -> Option<()> {
+fn answer(stream: &TcpStream, mut plan: Plan, key: &SigningKey, told: &Mutex<Told>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let (path, body) = request(&mut reader)?;
@@ -59,7 +68,7 @@ fn answer(stream: &TcpStream, mut plan: Plan, told: &Mutex<Told>) -> Option<()> 
                 let report: Report = serde_json::from_slice(&body).unwrap();
                 plan.nonce.clone_from(&report.nonce);
                 told.reports.push(report);
-                sign(&plan, &[&key()]).unwrap()
+                sign(&plan, &[key]).unwrap()
             }
             "/v1/machine/progress" => {
                 told.progress.push(serde_json::from_slice(&body).unwrap());
