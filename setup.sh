@@ -2,6 +2,7 @@
 # Installs what a fresh Debian 12 lacks, then runs `just` on what was asked:
 #   ./setup.sh           only installs
 #   ./setup.sh demo      the whole loop in QEMU, told as it goes
+#   ./setup.sh demo-install  four empty machines become their roles over iPXE, told as it goes
 #   ./setup.sh test      all tests, those in virtual machines included
 #   ./setup.sh fuzz      fuzzes every parser, ten minutes each (`just fuzz`); needs g++ for libFuzzer
 # Needs git, a C compiler and Rust (rustup); asks sudo for the Debian packages unless run as root.
@@ -18,7 +19,7 @@ PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 export PATH
 
 case "${1-}" in
-  demo | test | vm-test)
+  demo | demo-install | test | vm-test)
     [ "$(id -u)" = 0 ] || {
       echo "setup: \`$1\` installs onto disk images through loop devices: run it as root" >&2
       exit 1
