@@ -94,7 +94,7 @@ demo: host rolebuild
     cargo run --quiet -p vm-tests --bin demo
 
 # Four empty machines boot from the network and become what their profiles say, told as it goes (needs root; ten minutes)
-demo-install: host installer-program rolebuild fleet
+demo-install: host installer-program rolebuild fleet-debug
     cargo run --quiet -p vm-tests --bin demo-install
 
 # Figures beside the peers, for docs/performance.md: all of it, or parts (needs root and hours; `just bench --help`)
