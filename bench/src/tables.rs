@@ -23,10 +23,14 @@ pub fn figures(results: &Results) -> String {
                 let ratio = judged.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
                 let holds = if judged.holds { "yes" } else { "**no**" };
                 let mark = mark(judged.busy);
+                let marked =
+                    |text: &str| if text.is_empty() { String::new() } else { format!("{text}{mark}") };
                 let (what, bound, ours, peer) = (figure.what, figure.bound, judged.ours, judged.peer);
                 writeln!(
                     text,
-                    "| {what} | {bound} | {ours}{mark} | {peer}{mark} | {ratio}{mark} | {holds}{mark} |"
+                    "| {what} | {bound} | {ours}{mark} | {} | {} | {holds}{mark} |",
+                    marked(&peer),
+                    marked(&ratio)
                 )
             }
         };
