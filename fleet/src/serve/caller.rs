@@ -1,7 +1,8 @@
 //! Who asks: a machine by the token of its boot script, an operator by theirs, or somebody who looks at the pages.
 //!
 //! A page may be looked at without a token where the service listens on loopback and was called by a name of loopback:
-//! a page of another site that has its own name lead here, or a proxy that passes the name on, does not get there so.
+//! a page of another site that has its own name lead here does not get there so, nor does what a proxy passes on that
+//! says so, or that passes its own name on.
 //! A cookie serves for pages alone, which change nothing.
 
 use axum::extract::FromRequestParts;
@@ -17,6 +18,8 @@ use crate::secret::SecretHash;
 
 /// The name of the cookie of the pages.
 pub(super) const COOKIE_NAME: &str = "edeploy-fleet";
+/// What proxies add.
+const OF_PROXIES: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
 
 /// The token of a request, as it is kept.
 fn bearer(headers: &HeaderMap) -> Result<SecretHash, Problem> {
@@ -70,7 +73,7 @@ impl FromRequestParts<App> for Looker {
     type Rejection = NoLooker;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, NoLooker> {
-        if app.open && is_loopback(&parts.headers) {
+        if app.open && is_local(&parts.headers) {
             return Ok(Self);
         }
         let token = match (bearer(&parts.headers), cookie(&parts.headers)) {
@@ -119,7 +122,11 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
 }
 
-fn is_loopback(headers: &HeaderMap) -> bool {
+/// Whether this machine asks itself.
+fn is_local(headers: &HeaderMap) -> bool {
+    if OF_PROXIES.iter().any(|name| headers.contains_key(*name)) {
+        return false;
+    }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -137,10 +144,14 @@ mod tests {
     #[test]
     fn only_a_name_of_loopback_is_one() {
         let called =
-            |host: &'static str| is_loopback(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]));
+            |host: &'static str| is_local(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]));
         assert!(["localhost:8420", "127.0.0.1", "[::1]:8420", "[::1]"].into_iter().all(called));
         assert!(!["evil.example", "evil.example:80", "127.0.0.1.evil.example:1", ""].into_iter().any(called));
-        assert!(!is_loopback(&HeaderMap::new()));
+        assert!(!is_local(&HeaderMap::new()));
+        let mut passed_on = HeaderMap::from_iter([(HOST, HeaderValue::from_static("localhost"))]);
+        assert!(is_local(&passed_on));
+        passed_on.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.1"));
+        assert!(!is_local(&passed_on), "by a proxy");
     }
 
     #[test]
