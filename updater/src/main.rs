@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let name = args.next().unwrap_or_default();
     #[cfg(feature = "installer")]
-    if let Some(exit) = edeploy_ab::installer::main(&name, args.next().as_deref()) {
+    if let Some(exit) = edeploy_ab::installer::main(&name, std::env::args_os().nth(1).as_deref()) {
         return exit;
     }
     let result = if Path::new(&name).ends_with(units::GENERATOR) {
