@@ -64,3 +64,11 @@ pub fn neighbours(wait: Duration) -> Vec<Line> {
     lldp::detect(&network::cards(&Tree::new(Path::new("/"))), wait, &mut list);
     list.into_lines()
 }
+
+/// What one message of a switch, without its Ethernet header, says of the neighbour of `card`.
+#[must_use]
+pub fn heard(card: &str, message: &[u8]) -> Vec<Line> {
+    let mut list = List::default();
+    lldp::heard(card, message, &mut list);
+    list.into_lines()
+}

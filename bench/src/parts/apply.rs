@@ -25,8 +25,8 @@ const HOST: &str = "4G";
 /// When something fails.
 pub(super) fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
     let site = ours::site(bench, trees)?;
-    let (site, plain) = (delta::with_delta(bench, &site, pair)?, site);
     let image = machine::installed(bench, &site, pair.role, pair.from)?;
+    let (site, plain) = (delta::with_delta(bench, &site, pair)?, site);
     let archive = delta::raw(bench, trees, pair)?;
     let (made, host) = (delta::peers_delta(&bench.cli.work, pair), bench.path("apply.img"));
     bench.tell(&format!("apply {}: making the host of ostree and casync", pair.name()));

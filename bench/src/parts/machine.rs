@@ -12,7 +12,8 @@ use crate::ours::Site;
 /// More than both slots of any role, holes for the most part.
 pub(super) const DISK: u64 = 24 << 30;
 
-/// An image with a version installed in slot a. The same site gives the same image.
+/// An image with a version installed in slot a. The same site gives the same image; it is that without deltas of its
+/// pairs, which all others go on from: a machine takes nothing from a site older than one it saw.
 ///
 /// # Errors
 /// When it cannot be installed.

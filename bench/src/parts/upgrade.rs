@@ -25,8 +25,8 @@ use crate::trees::{Pair, Trees};
 /// When something fails.
 pub(super) fn one(bench: &mut Bench, trees: &Trees, pair: Pair) -> Result<()> {
     let site = ours::site(bench, trees)?;
-    let site = delta::with_delta(bench, &site, pair)?;
     let image = machine::installed(bench, &site, pair.role, pair.from)?;
+    let site = delta::with_delta(bench, &site, pair)?;
     let (slot, changed) = (bench.path("slot.img"), bench.path("changed"));
     {
         let device = Device::slot(&image, Slot::A)?;

@@ -23,8 +23,8 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
             continue;
         }
         let site = ours::site(bench, &trees)?;
-        let site = delta::with_delta(bench, &site, pair)?;
         let image = machine::installed(bench, &site, pair.role, pair.from)?;
+        let site = delta::with_delta(bench, &site, pair)?;
         let copy = Copy::of(&bench.cli.work, &image)?;
         site.upgrade(copy.path(), pair.to)?;
         let mount = bench.path("mnt");

@@ -11,6 +11,7 @@ mod disk;
 mod esp;
 mod fleet;
 mod gpt;
+mod hardware;
 mod host;
 mod input;
 mod install;
@@ -25,19 +26,23 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, sorted by name.
 pub const TARGETS: &[Target] = &[
+    ("arguments", install::arguments),
     ("boot_choice", boot::choice),
     ("boot_entry", boot::entry),
     ("boot_options", boot::options),
     ("cmdb", fleet::cmdb),
     ("delta_index", objects::delta_index),
+    ("dmi", hardware::dmi),
     ("esp", esp::esp),
     ("exclude", rules::exclude),
     ("gpt", gpt::gpt),
+    ("hint", hardware::hint),
     ("host_json", host::settings),
     ("initrd", build::initrd),
     ("journal", host::journal),
     ("limits", boot::limits),
     ("literal", fleet::literal),
+    ("lldp", hardware::lldp),
     ("manifest", objects::manifest),
     ("names", rules::names),
     ("pack_index", objects::pack_index),

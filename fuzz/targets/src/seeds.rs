@@ -20,14 +20,17 @@ use crate::tuf::key;
 #[must_use]
 pub fn seeds(name: &str) -> Vec<Vec<u8>> {
     match name {
+        "arguments" => vec![ARGUMENTS.to_vec()],
         "boot_choice" => choices(),
         "boot_entry" => vec![format!("edeploy-a-g3+3.conf\n{}", entry()).into_bytes()],
         "boot_options" => vec![format!("initrd=\\x {}", options()).into_bytes(), options().into_bytes()],
         "cmdb" => vec![CMDB.to_vec(), br#"[{"a":"1-3","used":1},{}]"#.to_vec()],
         "delta_index" => vec![delta_index()],
+        "dmi" => vec![dmi()],
         "esp" => vec![vec![0], vec![1], [&[1, 9, 0, 11, 0, 4][..], b"junk"].concat()],
         "exclude" => lists(),
         "gpt" => vec![vec![0], vec![1], [&[1, 1, 0, 40, 0, 8][..], &[1, 0, 0, 0, 0, 0, 0, 0]].concat()],
+        "hint" => vec![HINT.to_vec(), b"min-size=100G".to_vec()],
         "host_json" => {
             vec![br#"{"repo":"http://a/","mirrors":["https://b/"],"profile":"p","ca":"-----BEGIN"}"#.to_vec()]
         }
@@ -35,6 +38,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "journal" => vec![journal()],
         "limits" => vec![b"# slow disks\ncheck-seconds 60\n\ntrial-seconds 900\n".to_vec()],
         "literal" => vec![LITERAL.to_vec(), CMDB.to_vec(), HARDWARE.to_vec()],
+        "lldp" => vec![SWITCH.to_vec()],
         "manifest" => vec![manifest(), records()[1].to_string().into_bytes()],
         "names" => ["web", "D12-1.0.1", "usr/share\nusr\nusr-local", "a\\x20b", "a b\\c", "amd64"]
             .map(|text| text.as_bytes().to_vec())
@@ -92,6 +96,16 @@ const TRANSITION: &str = r##"{"format":1,"role":"web","version":"1.0","rules":[
 {"from":"any","role":"any","to":"any","exclude":"/etc/hostname\n","add_only":"*.conf\n","pre":"#!/bin/sh\n","hook_seconds":9},
 {"from":"0.9","role":"web","to":"1.0","exclude":"","add_only":"","check":"#!/bin/sh\n","post":"#!/bin/sh\nexit 100\n"}]}"##;
 
+const ARGUMENTS: &[u8] =
+    b"edeploy.server=http://10.0.0.1:8080/ edeploy.repo=\"http://a/\" edeploy.lldp=35 edeploy.gateway=10.0.0.1 edeploy.dns=10.0.0.2\0\
+      IP=eth0:10.0.0.7/24@12,other:dhcp edeploy.on-success=kexec edeploy.on-failure=halt edeploy.verbose edeploy.token=t\0\
+      eth0\010.0.2.15\024\010.0.2.2 10.0.2.9\010.0.2.3 $(reboot)\0";
+const HINT: &[u8] =
+    b"name=/dev/sda,by-id=wwn-0x5,serial=S1,model=\"A, B\",min-size=100G,max-size=1TiB,rotational=no";
+/// A message of LLDP: one value of each kind that is read.
+const SWITCH: &[u8] = b"\x02\x07\x04\x58\xf3\x9c\x81\xad\x95\x04\x05\x05Eth1\x06\x02\0\x78\x08\x03SRV\x0a\x02AC\x0c\x05Cisco\
+\x0e\x04\0\x14\0\x14\x10\x0c\x05\x01\x0a\x64\x05\x18\x02\x05\0\0\0\0\xfe\x06\0\x80\xc2\x01\0\x64\xfe\x06\0\x12\x0f\x04\x05\xee\0\0";
+
 const CMDB: &[u8] =
     b"generate({'host': 'web01-03.r1:9-7', 'ip': '10.0.0-1.1-9', 'tag': ('a', 'b'), 'net': {'dev': 'eth0-2'}, 'n': 8})";
 const LITERAL: &[u8] =
@@ -107,6 +121,31 @@ fn specs() -> Vec<Vec<u8>> {
         "[('d','$a','$x','network(10.0.0.0/8)'),('d','$a','$x','or(lt(3),and(ge(8),le(9)))')]",
     ];
     asked.map(|asked| [HARDWARE, b"\0", asked.as_bytes()].concat()).to_vec()
+}
+
+/// The tables of a firmware: a processor, an array of memory, a device in it, the end.
+fn dmi() -> Vec<u8> {
+    let structure = |kind: u8, handle: u8, length: usize, fields: &[(usize, &[u8])], strings: &[u8]| {
+        let mut formatted = vec![0; length];
+        formatted[..4].copy_from_slice(&[kind, u8::try_from(length).expect("short"), handle, 0]);
+        fields.iter().for_each(|(at, bytes)| formatted[*at..at + bytes.len()].copy_from_slice(bytes));
+        [&formatted[..], strings, b"\0"].concat()
+    };
+    let processor: &[(usize, &[u8])] =
+        &[(0x12, &[100]), (0x16, &[0xb8, 0x0b]), (0x18, &[0x41]), (0x23, &[4, 4, 8])];
+    let memory: &[(usize, &[u8])] = &[
+        (4, &[2]),
+        (0x0c, &[0, 0x40]),
+        (0x0e, &[9]),
+        (0x10, &[1, 0, 0x1a, 0x80, 0, 0xb8, 0x0b, 2, 3, 0, 4]),
+    ];
+    [
+        structure(4, 1, 0x30, processor, b"CPU 0\0"),
+        structure(16, 2, 0x0f, &[(5, &[3])], b"\0"),
+        structure(17, 3, 0x1c, memory, b"DIMM_A1\0Acme\0S1\0P1\0"),
+        structure(127, 4, 4, &[], b"\0"),
+    ]
+    .concat()
 }
 
 fn at(path: &str) -> TreePath {

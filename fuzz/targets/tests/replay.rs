@@ -117,8 +117,8 @@ macro_rules! targets {
 }
 
 targets! {
-    boot_choice boot_entry boot_options cmdb delta_index esp exclude gpt host_json initrd journal limits literal
-    manifest names pack_index patch plan recipe repack repack_open repack_unpack spec transition tuf
+    arguments boot_choice boot_entry boot_options cmdb delta_index dmi esp exclude gpt hint host_json initrd journal
+    limits literal lldp manifest names pack_index patch plan recipe repack repack_open repack_unpack spec transition tuf
 }
 
 #[test]

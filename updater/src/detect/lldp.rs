@@ -15,8 +15,15 @@ use super::list::List;
 pub(super) fn detect(cards: &[String], wait: Duration, list: &mut List) {
     let frames: BTreeMap<String, Vec<u8>> = socket::listen(cards, wait);
     for card in cards {
-        for (attribute, value) in frames.get(card).map(|frame| tlv::lines(frame)).unwrap_or_default() {
-            list.push("lldp", card, &attribute, value);
+        if let Some(message) = frames.get(card) {
+            heard(card, message, list);
         }
+    }
+}
+
+/// Adds the lines of one message, which is without its Ethernet header.
+pub(super) fn heard(card: &str, message: &[u8], list: &mut List) {
+    for (attribute, value) in tlv::lines(message) {
+        list.push("lldp", card, &attribute, value);
     }
 }
