@@ -66,13 +66,17 @@ pub struct Serve {
     /// Where it listens. Beyond loopback, the pages ask for an operator's token.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8420")]
     pub listen: SocketAddr,
+    /// The folder of a published site, served below /repo, and its install/ below /install. Any web server can do it instead.
+    #[arg(long, value_name = "DIR")]
+    pub site: Option<PathBuf>,
     /// A folder with the installer's `vmlinuz` and `initrd`, served below /install.
     #[arg(long, value_name = "DIR")]
     pub assets: Option<PathBuf>,
     /// How machines reach it, as `http://fleet.example:8420`; needed where it listens on all addresses.
     #[arg(long)]
     pub url: Option<String>,
-    /// Where roles are published, the preferred one first: for profiles that do not say, and for the installer.
+    /// Where roles are published, the preferred one first: for profiles that do not say, and for the installer. With
+    /// --site, that is where, unless this says otherwise.
     #[arg(long, value_name = "URL")]
     pub repo: Vec<String>,
     /// The root.json of the repositories, for profiles that want the newest version of their role.

@@ -8,6 +8,7 @@ mod caller;
 mod events;
 mod hosts;
 mod ipxe;
+mod listener;
 mod machines;
 mod pages;
 mod problem;
@@ -19,8 +20,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::Request;
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Router, middleware};
@@ -37,10 +40,13 @@ use crate::newest::{Newest, NewestError};
 use crate::profile::Profiles;
 use crate::shelf::Shelf;
 use crate::store::{Store, StoreError};
+use listener::Bounded;
 use problem::Problem;
 
 /// So many requests are worked on at once; others wait.
 const WORKERS: usize = 8;
+/// Where a site is served.
+const SITE: &str = "/repo";
 /// So many large bodies are held at once.
 const BODIES: usize = 64;
 
@@ -57,7 +63,9 @@ pub struct Settings {
     pub url: Option<String>,
     /// What is served below /install.
     pub assets: Option<PathBuf>,
-    /// Where roles are published, for profiles that do not say.
+    /// What is served below /repo.
+    pub site: Option<PathBuf>,
+    /// Where roles are published, for profiles that do not say; if not said, below /repo, where that is served.
     pub repos: Vec<String>,
     /// The root of those repositories, for the newest versions.
     pub root: Option<PathBuf>,
@@ -125,16 +133,20 @@ pub fn run(settings: Settings) -> Result<(), ServeError> {
     ended
 }
 
-async fn serve(store: Store, key: SigningKey, settings: Settings) -> Result<(), ServeError> {
+async fn serve(store: Store, key: SigningKey, mut settings: Settings) -> Result<(), ServeError> {
     let listen = settings.listen;
     let failed = |source| ServeError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
+    let url = settings.url.clone().unwrap_or_else(|| format!("http://{local}"));
+    if settings.repos.is_empty() && settings.site.is_some() {
+        settings.repos.push(format!("{url}{SITE}"));
+    }
     let app = Arc::new(Service {
         changes: events::begin(&store)?,
         store,
         key,
-        url: settings.url.clone().unwrap_or_else(|| format!("http://{local}")),
+        url,
         open: local.ip().is_loopback(),
         bodies: Semaphore::new(BODIES),
         shelf: Shelf::new(&settings.profiles),
@@ -145,7 +157,7 @@ async fn serve(store: Store, key: SigningKey, settings: Settings) -> Result<(), 
     let mut interrupted = signal(SignalKind::interrupt()).map_err(ServeError::Run)?;
     eprintln!("edeploy-fleet: listening on {local}");
     tokio::select! {
-        ended = axum::serve(listener, router(app)).into_future() => ended.map_err(ServeError::Run),
+        ended = axum::serve(Bounded::new(listener), router(app)).into_future() => ended.map_err(ServeError::Run),
         _ = terminated.recv() => Ok(()),
         _ = interrupted.recv() => Ok(()),
     }
@@ -166,6 +178,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/v1/boot.ipxe", get(machines::first)),
         ("/v1/boot", get(machines::boot)),
+        ("/v1/machine/token", post(machines::token)),
         ("/v1/machine/report", post(machines::report)),
         ("/v1/machine/progress", post(machines::progress)),
         ("/v1/machine/log", post(machines::log)),
@@ -186,14 +199,29 @@ fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
 fn router(app: App) -> Router {
     let mut router =
         routes().into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route));
-    if let Some(assets) = &app.settings.assets {
-        router = router.nest_service("/install", ServeDir::new(assets));
+    let folders = [("/install", &app.settings.assets), (SITE, &app.settings.site)];
+    for (path, folder) in folders {
+        if let Some(folder) = folder {
+            router = router.nest_service(path, ServeDir::new(folder));
+        }
     }
-    router.merge(pages::router()).layer(middleware::map_response(told)).with_state(app)
+    router.merge(pages::router()).layer(middleware::from_fn(around)).with_state(app)
+}
+
+/// What is true of every answer: an error says what is wrong, and a machine, which has little to say, keeps no
+/// connection from others.
+async fn around(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let of_machine = path.starts_with("/v1/machine/") || path.starts_with("/v1/boot");
+    let mut response = told(next.run(request).await);
+    if of_machine {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Every error has a body that says so, also one that no handler made.
-async fn told(response: Response) -> Response {
+fn told(response: Response) -> Response {
     let status = response.status();
     let error = status.is_client_error() || status.is_server_error();
     if !error || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == problem::TYPE) {

@@ -1,9 +1,10 @@
 //! What a machine that is being installed and the fleet service say to each other.
 //!
-//! The machine sends a [`Report`], and gets a [`Plan`]: a document of TUF's form, signed by the key that `targets.json`
-//! delegates to `fleet`, for plans alone. A plan answers one report, whose nonce it repeats, so that no older one can
-//! be played again. On its way the machine tells its [`Progress`]. Transport is not trusted: everything that a machine
-//! acts upon is in the signed plan or in what TUF signs. `docs/fleet.md` describes the requests.
+//! A machine has its token from its boot script, or asks for one by an [`Arrival`]. It sends a [`Report`], and gets a
+//! [`Plan`]: a document of TUF's form, signed by the key that `targets.json` delegates to `fleet`, for plans alone. A
+//! plan answers one report, whose nonce it repeats, so that no older one can be played again. On its way the machine
+//! tells its [`Progress`]. Transport is not trusted: everything that a machine acts upon is in the signed plan or in
+//! what TUF signs. `docs/fleet.md` describes the requests.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +17,35 @@ use crate::tuf::{Common, Fault, Rules, Signed};
 pub const DELEGATION: &str = "fleet";
 /// What the delegation may list: no object of a server role begins with `@`, and none of this name is published.
 pub const PATTERN: &str = "@fleet";
+/// No arrival is longer, in bytes.
+pub const ARRIVAL_LIMIT: u64 = 16 << 10;
 /// No report is longer, in bytes.
 pub const REPORT_LIMIT: u64 = 4 << 20;
 /// No log is longer, in bytes; of longer ones the end is sent.
 pub const LOG_LIMIT: u64 = 4 << 20;
+
+/// A machine that was started by no script of the service, so that it has no token yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrival {
+    /// The addresses of its network cards; it is known by one of them.
+    pub macs: Vec<String>,
+    /// By its firmware; may be empty.
+    #[serde(default)]
+    pub uuid: String,
+    /// By its firmware; may be empty.
+    #[serde(default)]
+    pub serial: String,
+    /// Whether UEFI started it.
+    pub uefi: bool,
+}
+
+/// What a machine gets that arrived and may be installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Sent as `Authorization: Bearer TOKEN` from now on.
+    pub token: String,
+}
 
 /// What a machine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

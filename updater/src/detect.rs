@@ -28,6 +28,8 @@ pub use list::Line;
 use std::path::Path;
 use std::time::Duration;
 
+use edeploy_format::fleet::Arrival;
+
 use dmi::Table;
 use list::List;
 use network::Kernel;
@@ -55,6 +57,15 @@ pub fn hardware(root: &Path) -> Vec<Line> {
     ipmi::detect(&tree, &tools, &mut list);
     system::fix_serial(&mut list);
     list.into_lines()
+}
+
+/// What the machine whose file systems lie below `root` is known by before anything else is known of it.
+#[must_use]
+pub fn arrival(root: &Path, uefi: bool) -> Arrival {
+    let tree = Tree::new(root);
+    let firmware = |name: &str| tree.value(&format!("sys/class/dmi/id/{name}")).unwrap_or_default();
+    let (uuid, serial) = (firmware("product_uuid"), firmware("product_serial"));
+    Arrival { macs: network::addresses(&tree), uuid, serial, uefi }
 }
 
 /// What the switches of this machine say of themselves within `wait`, as lines of the class `lldp`.

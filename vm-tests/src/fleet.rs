@@ -63,7 +63,9 @@ impl Fleet {
         self.server = Some(server);
     }
 
-    fn url_of_machines(&self) -> String {
+    /// What machines call it.
+    #[must_use]
+    pub fn url_of_machines(&self) -> String {
         format!("http://10.0.2.2:{}", self.port)
     }
 

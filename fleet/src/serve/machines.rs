@@ -5,12 +5,14 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use edeploy_format::fleet::{LOG_LIMIT, Progress, REPORT_LIMIT, Report};
+use edeploy_format::fleet::{ARRIVAL_LIMIT, Admission, Arrival, LOG_LIMIT, Progress, REPORT_LIMIT, Report};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::caller::{Machine, bad_token};
 use super::problem::Problem;
-use super::{App, Service, blocking, body, ipxe, report};
+use super::report::CARDS;
+use super::{App, Service, answer, blocking, body, ipxe, report};
 use crate::mac::Mac;
 use crate::moment::Moment;
 use crate::secret::Secret;
@@ -18,6 +20,8 @@ use crate::store::{Boot, Booted, Recorded};
 
 /// No message of progress is longer.
 const PROGRESS_LIMIT: u64 = 64 << 10;
+/// How iPXE calls a start without UEFI.
+const BIOS: &str = "pcbios";
 /// No more characters of what a firmware says are kept.
 const FIRMWARE: usize = 100;
 
@@ -39,6 +43,9 @@ pub(super) struct Asked {
     serial: String,
     #[serde(default)]
     platform: String,
+    /// `1`: nothing but the installer is an answer, for scripts that look at the status alone.
+    #[serde(default)]
+    only_install: String,
 }
 
 /// `GET /v1/boot`
@@ -47,7 +54,6 @@ pub(super) async fn boot(State(app): State<App>, Query(asked): Query<Asked>) -> 
         .mac
         .parse()
         .map_err(|bad: crate::mac::BadMac| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, bad.to_string()))?;
-    let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(FIRMWARE).collect();
     let boot = Boot {
         mac,
         uuid: short(&asked.uuid),
@@ -55,25 +61,76 @@ pub(super) async fn boot(State(app): State<App>, Query(asked): Query<Asked>) -> 
         refusal: refusal(&asked.platform),
         platform: short(&asked.platform),
     };
-    blocking(&app, move |app| booted(app, &boot)).await?
+    blocking(&app, move |app| match asked.only_install == "1" {
+        true => admitted(app, &boot).map(|token| install(app, &token)),
+        false => booted(app, &boot),
+    })
+    .await?
+}
+
+/// `POST /v1/machine/token`
+pub(super) async fn token(State(app): State<App>, body: Body) -> Result<Response, Problem> {
+    let arrival: Arrival = body::json(&body::whole(body, ARRIVAL_LIMIT).await?)?;
+    blocking(&app, move |app| arrived(app, &arrival)).await?
+}
+
+fn arrived(app: &Service, arrival: &Arrival) -> Result<Response, Problem> {
+    let macs: Vec<Mac> = arrival.macs.iter().filter_map(|mac| mac.parse().ok()).take(CARDS).collect();
+    let none =
+        || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no address of a network card is among macs");
+    let mac = app.store.known_by(&macs)?.ok_or_else(none)?;
+    let platform = if arrival.uefi { "efi" } else { BIOS };
+    let boot = Boot {
+        mac,
+        uuid: short(&arrival.uuid),
+        serial: short(&arrival.serial),
+        refusal: refusal(platform),
+        platform: platform.to_owned(),
+    };
+    let token = admitted(app, &boot)?.to_string();
+    Ok(answer(&json!(Admission { token })))
+}
+
+/// What is kept of a text that a firmware says.
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(FIRMWARE).collect()
 }
 
 /// Why a machine that was started so is not installed.
 fn refusal(platform: &str) -> Option<String> {
-    (platform == "pcbios").then(|| NO_UEFI.to_owned())
+    (platform == BIOS).then(|| NO_UEFI.to_owned())
+}
+
+/// The token of a machine, if it may be installed.
+fn token_of(app: &Service, boot: &Boot) -> Result<Option<Secret>, Problem> {
+    let token = Secret::new().map_err(|error| Problem::later(error.to_string()))?;
+    match app.store.boot(boot, &token.hash(), Moment::now())? {
+        Booted::Full => Err(Problem::later("too many machines are known")),
+        Booted::Disk => Ok(None),
+        Booted::Install => Ok(Some(token)),
+    }
 }
 
 fn booted(app: &Service, boot: &Boot) -> Result<Response, Problem> {
-    let token = Secret::new().map_err(|error| Problem::later(error.to_string()))?;
-    let settings = &app.settings;
-    Ok(match (app.store.boot(boot, &token.hash(), Moment::now())?, &boot.refusal) {
-        (Booted::Full, _) => return Err(Problem::later("too many machines are known")),
-        (Booted::Disk, Some(reason)) => script(ipxe::refused(reason)),
-        (Booted::Disk, None) => script(ipxe::disk()),
-        (Booted::Install, _) => {
-            script(ipxe::install(&app.url, &token.to_string(), &settings.repos, &settings.arguments))
-        }
+    Ok(match (token_of(app, boot)?, &boot.refusal) {
+        (Some(token), _) => install(app, &token),
+        (None, Some(reason)) => script(ipxe::refused(reason)),
+        (None, None) => script(ipxe::disk()),
     })
+}
+
+fn install(app: &Service, token: &Secret) -> Response {
+    let settings = &app.settings;
+    script(ipxe::install(&app.url, &token.to_string(), &settings.repos, &settings.arguments))
+}
+
+/// The same token, where a machine that may not be installed is told why.
+fn admitted(app: &Service, boot: &Boot) -> Result<Secret, Problem> {
+    let why = || {
+        let reason = boot.refusal.clone();
+        reason.unwrap_or_else(|| format!("nobody permitted {} to be installed", boot.mac))
+    };
+    token_of(app, boot)?.ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, why()))
 }
 
 fn script(text: String) -> Response {

@@ -29,7 +29,7 @@ use crate::summary::summary;
 /// A plan is good for so many days.
 const DAYS: u32 = 1;
 /// A machine is known by so many network cards at most.
-const CARDS: usize = 64;
+pub(super) const CARDS: usize = 64;
 
 /// The answer to a report.
 pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Result<Response, Problem> {

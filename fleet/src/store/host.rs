@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::permission::attempts;
 use super::taken::{drop_places, is_reserved};
 use super::{MACHINES, Store, StoreError};
 use crate::mac::Mac;
@@ -109,6 +110,25 @@ impl Store {
             let mut rows = one.query([id])?;
             let row = rows.next()?.ok_or(StoreError::Value("machine"))?;
             Ok(Some(host(row)?))
+        })
+    }
+
+    /// By which of its addresses a machine is known: of one that may be installed, or else of one that was seen, or
+    /// else the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn known_by(&self, macs: &[Mac]) -> Result<Option<Mac>, StoreError> {
+        self.read(|look| {
+            let mut seen = None;
+            for mac in macs {
+                let Some(machine) = by_mac(look, mac)? else { continue };
+                if attempts(look, machine)?.is_some() {
+                    return Ok(Some(mac.clone()));
+                }
+                seen.get_or_insert(mac);
+            }
+            Ok(seen.or(macs.first()).cloned())
         })
     }
 

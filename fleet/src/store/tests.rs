@@ -135,6 +135,18 @@ fn the_next_machines_that_are_new_are_permitted_and_no_others() {
 }
 
 #[test]
+fn of_several_addresses_that_counts_by_which_a_machine_may_be_installed() {
+    let (_folder, store) = opened();
+    let all = [1, 2, 3].map(mac);
+    assert_eq!(store.known_by(&[]).unwrap(), None);
+    assert_eq!(store.known_by(&all).unwrap(), Some(mac(1)));
+    assert_eq!(boot(&store, 2, "t", NOW), Booted::Disk);
+    assert_eq!(store.known_by(&all).unwrap(), Some(mac(2)));
+    store.permit(&mac(3).to_string(), false, NOW).unwrap();
+    assert_eq!(store.known_by(&all).unwrap(), Some(mac(3)));
+}
+
+#[test]
 fn a_machine_that_cannot_be_installed_uses_up_no_permission() {
     let (_folder, store) = opened();
     store.permit_new(1).unwrap();

@@ -56,6 +56,38 @@ fn a_machine_becomes_its_role_and_is_left_alone_after_it() {
 }
 
 #[test]
+fn a_machine_that_no_script_of_ours_started_gets_its_token_once_it_is_permitted() {
+    let fleet = Fleet::start(WEB);
+    let mut toy = Toy::new(1, 20);
+    let arrive = |uefi: bool, macs: &[&str]| {
+        let arrival = json!({"macs": macs, "uuid": "u", "serial": "s\u{1b}", "uefi": uefi}).to_string();
+        fleet.plainly("POST", "/v1/machine/token", &[("content-type", "application/json")], &arrival)
+    };
+    let mac = toy.mac.clone();
+    let asked = arrive(true, &[&mac]);
+    assert_eq!(asked.problem(403), format!("nobody permitted {mac} to be installed"));
+    // By a script that looks at the status alone.
+    let script = format!("/v1/boot?mac={mac}&platform=efi&only_install=1");
+    assert_eq!(fleet.plainly("GET", &script, &[], "").status, 403);
+    fleet.must(&format!("permit {mac}"));
+    assert_eq!(fleet.plainly("GET", &script, &[], "").status, 200);
+    assert_eq!(
+        arrive(false, &[&mac]).problem(403),
+        "it was started by a BIOS, and only UEFI boots what is installed"
+    );
+    // It is known by any of its cards.
+    let answer = arrive(true, &["52:54:00:00:0f:0f", &mac]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    toy.token = answer.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(toy.plan(&fleet).profile, "web");
+    let host = fleet.get(&format!("/v1/hosts/{mac}"), &fleet.operator()).json();
+    assert_eq!((&host["serial"], &host["failure"]), (&json!("s"), &json!(null)));
+    assert_eq!(arrive(true, &[]).problem(422), "no address of a network card is among macs");
+    toy.at(&fleet, Stage::Installed);
+    assert_eq!(arrive(true, &[&mac]).problem(403), format!("nobody permitted {mac} to be installed"));
+}
+
+#[test]
 fn every_report_gets_the_same_machine_its_own_entry() {
     let fleet = Fleet::start(WEB);
     fleet.must("permit --new 2");

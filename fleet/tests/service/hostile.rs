@@ -131,3 +131,21 @@ fn assets_are_served_and_nothing_beside_them() {
         assert_eq!(fleet.plainly("GET", path, &[], "").status, 404, "{path}");
     }
 }
+
+#[test]
+fn a_site_is_served_and_is_where_machines_find_their_role() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in [("metadata/root.json", "{}"), ("install/vmlinuz", "kernel")] {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let fleet = Fleet::start_with(WEB, &["--site", folder.path().to_str().unwrap()]);
+    assert_eq!(fleet.get("/install/vmlinuz", "").text, "kernel");
+    assert_eq!(fleet.get("/repo/metadata/root.json", "").text, "{}");
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    let script = toy.boot(&fleet);
+    let repo = format!("http://{}/repo", fleet.address);
+    assert!(script.contains(&format!(" edeploy.repo={repo} ")), "{script}");
+}

@@ -22,6 +22,11 @@ pub(super) fn cards(tree: &Tree) -> Vec<String> {
     tree.names(FOLDER).into_iter().filter(is_card).collect()
 }
 
+/// The addresses of all cards, in the order of their names.
+pub(super) fn addresses(tree: &Tree) -> Vec<String> {
+    cards(tree).iter().filter_map(|card| tree.value(&format!("{FOLDER}/{card}/address"))).collect()
+}
+
 /// Adds the lines of the class `network`.
 pub(super) fn detect(tree: &Tree, kernel: &Kernel, list: &mut List) {
     let names = Names::read(tree);

@@ -30,6 +30,8 @@ use crate::wanted::own_architecture;
 
 /// So often a failure is told to a service that is away, before the machine goes on.
 const INSISTENCE: u32 = 8;
+/// The status of an answer to a machine that nobody permitted.
+const FORBIDDEN: u16 = 403;
 /// What is away is said again after so many tries.
 const OFTEN: u32 = 10;
 
@@ -78,7 +80,6 @@ pub struct Failed {
 /// # Errors
 /// [`Failed`], which the console shows and the service was told of, as far as it was there.
 pub fn run(machine: &Machine<'_>, service: &Arc<Service>, console: &Console) -> Result<Done, Failed> {
-    console.tell(service);
     let mut plan = None;
     let ended = attempt(machine, service, console, &mut plan);
     let stage = console.reached();
@@ -94,9 +95,12 @@ pub fn run(machine: &Machine<'_>, service: &Arc<Service>, console: &Console) -> 
             let none = || Failure::new(Exit::Failed, "an install ended without a plan");
             let failure = ended.err().unwrap_or_else(none);
             console.note(&format!("FAILED at the stage {}: {failure}", name(stage)));
-            let told = Told { stage, done: 0, total: 0, failure: Some(failure.to_string()) };
-            insist(machine, service, console, &told, INSISTENCE);
-            hand_in_log(machine, service, console);
+            // Of a machine that it does not know it would not hear.
+            if service.knows_us() {
+                let told = Told { stage, done: 0, total: 0, failure: Some(failure.to_string()) };
+                insist(machine, service, console, &told, INSISTENCE);
+                hand_in_log(machine, service, console);
+            }
             Err(Failed { stage, failure, on_failure: plan.map(|plan| plan.on_failure) })
         }
     }
@@ -109,10 +113,12 @@ fn name(stage: Stage) -> String {
 
 fn attempt(
     machine: &Machine<'_>,
-    service: &Service,
+    service: &Arc<Service>,
     console: &Console,
     out: &mut Option<Verified<Plan>>,
 ) -> Result<(Installed, PathBuf), Failure> {
+    admitted(machine, service, console)?;
+    console.tell(service);
     let mut hardware = detect::hardware(machine.root);
     if !machine.arguments.lldp.is_zero() {
         hardware.extend(detect::neighbours(machine.arguments.lldp));
@@ -163,6 +169,35 @@ fn attempt(
     Ok((installed, disk))
 }
 
+/// Asks for a token where the boot script brought none. A machine that nobody permitted waits for somebody to do it.
+fn admitted(machine: &Machine<'_>, service: &Service, console: &Console) -> Result<(), Failure> {
+    if service.knows_us() {
+        return Ok(());
+    }
+    let arrival = detect::arrival(machine.root, machine.uefi);
+    let mut patience = Patience::default();
+    loop {
+        let (text, asked) = match service.admit(&arrival) {
+            Ok(()) => return Ok(()),
+            Err(ServiceError::Refused { .. }) if !machine.uefi => return Err(no_uefi()),
+            Err(error @ ServiceError::Refused { status: FORBIDDEN, .. }) => {
+                (error.to_string(), Duration::ZERO)
+            }
+            Err(error) => later(console, error)?,
+        };
+        patience.wait(machine, console, text, asked)?;
+    }
+}
+
+/// What is said of a service that may answer later, and how long it asked to be left alone; its refusal is one.
+fn later(console: &Console, error: ServiceError) -> Result<(String, Duration), Failure> {
+    match error {
+        ServiceError::Refused { .. } => Err(refused(console, error)),
+        ServiceError::Busy { pause, .. } => Ok((error.to_string(), pause)),
+        ServiceError::Away { .. } => Ok((chain(&error), Duration::ZERO)),
+    }
+}
+
 /// What the machine remembers; wrong now or never.
 fn settings(machine: &Machine<'_>, plan: &Plan) -> Result<Settings, Failure> {
     let (repo, mirrors) = lasting(&plan.repos)?;
@@ -196,11 +231,7 @@ fn planned(
                 Err(failure) if failure.exit == Exit::Network => (failure.to_string(), Duration::ZERO),
                 other => return other,
             },
-            Err(error @ ServiceError::Refused { .. }) => return Err(refused(console, error)),
-            Err(ServiceError::Busy { pause, status, text }) => {
-                (format!("the service answers {status}: {text}"), pause)
-            }
-            Err(error @ ServiceError::Away { .. }) => (chain(&error), Duration::ZERO),
+            Err(error) => later(console, error)?,
         };
         patience.wait(machine, console, text, asked)?;
     }

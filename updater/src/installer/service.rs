@@ -1,11 +1,13 @@
-//! The fleet service as a machine that is being installed sees it: three requests.
+//! The fleet service as a machine that is being installed sees it: three requests, and one for a token where the boot
+//! script brought none.
 //!
 //! Nothing that it answers is believed here. How long an answer may be and take is bounded.
 
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use edeploy_format::fleet::{Plan, Progress, Report};
+use edeploy_format::fleet::{Admission, Arrival, Plan, Progress, Report};
 use edeploy_format::tuf::Signed;
 use serde::{Deserialize, Serialize};
 use ureq::http::{Response, StatusCode, header};
@@ -17,12 +19,14 @@ use crate::fetch::{FetchError, asked_for, tls};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No problem document is longer.
 const PROBLEM_LIMIT: u64 = 1 << 20;
+/// No token is.
+const ADMISSION_LIMIT: u64 = 4 << 10;
 
 /// The service.
 pub struct Service {
     agent: Agent,
     base: String,
-    token: Option<String>,
+    token: OnceLock<String>,
 }
 
 /// A profile that did not fit, and why.
@@ -96,7 +100,27 @@ impl Service {
             config = config.tls_config(tls(ca)?);
         }
         let base = base.trim_end_matches('/').to_owned();
+        let token = token.map(OnceLock::from).unwrap_or_default();
         Ok(Self { agent: config.build().new_agent(), base, token })
+    }
+
+    /// Whether this machine has a token.
+    pub fn knows_us(&self) -> bool {
+        self.token.get().is_some()
+    }
+
+    /// Asks for a token, and keeps it.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; `Refused` with 403 where nobody permitted this machine yet.
+    pub fn admit(&self, arrival: &Arrival) -> Result<(), ServiceError> {
+        let (url, answer) = self.post("token", "application/json", &json(arrival))?;
+        let bytes = read(&url, answer, ADMISSION_LIMIT)?;
+        let away = |e| ServiceError::Away { url, source: io::Error::new(io::ErrorKind::InvalidData, e) };
+        let admission: Admission = serde_json::from_slice(&bytes).map_err(away)?;
+        // It is asked for once.
+        let _ = self.token.set(admission.token);
+        Ok(())
     }
 
     /// Reports the hardware; the plan's bytes, which nobody has verified.
@@ -127,7 +151,7 @@ impl Service {
     fn post(&self, what: &str, kind: &str, body: &[u8]) -> Result<(String, Response<Body>), ServiceError> {
         let url = format!("{}/v1/machine/{what}", self.base);
         let mut request = self.agent.post(&url).header(header::CONTENT_TYPE, kind);
-        if let Some(token) = &self.token {
+        if let Some(token) = self.token.get() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let sent = request.send(body);

@@ -14,7 +14,7 @@ use edeploy_ab::installer::console::Console;
 use edeploy_ab::installer::flow::{Done, Failed, Machine as Flow, run};
 use edeploy_ab::installer::service::Service as Client;
 use edeploy_ab::trust::Store;
-use edeploy_format::fleet::{File, Hint, OnFailure, OnSuccess, Plan, Report, Script, Stage};
+use edeploy_format::fleet::{Arrival, File, Hint, OnFailure, OnSuccess, Plan, Report, Script, Stage};
 use edeploy_format::path::TreePath;
 use edeploy_format::tuf::{Common, Expiry, Time, sign};
 use serde_json::json;
@@ -79,10 +79,14 @@ impl Lan {
         }
     }
 
-    /// Runs the flow against `service`.
+    /// Runs the flow against `service`, with a token from the boot script.
     fn run(&self, service: Service) -> (Result<Done, Failed>, Told, String) {
+        self.run_with("edeploy.token=once", service)
+    }
+
+    fn run_with(&self, token: &str, service: Service) -> (Result<Done, Failed>, Told, String) {
         private_namespace().unwrap();
-        let text = format!("edeploy.repo={} edeploy.server={} edeploy.token=once", self.site(), service.url);
+        let text = format!("edeploy.repo={} edeploy.server={} {token}", self.site(), service.url);
         let arguments = Arguments::parse(&[&text]).unwrap();
         let client = Arc::new(Client::new(&service.url, arguments.token.clone(), None).unwrap());
         let store = Store::anchor(&self.lab.path("root.json")).unwrap();
@@ -227,6 +231,42 @@ fn a_machine_that_matches_nothing_says_which_profiles_were_tried_and_why() {
         told.progress.last().unwrap().failure.as_deref(),
         Some("the service answers 409: no profile fits")
     );
+}
+
+#[test]
+fn a_machine_without_a_token_asks_for_one_and_waits_until_it_is_permitted() {
+    let lan = Lan::new();
+    let address = [("address", "52:54:00:00:00:01\n")];
+    lan.machine.card("eth0", ("pci", "pci0000:00/0000:00:03.0"), "virtio_net", &address);
+    lan.machine.file("sys/class/dmi/id/product_serial", "S-7\n");
+    let (ended, told, log) = lan.run_with("", Service::new(0, signed(lan.plan(), FLEET)).permits_after(2));
+    assert!(ended.is_ok(), "{log}");
+    let expected = Arrival {
+        macs: vec!["52:54:00:00:00:01".to_owned()],
+        uuid: String::new(),
+        serial: "S-7".to_owned(),
+        uefi: true,
+    };
+    assert_eq!(told.arrivals, [expected.clone(), expected.clone(), expected]);
+    assert_eq!(lan.pauses.get(), 2);
+    assert!(
+        log.starts_with("waiting: the service answers 403: Forbidden: nobody permitted it\ndetected "),
+        "{log}"
+    );
+    assert!(told.tokens.iter().all(|token| token == "Bearer asked-for"), "{:?}", told.tokens);
+    assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
+}
+
+#[test]
+fn a_machine_without_uefi_and_without_a_token_does_not_wait_to_be_permitted() {
+    let mut lan = Lan::new();
+    lan.uefi = false;
+    let (ended, told, log) = lan.run_with("", Service::new(0, signed(lan.plan(), FLEET)).permits_after(9));
+    let Err(failed) = ended else { panic!("it was installed: {log}") };
+    assert_eq!(failed.stage, Stage::Booted);
+    assert!(failed.failure.to_string().starts_with("this machine was not started by UEFI"), "{log}");
+    assert_eq!((told.arrivals.len(), told.progress.len(), told.reports.len()), (1, 0, 0));
+    assert!(lan.is_blank());
 }
 
 #[test]

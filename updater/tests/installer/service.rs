@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use edeploy_format::fleet::{Progress, Report};
+use edeploy_format::fleet::{Arrival, Progress, Report};
 
 /// An answer: status and body.
 pub type Answer = (u16, Vec<u8>);
@@ -13,6 +13,7 @@ type Reports = Box<dyn FnMut(&Report) -> Answer + Send>;
 /// What was told.
 #[derive(Default)]
 pub struct Told {
+    pub arrivals: Vec<Arrival>,
     pub reports: Vec<Report>,
     pub progress: Vec<Progress>,
     pub logs: Vec<String>,
@@ -24,6 +25,8 @@ struct State {
     reports: Reports,
     /// So many requests of progress are answered with 503.
     busy: u32,
+    /// So many arrivals are of a machine that nobody permitted.
+    strange: u32,
     told: Told,
 }
 
@@ -37,7 +40,7 @@ impl Service {
     pub fn new(busy: u32, reports: impl FnMut(&Report) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = State { reports: Box::new(reports), busy, told: Told::default() };
+        let state = State { reports: Box::new(reports), busy, strange: 0, told: Told::default() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -47,6 +50,12 @@ impl Service {
             }
         });
         Self { url, state }
+    }
+
+    /// Permits machines that arrive once it refused so many.
+    pub fn permits_after(self, strange: u32) -> Self {
+        self.state.lock().unwrap().strange = strange;
+        self
     }
 
     /// All it was told, by tests that are through with it.
@@ -67,6 +76,16 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
                 let answer = (state.reports)(&report);
                 state.told.reports.push(report);
                 answer
+            }
+            "/v1/machine/token" => {
+                state.told.arrivals.push(serde_json::from_slice(&body).unwrap());
+                match state.strange.checked_sub(1) {
+                    Some(left) => {
+                        state.strange = left;
+                        (403, br#"{"title":"Forbidden","detail":"nobody permitted it"}"#.to_vec())
+                    }
+                    None => (200, br#"{"token":"asked-for"}"#.to_vec()),
+                }
             }
             _ if state.busy > 0 => {
                 state.busy -= 1;

@@ -134,3 +134,30 @@ fn a_blank_machine_becomes_what_a_signed_plan_says() {
     drop(told);
     guest.switch_off_and_check_parts(&[ESP, SLOTS[0], STATE]);
 }
+
+#[test]
+fn a_machine_that_loses_power_while_it_is_installed_starts_over() {
+    let service = Service::with(plan("cut-1", fixture().port));
+    let mut machine = Machine::over(&blank("cut"), &fixture().folder, "cut");
+    // The stages reported, writing, verifying; each time with what the last one left on the disk.
+    for moment in [" lines of hardware", "fetching the manifest", "syncing the slot", "reading the slot back"]
+    {
+        boot_installer(&mut machine, &service);
+        tell("cut", "boots the installer");
+        machine.start();
+        machine.wait_for(moment);
+        tell("cut", &format!("loses power at: {moment}"));
+        machine.cut_power();
+    }
+    boot_installer(&mut machine, &service);
+    machine.start();
+    machine.wait_for(" is installed");
+    let mut guest = Guest::of(machine, "cut");
+    assert_eq!(guest.must("hostname").trim(), "cut-1");
+    let told = service.told.lock().unwrap();
+    // The first may have been sent or not.
+    assert!((4..=5).contains(&told.reports.len()), "{}", told.reports.len());
+    assert!(told.progress.iter().all(|progress| progress.failure.is_none()), "{:?}", told.progress);
+    drop(told);
+    guest.switch_off_and_check_parts(&[ESP, SLOTS[0], STATE]);
+}

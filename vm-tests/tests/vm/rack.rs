@@ -27,24 +27,50 @@ fn switched_on(place: &Place) -> Machine {
     machine
 }
 
+/// A machine of the rack whose firmware has kernel and initrd at hand, as from a stick, and that nobody permitted before
+/// it asks.
+fn switched_on_with_a_stick(place: &Place) -> Machine {
+    LazyLock::force(&INSTALLER);
+    let fixture = fixture();
+    let mut machine = Machine::over(&blank(place.name), &fixture.folder, place.name);
+    machine.made_of(from_its_disk(place));
+    let service = fixture.fleet.url_of_machines();
+    let arguments =
+        format!("console=ttyS0 quiet edeploy.server={service} edeploy.repo=http://10.0.2.2:{}", fixture.port);
+    machine.boot_once(&INSTALLER.join("vmlinuz"), &INSTALLER.join("initrd"), &arguments);
+    tell(place.name, "boots the installer from a stick");
+    machine.start();
+    machine.wait_for(&format!(
+        "waiting: the service answers 403: Forbidden: nobody permitted {} to be installed",
+        place.mac
+    ));
+    fixture.fleet.command(&["permit", place.mac]);
+    tell(place.name, "is permitted");
+    machine
+}
+
+/// What a machine is made of that boots from its disk.
+fn from_its_disk(place: &Place) -> Hardware {
+    Hardware { netboot: None, ..place.hardware(String::new()) }
+}
+
 #[test]
 fn machines_that_boot_from_the_network_become_what_their_profiles_say() {
     // Two at a time.
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            becomes(&PLACES[0], true);
+            becomes(&PLACES[0], switched_on(&PLACES[0]), true);
             matches_nothing(&PLACES[3]);
         });
         scope.spawn(|| {
-            becomes(&PLACES[1], false);
-            becomes(&PLACES[2], false);
+            becomes(&PLACES[1], switched_on(&PLACES[1]), false);
+            becomes(&PLACES[2], switched_on_with_a_stick(&PLACES[2]), false);
         });
     });
 }
 
 /// The machine is installed, and is what its profile says; `again`: it boots from the network again after that.
-fn becomes(place: &Place, again: bool) {
-    let mut machine = switched_on(place);
+fn becomes(place: &Place, mut machine: Machine, again: bool) {
     machine.wait_for(&format!(": profile {}, ", place.profile.unwrap()));
     tell(place.name, "has a plan that holds");
     machine.wait_for(" is installed");
@@ -52,8 +78,7 @@ fn becomes(place: &Place, again: bool) {
     if again {
         machine.wait_for(NOT_ASKED);
     } else {
-        let hardware = place.hardware(String::new());
-        machine.made_of(Hardware { netboot: None, ..hardware });
+        machine.made_of(from_its_disk(place));
     }
     let mut guest = Guest::of(machine, place.name);
     let [host, address] = place.own;
