@@ -1,4 +1,4 @@
-//! Memory stays flat for many files. Takes minutes, so it runs only when asked for:
+//! Memory stays flat for many files, in many folders or in one. Takes minutes, so it runs with a million only when asked for:
 //! `EDEPLOY_FILES=1000000 cargo test --release -p edeploy-ab --test slot -- --ignored --nocapture`.
 
 use std::fs::{self, File};
@@ -21,7 +21,6 @@ use crate::support::{Disk, Slot, head};
 const MIB: u64 = 1 << 20;
 /// What a whole upgrade may take at a million files.
 const LIMIT: u64 = 64 * MIB;
-const FOLDER: u64 = 500;
 
 /// A version on disk, made as a stream.
 struct Large {
@@ -42,23 +41,24 @@ fn record(path: String, kind: Kind) -> Record {
 }
 
 impl Large {
-    fn make(files: u64, version: u64) -> Self {
+    /// So many files, so many of them in each folder.
+    fn make(files: u64, each: u64, version: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let new = |name: &str| BufWriter::new(File::create(at(name)).unwrap());
-        let folders = files.div_ceil(FOLDER);
+        let folders = files.div_ceil(each);
         let bytes = (0..files).map(|n| content(n, version).len() as u64).sum();
         let mut manifest = Writer::new(new("manifest"), &head(files + folders + 4, bytes)).unwrap();
         let (mut index, mut pack) = (new("index"), new("pack"));
         index.write_all(index_head().as_bytes()).unwrap();
         let (mut contents, mut pieces, mut offset) = (Vec::new(), Vec::new(), 0);
         for n in 0..files {
-            if n % FOLDER == 0 {
-                manifest.record(&record(format!("d{:06}", n / FOLDER), Kind::Folder)).unwrap();
+            if n % each == 0 {
+                manifest.record(&record(format!("d{:06}", n / each), Kind::Folder)).unwrap();
             }
             let text = content(n, version);
             let (size, digest) = (text.len() as u64, Digest::of(text.as_bytes()));
-            let path = format!("d{:06}/a-file-with-a-name-{n:08}.txt", n / FOLDER);
+            let path = format!("d{:06}/a-file-with-a-name-{n:08}.txt", n / each);
             manifest.record(&record(path, Kind::File { size, digest })).unwrap();
             contents.extend_from_slice(text.as_bytes());
             pieces.push(Piece { content: digest, offset: 0, length: u32::try_from(size).unwrap() });
@@ -119,18 +119,40 @@ fn measured(name: &str, work: impl FnOnce()) {
     assert!(peak < LIMIT, "{name} took {peak} bytes");
 }
 
+/// How many files a test is made with that runs only when asked for.
+fn asked_for() -> u64 {
+    std::env::var("EDEPLOY_FILES").map_or(200_000, |files| files.parse().unwrap())
+}
+
 #[test]
 #[ignore = "takes minutes and some gigabytes of /tmp"]
 fn memory_stays_flat_for_many_files() {
-    let files = std::env::var("EDEPLOY_FILES").map_or(200_000, |files| files.parse().unwrap());
-    let (old, new) = (Large::make(files, 1), Large::make(files, 2));
+    all_of(asked_for(), 500);
+}
+
+#[test]
+#[ignore = "takes minutes and some gigabytes of /tmp"]
+fn memory_stays_flat_for_many_files_in_one_folder() {
+    all_of(asked_for(), asked_for());
+}
+
+#[test]
+fn a_folder_of_fifty_thousand_files_is_one_like_others() {
+    all_of(50_000, 50_000);
+}
+
+/// Everything that is done with a slot, for two versions of so many files, `each` of them in one folder.
+fn all_of(files: u64, each: u64) {
+    let (old, new) = (Large::make(files, each, 1), Large::make(files, each, 2));
     let size = (files * 4600 + 256 * MIB).next_multiple_of(MIB);
     let disks = [(); 2].map(|()| Disk::of(size, files * 5 / 4 + 2000));
     let (a, b) = (disks[0].mount(), disks[1].mount());
     measured("first install", || old.fill(&a, None));
     measured("first fill of b", || old.fill(&b, None));
     remove_half(b.root());
-    let kept = Kept::new("/d000000/\n", "").unwrap();
+    // The machine's own are a folder of many, or some files of the only one.
+    let own = if each < files { "/d000000/\n" } else { "/d000000/a-file-with-a-name-00000*\n" };
+    let kept = Kept::new(own, "").unwrap();
     let (running, slot): (Tree, Tree) = (a.tree(), b.tree());
     measured("plan", || {
         let index = Index::of_running(&old.manifest, &Kept::nothing()).unwrap();
