@@ -58,6 +58,8 @@ pub enum Part {
     Upgrade,
     /// Reading a slot against its manifest.
     Verify,
+    /// A first install, against unpacking an archive.
+    Install,
     /// Committing and packing a tree, new and again.
     Build,
     /// Many files and one large file.
@@ -85,6 +87,7 @@ impl Part {
             | Self::Apply
             | Self::Upgrade
             | Self::Verify
+            | Self::Install
             | Self::Build
             | Self::Growth
             | Self::Load

@@ -6,6 +6,7 @@ mod build;
 mod delta;
 mod fleet;
 mod growth;
+mod install;
 mod load;
 mod machine;
 mod matching;
@@ -26,12 +27,13 @@ use crate::trees::{PAIRS, Pair, Trees};
 use crate::{disk, folder, peers, report, trees};
 
 /// What is done without a part being named, in this order.
-const ALL: [Part; 12] = [
+const ALL: [Part; 13] = [
     Part::Delta,
     Part::Any,
     Part::Apply,
     Part::Upgrade,
     Part::Verify,
+    Part::Install,
     Part::Build,
     Part::Growth,
     Part::Load,
@@ -68,6 +70,7 @@ fn one(bench: &mut Bench, part: Part) -> Result<()> {
         Part::Apply => each_pair(bench, apply::one),
         Part::Upgrade => each_pair(bench, upgrade::one),
         Part::Verify => verify::run(bench),
+        Part::Install => each_pair(bench, install::one),
         Part::Build => build::run(bench),
         Part::Growth => growth::run(bench),
         Part::Load => load::run(bench),

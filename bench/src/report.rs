@@ -15,7 +15,7 @@ const END: &str = "<!-- /bench -->";
 /// A part of the page.
 type Block = (&'static str, fn(&Results) -> String);
 
-const BLOCKS: [Block; 12] = [
+const BLOCKS: [Block; 13] = [
     ("machine", tables::machine),
     ("figures", tables::figures),
     ("delta", tables::deltas),
@@ -23,6 +23,7 @@ const BLOCKS: [Block; 12] = [
     ("apply", |results| tables::pairs(results, "apply")),
     ("upgrade", |results| tables::pairs(results, "upgrade")),
     ("verify", |results| tables::pairs(results, "verify")),
+    ("install", |results| tables::pairs(results, "install")),
     ("build", |results| tables::trees(results, "build")),
     ("growth", tables::growth),
     ("load", tables::load),

@@ -235,6 +235,7 @@ pub fn label(way: &str) -> &str {
         "b3sum" => "find, xargs -P2 b3sum",
         "b3sum-slot" => "find, xargs -P2 b3sum on the slot, cold",
         "tar" => "tar to a pipe",
+        "tar-zstd" => "tar --zstd -x, sync",
         other => other,
     }
 }
