@@ -15,6 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::durable;
 pub use event::{Deployment, Event, Line};
 pub use history::{all_refused, fall_back, last_report, version_of};
 
@@ -110,12 +111,7 @@ impl Journal {
             text.push(b'\n');
         }
         text.extend_from_slice(line);
-        let new = self.path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &self.path)?;
-        File::open(self.path.parent().expect("PATH has folders"))?.sync_all()
+        durable::replace(&self.path, &text, 0o600)
     }
 }
 

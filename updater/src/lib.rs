@@ -6,6 +6,7 @@ pub mod commands;
 #[cfg(feature = "installer")]
 pub mod detect;
 pub mod disk;
+pub mod durable;
 pub mod efi;
 pub mod esp;
 pub mod failure;

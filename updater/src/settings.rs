@@ -3,12 +3,13 @@
 //! Each slot has it as it was when the slot was filled. What `remember` changed lies on the state
 //! partition and counts before that, until the next upgrade has it in its slot too, and after.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use edeploy_format::exit::Exit;
 use serde::{Deserialize, Serialize};
 
+use crate::durable;
 use crate::failure::Failure;
 use crate::slot::{Fault, Tree};
 
@@ -105,7 +106,8 @@ impl Settings {
     /// [`SettingsError::State`].
     pub fn remember(&self, root: &Path) -> Result<(), SettingsError> {
         let file = root.join(STATE);
-        replace(&file, &self.text()).map_err(|source| SettingsError::State { doing: "writing", file, source })
+        let replaced = durable::replace(&file, &self.text(), 0o644);
+        replaced.map_err(|source| SettingsError::State { doing: "writing", file, source })
     }
 
     /// The text, as slots and the state partition have it.
@@ -121,17 +123,6 @@ impl Settings {
 fn parse(text: &str, file: &Path) -> Result<Settings, SettingsError> {
     serde_json::from_slice(text.as_bytes())
         .map_err(|e| SettingsError::Form { file: file.to_owned(), source: e.into() })
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().expect("STATE has folders");
-    std::fs::create_dir_all(folder)?;
-    let new = path.with_extension("new");
-    let mut file = std::fs::File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    std::fs::File::open(folder)?.sync_all()
 }
 
 /// The certificates in `file`.

@@ -8,7 +8,7 @@ mod object;
 mod store;
 
 pub use object::{ObjectError, Scratch, copy_checked, into_memory, unpacked};
-pub use store::{STATE_FOLDER, Store, StoreError, replace};
+pub use store::{STATE_FOLDER, Store, StoreError};
 
 use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::workflow::{self, Source};

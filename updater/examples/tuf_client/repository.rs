@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use edeploy_ab::durable::replace;
 use edeploy_ab::fetch::{Fetch, FetchError, Meter, open_repos};
-use edeploy_ab::trust::{ObjectError, Store, StoreError, copy_checked, replace};
+use edeploy_ab::trust::{ObjectError, Store, StoreError, copy_checked};
 use edeploy_format::tuf::workflow::{self, Source, percent_encoded};
 use edeploy_format::tuf::{Expiry, General, Sha256Hasher, Target, TrustedRoot, TrustedTargets, TufError};
 
@@ -44,7 +45,7 @@ impl Repository {
         let bytes = fs::read(root).map_err(read)?;
         TrustedRoot::anchor_under(&GENERAL, &bytes)?;
         let path = folder.join("root.json");
-        replace(folder, &path, &bytes).map_err(|source| ClientError::Io { path, source })
+        replace(&path, &bytes, 0o644).map_err(|source| ClientError::Io { path, source })
     }
 
     pub(crate) fn open(folder: &Path, url: &str) -> Result<Self, ClientError> {
@@ -142,6 +143,6 @@ impl Source for Repository {
 
     fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), ClientError> {
         let path = self.folder.join(format!("{name}.json"));
-        replace(&self.folder, &path, bytes).map_err(|source| ClientError::Io { path, source })
+        replace(&path, bytes, 0o644).map_err(|source| ClientError::Io { path, source })
     }
 }

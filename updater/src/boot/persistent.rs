@@ -12,6 +12,7 @@ use edeploy_format::path::{TreePath, unescape};
 use edeploy_format::units::PERSISTENT;
 
 use super::{seed, state};
+use crate::durable::{self, Successor};
 
 const SOURCES: &str = "var/lib/edeploy/persistent";
 
@@ -80,15 +81,42 @@ fn seed_missing(place: &Path, source: &Path, sources: &Path) -> io::Result<Broug
     if fs::symlink_metadata(source).is_ok() {
         return Ok(Brought::Kept);
     }
-    let folder = source.parent().map_or_else(PathBuf::new, Path::to_owned);
-    fs::create_dir_all(&folder)?;
-    let unfinished = sources.join(".seeding");
-    seed::remove(&unfinished)?;
-    seed::copy(place, &unfinished)?;
-    rustix::fs::syncfs(fs::File::open(sources)?)?;
-    fs::rename(&unfinished, source)?;
-    fs::File::open(&folder)?.sync_all()?;
+    durable::put(&mut Seed { place, source, sources, unfinished: sources.join(".seeding") })?;
     Ok(Brought::Seeded)
+}
+
+/// A source that is made from the tree.
+struct Seed<'a> {
+    place: &'a Path,
+    source: &'a Path,
+    sources: &'a Path,
+    unfinished: PathBuf,
+}
+
+impl Seed<'_> {
+    fn folder(&self) -> &Path {
+        self.source.parent().unwrap_or(self.sources)
+    }
+}
+
+impl Successor for Seed<'_> {
+    fn make(&mut self) -> io::Result<()> {
+        fs::create_dir_all(self.folder())?;
+        seed::remove(&self.unfinished)?;
+        seed::copy(self.place, &self.unfinished)
+    }
+
+    fn sync_content(&mut self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(fs::File::open(self.sources)?)?)
+    }
+
+    fn name(&mut self) -> io::Result<()> {
+        fs::rename(&self.unfinished, self.source)
+    }
+
+    fn sync_name(&mut self) -> io::Result<()> {
+        fs::File::open(self.folder())?.sync_all()
+    }
 }
 
 /// Seeds the persistent path that `path` is or lies below, from the tree in `slot`, on the state partition that is

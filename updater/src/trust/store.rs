@@ -1,10 +1,11 @@
 //! A folder of metadata that was believed, under plain names: `root.json`, `timestamp.json`, ….
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Trusted;
+use crate::durable;
 
 /// Where the state partition keeps it, below the root of the machine.
 pub const STATE_FOLDER: &str = "var/lib/edeploy/tuf";
@@ -89,26 +90,9 @@ impl Store {
             if fs::read(&path).is_ok_and(|kept| kept == bytes) {
                 continue;
             }
-            replace(&self.folder, &path, bytes).map_err(|source| StoreError::Io {
-                doing: "writing",
-                path,
-                source,
-            })?;
+            let replaced = durable::replace(&path, bytes, 0o644);
+            replaced.map_err(|source| StoreError::Io { doing: "writing", path, source })?;
         }
         Ok(())
     }
-}
-
-/// Puts `bytes` in the place of the file at `path` in `folder`, by rename; both are on the disk when it returns.
-///
-/// # Errors
-/// Any of the file system.
-pub fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(folder)?.sync_all()
 }
