@@ -1,4 +1,5 @@
 //! Which profile a machine gets: the first that it matches, that is not used up, and whose database has an entry for it.
+//! A machine that was installed is what it became, for as long as it matches that.
 //!
 //! Every profile is judged, also those after the one that is given: a machine that matches two is told so. Nothing is
 //! changed: what others have is given, and what this one gets is the answer. That an answer still holds when it is
@@ -24,6 +25,8 @@ pub struct Taken {
     pub entries: BTreeMap<String, Held>,
     /// By profile, how many other machines have a place.
     pub places: BTreeMap<String, u64>,
+    /// The profile that this machine was installed as, unless it was released since.
+    pub own: Option<String>,
 }
 
 /// What came of all profiles.
@@ -51,7 +54,7 @@ pub struct Given<'a> {
 pub enum Outcome {
     /// The machine gets it.
     Given(Explained),
-    /// It matches as well; one before it is given.
+    /// It matches as well; another one is given.
     Also(Explained),
     /// It does not match.
     Failed(Explained),
@@ -103,18 +106,22 @@ pub fn judge<'a>(profiles: &'a Profiles, hardware: &Hardware, taken: &Taken) -> 
 /// The same, after a [`look`] at these profiles.
 #[must_use]
 pub fn decide<'a>(profiles: &'a Profiles, looked: Vec<Look>, taken: &Taken) -> Verdict<'a> {
-    let mut verdict = Verdict { given: None, tried: Vec::new() };
-    for (listed, looked) in profiles.listed.iter().zip(looked) {
+    let mut all: Vec<_> = profiles.listed.iter().zip(looked).enumerate().collect();
+    // Its own comes first; the order of the others stays.
+    all.sort_by_key(|(_, (listed, _))| taken.own.as_ref() != Some(&listed.name));
+    let (mut given, mut tried) = (None, Vec::new());
+    for (place, (listed, looked)) in all {
         let outcome = match (&listed.profile, looked) {
             (_, Look::Ends(outcome)) => outcome,
             (Err(error), Look::Matches(_)) => Outcome::Broken(chain(error)),
             (Ok(profile), Look::Matches(explained)) => {
-                matching(listed, profile, explained, taken, &mut verdict.given)
+                matching(listed, profile, explained, taken, &mut given)
             }
         };
-        verdict.tried.push((&listed.name, outcome));
+        tried.push((place, (&*listed.name, outcome)));
     }
-    verdict
+    tried.sort_by_key(|(place, _)| *place);
+    Verdict { given, tried: tried.into_iter().map(|(_, one)| one).collect() }
 }
 
 /// What comes of a profile that matches.
@@ -167,7 +174,7 @@ impl Outcome {
     pub fn reason(&self) -> String {
         match self {
             Self::Given(_) => "matches, and is given".to_owned(),
-            Self::Also(_) => "matches as well; the one before it is given".to_owned(),
+            Self::Also(_) => "matches as well; another one is given".to_owned(),
             Self::Failed(explained) => match &explained.failed {
                 Some(failed) => {
                     format!("does not match: line {}: {}: {}", failed.line, failed.spec, failed.reason)

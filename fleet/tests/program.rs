@@ -123,7 +123,7 @@ fn a_folder_of_profiles_is_checked_and_nothing_is_given() {
                     spare: db 2, for no machine: state does not name it\n";
     assert_eq!(run(&folder, "check ."), (0, profiles.to_owned(), String::new()));
     let (code, out, _) = run(&folder, "check . --hardware hw");
-    let machine = "\nmachine A1\nweb: matches, and is given\nalso: matches as well; the one before it is given\n\n\
+    let machine = "\nmachine A1\nweb: matches, and is given\nalso: matches as well; another one is given\n\n\
                    disk = sda\neth = e0\nhost = web1\nold = 10.0.0.7\ndisk {\"name\":\"sda\"}\n\
                    file /etc/hostname 0644 0:0\n    web1\n";
     assert_eq!((code, out), (0, format!("{profiles}{machine}")));

@@ -36,7 +36,7 @@ fn the_first_that_matches_is_given_and_later_ones_that_match_are_named() {
            - disk sda size 500: 500 is not gt(1000)\n\
          bad: not judged: there is neither bad.toml nor bad.specs\n\
          web: matches, and is given\n\
-         db: matches as well; the one before it is given\n"
+         db: matches as well; another one is given\n"
     );
     let hardware = Hardware::read(MACHINE).unwrap();
     let verdict = judge(&profiles, &hardware, &Taken::default());
@@ -44,6 +44,23 @@ fn the_first_that_matches_is_given_and_later_ones_that_match_are_named() {
     let given = verdict.given.as_ref().unwrap();
     assert_eq!((&*given.profile.name, given.entry, &*given.variables["disk"]), ("web", None, "sda"));
     assert_eq!(verdict.json()["tried"][3]["outcome"], "also-matches");
+}
+
+#[test]
+fn a_machine_that_was_installed_stays_what_it_became_while_it_matches_that() {
+    let files = [("big.toml", "['disk', '$d', 'size', 'gt(1000)']"), ("web.toml", DISK), ("db.toml", DISK)];
+    let profiles = profiles("[('web', 1), ('big', '*'), ('db', '*')]", &files);
+    let own = |name: &str| Taken { own: Some(name.to_owned()), ..Taken::default() };
+    assert_eq!(
+        told(&profiles, &own("db")),
+        "web: matches as well; another one is given\n\
+         big: does not match: line 1: disk $d size gt(1000): no line of the machine fits it\n  \
+           - disk sda size 500: 500 is not gt(1000)\n\
+         db: matches, and is given\n"
+    );
+    for other in ["big", "gone", "web"] {
+        assert!(told(&profiles, &own(other)).starts_with("web: matches, and is given\n"), "{other}");
+    }
 }
 
 #[test]

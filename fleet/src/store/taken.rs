@@ -4,7 +4,7 @@
 //! when the install is confirmed, and given back when it fails or the lease runs out. A machine has the place of one
 //! profile, that which it is.
 
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::{Store, StoreError};
 use crate::judge::Taken;
@@ -35,6 +35,8 @@ pub(super) fn taken(look: &Transaction<'_>, machine: i64, now: Moment) -> Result
     let mut places = look.prepare(sql)?;
     let rows = places.query_map((machine, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
     taken.places = rows.collect::<Result<_, _>>()?;
+    let sql = "SELECT profile FROM place WHERE machine = ? AND until IS NULL";
+    taken.own = look.query_row(sql, [machine], |row| row.get(0)).optional()?;
     Ok(taken)
 }
 

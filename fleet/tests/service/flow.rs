@@ -127,6 +127,30 @@ fn a_failure_gives_the_count_back_and_so_does_a_release() {
 }
 
 #[test]
+fn a_machine_that_is_installed_anew_stays_what_it_was_until_it_is_released() {
+    let fleet = Fleet::start(WEB_AND_DB);
+    fleet.must("permit --new 9");
+    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    assert_eq!(one.plan(&fleet).profile, "db");
+    let plan = two.plan(&fleet);
+    assert_eq!(plan.profile, "web");
+    two.at(&fleet, Stage::Installed);
+    // The place before its own is free again.
+    assert_eq!(one.tell(&fleet, Stage::Writing, 1, Some("the disk broke")).status, 204);
+    fleet.must(&format!("reinstall {}", two.mac));
+    two.boot(&fleet);
+    let again = two.plan(&fleet);
+    assert_eq!((&*again.profile, address(&again)), ("web", address(&plan)));
+    two.at(&fleet, Stage::Installed);
+    fleet.must(&format!("release {}", two.mac));
+    fleet.must(&format!("reinstall {}", two.mac));
+    two.boot(&fleet);
+    assert_eq!(two.plan(&fleet).profile, "db");
+}
+
+#[test]
 fn a_lease_that_ran_out_gives_the_count_back() {
     let fleet = Fleet::start_with(WEB_AND_DB, &["--lease", "0"]);
     fleet.must("permit --new 9");

@@ -88,7 +88,10 @@ fn run(name: &'static str, plan: &Plan) -> io::Result<Outcome> {
     };
     let (kept, found, artifacts) = (folder("corpus")?, folder("target/found")?, folder("artifacts")?);
     let mut command = Command::new(Path::new("fuzz/target").join(TRIPLE).join("release").join(name));
-    command.args(LIMITS).arg(format!("-artifact_prefix={}/", artifacts.display())).env(SANITIZER.0, SANITIZER.1);
+    command
+        .args(LIMITS)
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .env(SANITIZER.0, SANITIZER.1);
     if plan.keep {
         command.args(["-merge=1", KEPT]).args([&kept, &found]);
     } else {
