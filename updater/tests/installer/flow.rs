@@ -310,6 +310,19 @@ fn what_is_wrong_in_a_plan_is_found_before_the_first_write() {
 }
 
 #[test]
+fn a_service_that_dies_at_any_request_and_comes_back_is_waited_for() {
+    // A token, a report, stages of which the newest counts, the end, the log.
+    for request in 1..=8 {
+        let lan = Lan::new();
+        let (ended, told, log) =
+            lan.run_with("", Service::new(0, signed(lan.plan(), FLEET)).dies_at(request));
+        assert!(ended.is_ok(), "at request {request}: {log}");
+        assert_eq!(told.progress.last().unwrap().stage, Stage::Installed, "at request {request}");
+        assert!(request > 1 || log.starts_with("waiting: the service at "), "at request {request}: {log}");
+    }
+}
+
+#[test]
 fn a_machine_that_lost_power_starts_over() {
     let lan = Lan::new();
     // What an install that was cut off leaves: a table, file systems, no entry.

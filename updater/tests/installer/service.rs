@@ -27,6 +27,9 @@ struct State {
     busy: u32,
     /// So many arrivals are of a machine that nobody permitted.
     strange: u32,
+    /// This request is not answered, nor is the one after it.
+    dies_at: Option<u32>,
+    requests: u32,
     told: Told,
 }
 
@@ -40,7 +43,14 @@ impl Service {
     pub fn new(busy: u32, reports: impl FnMut(&Report) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = State { reports: Box::new(reports), busy, strange: 0, told: Told::default() };
+        let state = State {
+            reports: Box::new(reports),
+            busy,
+            strange: 0,
+            dies_at: None,
+            requests: 0,
+            told: Told::default(),
+        };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -58,6 +68,12 @@ impl Service {
         self
     }
 
+    /// Dies at this request, counted from 1, and is not there for the next; then it is again.
+    pub fn dies_at(self, request: u32) -> Self {
+        self.state.lock().unwrap().dies_at = Some(request);
+        self
+    }
+
     /// All it was told, by tests that are through with it.
     pub fn told(self) -> Told {
         std::mem::take(&mut self.state.lock().unwrap().told)
@@ -69,6 +85,10 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
     loop {
         let (path, token, body) = request(&mut reader)?;
         let mut state = state.lock().unwrap();
+        state.requests += 1;
+        if state.dies_at.is_some_and(|at| (at..=at + 1).contains(&state.requests)) {
+            return None;
+        }
         state.told.tokens.extend(token);
         let (status, text) = match path.as_str() {
             "/v1/machine/report" => {
