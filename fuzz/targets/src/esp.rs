@@ -88,9 +88,15 @@ fn change(esp: &mut Esp<&mut Disk>) {
     }
     let (name, entry) = entry();
     let next = EntryName { generation: 4, ..name };
+    // Where a file beside it cannot be read, the folder cannot be listed, neither before nor after.
+    let listed_before = esp.entries().is_ok();
     if esp.write_entry(next, &Entry { generation: 4, ..entry }).is_ok() {
-        let entries = esp.entries().expect("it was read back");
-        assert!(entries.iter().any(|listed| listed.name == next && listed.whole().is_some()));
+        match esp.entries() {
+            Ok(entries) => {
+                assert!(entries.iter().any(|listed| listed.name == next && listed.whole().is_some()));
+            }
+            Err(error) => assert!(!listed_before, "what was written made the folder unreadable: {error}"),
+        }
     }
     if esp.delete_entries(&[name]).is_ok() {
         let entries = esp.entries().unwrap_or_default();

@@ -137,7 +137,7 @@ fn a_blank_machine_becomes_what_a_signed_plan_says() {
 
 #[test]
 fn a_machine_that_loses_power_while_it_is_installed_starts_over() {
-    let service = Service::with(plan("cut-1", fixture().port));
+    let service = Service::with(Plan { on_success: OnSuccess::Kexec, ..plan("cut-1", fixture().port) });
     let mut machine = Machine::over(&blank("cut"), &fixture().folder, "cut");
     // The stages reported, writing, verifying; each time with what the last one left on the disk.
     for moment in [" lines of hardware", "fetching the manifest", "syncing the slot", "reading the slot back"]
@@ -152,6 +152,8 @@ fn a_machine_that_loses_power_while_it_is_installed_starts_over() {
     boot_installer(&mut machine, &service);
     machine.start();
     machine.wait_for(" is installed");
+    // Its kernel takes over from that of the installer, without a firmware in between.
+    machine.wait_for("kexec_core: Starting new kernel");
     let mut guest = Guest::of(machine, "cut");
     assert_eq!(guest.must("hostname").trim(), "cut-1");
     let told = service.told.lock().unwrap();

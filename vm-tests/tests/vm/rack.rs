@@ -27,16 +27,19 @@ fn switched_on(place: &Place) -> Machine {
     machine
 }
 
-/// A machine of the rack whose firmware has kernel and initrd at hand, as from a stick, and that nobody permitted before
-/// it asks.
+/// A machine of the rack whose firmware has kernel and initrd at hand, as from a stick, with an address that it is told
+/// and asks nobody for, and that nobody permitted before it asks.
 fn switched_on_with_a_stick(place: &Place) -> Machine {
     LazyLock::force(&INSTALLER);
     let fixture = fixture();
     let mut machine = Machine::over(&blank(place.name), &fixture.folder, place.name);
     machine.made_of(from_its_disk(place));
     let service = fixture.fleet.url_of_machines();
-    let arguments =
-        format!("console=ttyS0 quiet edeploy.server={service} edeploy.repo=http://10.0.2.2:{}", fixture.port);
+    let arguments = format!(
+        "console=ttyS0 quiet edeploy.server={service} edeploy.repo=http://10.0.2.2:{} \
+         IP=other:10.0.2.77/24 edeploy.gateway=10.0.2.2 edeploy.dns=10.0.2.3",
+        fixture.port
+    );
     machine.boot_once(&INSTALLER.join("vmlinuz"), &INSTALLER.join("initrd"), &arguments);
     tell(place.name, "boots the installer from a stick");
     machine.start();
