@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// So many at once.
-const CONNECTIONS: usize = 128;
+const CONNECTIONS: usize = 64;
 /// Longer than any machine waits for an answer, and than the pause between two words of an event stream.
 const IDLE: Duration = Duration::from_secs(60);
 

@@ -99,7 +99,7 @@ const TRANSITION: &str = r##"{"format":1,"role":"web","version":"1.0","rules":[
 const ARGUMENTS: &[u8] =
     b"edeploy.server=http://10.0.0.1:8080/ edeploy.repo=\"http://a/\" edeploy.lldp=35 edeploy.gateway=10.0.0.1 edeploy.dns=10.0.0.2\0\
       IP=eth0:10.0.0.7/24@12,other:dhcp edeploy.on-success=kexec edeploy.on-failure=halt edeploy.verbose edeploy.token=t\0\
-      eth0\010.0.2.15\024\010.0.2.2 10.0.2.9\010.0.2.3 $(reboot)\0";
+      eth0\x0010.0.2.15\x0024\x0010.0.2.2 10.0.2.9\x0010.0.2.3 $(reboot)\0";
 const HINT: &[u8] =
     b"name=/dev/sda,by-id=wwn-0x5,serial=S1,model=\"A, B\",min-size=100G,max-size=1TiB,rotational=no";
 /// A message of LLDP: one value of each kind that is read.
