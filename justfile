@@ -55,8 +55,9 @@ tuf-client:
 
 # Unit and integration tests, without virtual machines
 test: host python-tuf
-    cargo test --workspace --exclude vm-tests
+    cargo test --workspace --exclude vm-tests --exclude fuzz-targets
     cargo test -p edeploy-ab --features installer --lib --test detect --test installer
+    cargo test -p fuzz-targets
     cargo test -p rolebuild --test debian -- --ignored
 
 # Every parser of foreign bytes for so many seconds, two at a time (needs cargo-fuzz; `./setup.sh fuzz` installs it)

@@ -158,6 +158,13 @@ mod tests {
     }
 
     #[test]
+    fn a_long_number_is_the_same_in_either_form() {
+        let exact = Literal::Float(7.777_777_777_777_778e40);
+        assert_eq!(read("7.777777777777778e+40"), exact);
+        assert_eq!(read("(7.777777777777778e+40,)"), Literal::Tuple(vec![exact]));
+    }
+
+    #[test]
     fn python_and_json_give_the_same() {
         let python =
             "# a machine\n[('disk', u\"sda\", 'size',\n  '1' '00'), # more\n ('cpu', r'a\\b', 'n', 4,),]\n";
