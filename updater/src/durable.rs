@@ -32,8 +32,7 @@ pub(crate) fn put(successor: &mut impl Successor) -> io::Result<()> {
     successor.sync_name()
 }
 
-/// Replaces the file at `path`, whose folder is made where it is missing, by one with these bytes and, where it is new,
-/// this mode.
+/// Replaces the file at `path`, whose folder is made where it is missing, by one with these bytes and this mode.
 ///
 /// # Errors
 /// Any of the file system.

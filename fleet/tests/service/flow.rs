@@ -15,6 +15,17 @@ fn address(plan: &edeploy_format::fleet::Plan) -> String {
     plan.files.iter().find(|file| file.path == "/etc/address").unwrap().text.trim().to_owned()
 }
 
+/// A service of two profiles, of which `db` has one place and comes first, and two machines that fit both and may be installed.
+fn two_of_one_place(more: &[&str]) -> (Fleet, Toy, Toy) {
+    let fleet = Fleet::start_with(WEB_AND_DB, more);
+    fleet.must("permit --new 9");
+    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
+    one.boot(&fleet);
+    two.boot(&fleet);
+    assert_eq!(one.plan(&fleet).profile, "db");
+    (fleet, one, two)
+}
+
 #[test]
 fn a_machine_becomes_its_role_and_is_left_alone_after_it() {
     let fleet = Fleet::start(WEB);
@@ -104,12 +115,7 @@ fn every_report_gets_the_same_machine_its_own_entry() {
 
 #[test]
 fn a_failure_gives_the_count_back_and_so_does_a_release() {
-    let fleet = Fleet::start(WEB_AND_DB);
-    fleet.must("permit --new 9");
-    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
-    one.boot(&fleet);
-    two.boot(&fleet);
-    assert_eq!(one.plan(&fleet).profile, "db");
+    let (fleet, mut one, mut two) = two_of_one_place(&[]);
     // The one place is taken.
     assert_eq!(two.plan(&fleet).profile, "web");
     assert_eq!(one.tell(&fleet, Stage::Writing, 1, Some("the disk broke")).status, 204);
@@ -128,12 +134,7 @@ fn a_failure_gives_the_count_back_and_so_does_a_release() {
 
 #[test]
 fn a_machine_that_is_installed_anew_stays_what_it_was_until_it_is_released() {
-    let fleet = Fleet::start(WEB_AND_DB);
-    fleet.must("permit --new 9");
-    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
-    one.boot(&fleet);
-    two.boot(&fleet);
-    assert_eq!(one.plan(&fleet).profile, "db");
+    let (fleet, one, mut two) = two_of_one_place(&[]);
     let plan = two.plan(&fleet);
     assert_eq!(plan.profile, "web");
     two.at(&fleet, Stage::Installed);
@@ -152,12 +153,7 @@ fn a_machine_that_is_installed_anew_stays_what_it_was_until_it_is_released() {
 
 #[test]
 fn a_lease_that_ran_out_gives_the_count_back() {
-    let fleet = Fleet::start_with(WEB_AND_DB, &["--lease", "0"]);
-    fleet.must("permit --new 9");
-    let (mut one, mut two) = (Toy::new(1, 200), Toy::new(2, 200));
-    one.boot(&fleet);
-    two.boot(&fleet);
-    assert_eq!(one.plan(&fleet).profile, "db");
+    let (fleet, mut one, mut two) = two_of_one_place(&["--lease", "0"]);
     let plan = two.plan(&fleet);
     assert_eq!((&*plan.profile, &*address(&plan)), ("db", "10.0.1.2"));
     two.at(&fleet, Stage::Installed);
