@@ -93,6 +93,8 @@ impl BlockDevice for Sectors {
 mod tests {
     use super::*;
     use crate::disk::loopdev::{LoopDevice, Window};
+    use crate::esp::Esp;
+    use edeploy_format::digest::Digest;
 
     #[test]
     fn what_is_synced_is_in_the_image_and_nobody_else_can_write_it() {
@@ -116,5 +118,34 @@ mod tests {
         drop(sectors);
         assert!(Sectors::open(Volume::Node(node), Access::ReadWrite).is_ok());
         drop(reader);
+    }
+
+    #[test]
+    fn what_a_command_on_the_esp_wrote_is_in_the_image_when_it_returns() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(64 << 20).unwrap();
+        let window = Window { offset: 1 << 20, size: 40 << 20 };
+        let device = LoopDevice::attach(image.path(), window, Access::ReadWrite);
+        let device = device.expect("this test needs root, for a loop device");
+        let node = device.path().to_owned();
+        // Bytes that wait in the loop device's own pages are lost on who attaches another one: another process, or a
+        // child for a moment, may keep this one from going away.
+        let in_image = |after: &str| {
+            let mut of_device = vec![0; 40 << 20];
+            let mut of_image = of_device.clone();
+            File::open(&node).unwrap().read_exact_at(&mut of_device, 0).unwrap();
+            image.as_file().read_exact_at(&mut of_image, 1 << 20).unwrap();
+            assert!(of_device == of_image, "after {after}");
+        };
+        let sectors = Sectors::open(Volume::Loop(device), Access::ReadWrite).unwrap();
+        let mut esp = Esp::format(sectors, 7).unwrap();
+        in_image("the new file system");
+        esp.install_loader(b"MZ").unwrap();
+        in_image("the loader");
+        let digest = Digest::of(b"kernel");
+        esp.put(digest, 6, &mut &b"kernel"[..]).unwrap();
+        in_image("a kernel");
+        esp.prune(&[]).unwrap();
+        in_image("a deletion");
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Cache<D> {
     at: u64,
     /// What [`Write::flush`] may write as soon as there is much of it.
     streams: Streams,
+    /// Something was written since the last sync.
+    unsynced: bool,
 }
 
 /// Content of files: sectors from `first` on that are of no folder.
@@ -59,6 +61,7 @@ impl<D: BlockDevice> Cache<D> {
             windows: Default::default(),
             at: 0,
             streams: Streams { first: u64::MAX, folders: BTreeSet::new() },
+            unsynced: false,
         }
     }
 
@@ -155,6 +158,7 @@ impl<D: BlockDevice> Cache<D> {
     fn write_run(&mut self, (first, bytes): &mut (u64, Vec<u8>)) -> io::Result<()> {
         if !bytes.is_empty() {
             self.forget();
+            self.unsynced = true;
             self.device.write(*first, bytes)?;
             bytes.clear();
         }
@@ -164,7 +168,15 @@ impl<D: BlockDevice> Cache<D> {
     /// Makes what was flushed durable; what is read from here on comes from the medium.
     pub(super) fn sync(&mut self, id: SyncId) -> io::Result<()> {
         self.forget();
-        self.device.sync(id)
+        self.device.sync(id)?;
+        self.unsynced = false;
+        Ok(())
+    }
+
+    /// Flushes all, and makes it durable where the device has anything to bring to its medium.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        self.flush_where(|_| true)?;
+        if self.unsynced { self.sync(SyncId::EspSettled) } else { Ok(()) }
     }
 
     /// Forgets all that was not flushed.

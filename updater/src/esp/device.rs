@@ -14,12 +14,12 @@ pub enum SyncId {
     Table,
     /// The empty file system of the state partition.
     State,
-    /// What is on the ESP when a command begins: a killed one may have left some of it in memory.
+    /// What is on the ESP when a command begins or ends: a killed one may have left some of it in memory.
     EspSettled,
     /// Content and allocation of a file that no folder of the ESP names yet, or all of a new file system
     /// but its boot sector.
     EspContent,
-    /// The name of that file.
+    /// The name of that file, or the boot sector of that file system.
     EspName,
     /// The absence of a deleted name, or of an older file system, before anything of it is given up.
     EspGone,

@@ -48,6 +48,7 @@ pub(super) fn format<D: BlockDevice>(cache: &mut Cache<D>, volume_id: u32) -> Re
     cache.flush_where(|number| number != BOOT).map_err(&writing)?;
     cache.sync(SyncId::EspContent).map_err(&writing)?;
     cache.flush_where(|_| true).map_err(&writing)?;
+    cache.sync(SyncId::EspName).map_err(&writing)?;
     Ok(volume)
 }
 

@@ -27,7 +27,8 @@ pub(super) fn delete_durably<'a, D: BlockDevice>(
 /// Frees what no folder reaches, makes the tables equal and the count of free clusters right, and says
 /// in the table that the volume is in order.
 ///
-/// Returns that count. Nothing here needs a barrier: until it is durable there are lost clusters.
+/// Returns that count. No promise needs it durable: until it is there are lost clusters. But the next command may
+/// have another loop device over the same image, and would not see what waits in the pages of this one.
 pub(super) fn sweep<D: BlockDevice>(cache: &mut Cache<D>, volume: &Geometry) -> Result<u64, EspError> {
     let folders = Folders::read(cache, volume)?;
     let reached = reached(cache, volume, &folders, |_, _| true)?;
@@ -49,7 +50,7 @@ pub(super) fn sweep<D: BlockDevice>(cache: &mut Cache<D>, volume: &Geometry) -> 
     let count = u32::try_from(free).expect("at most all clusters").to_le_bytes();
     cache
         .change(volume.info, |sector| sector[FREE_COUNT..FREE_COUNT + 4].copy_from_slice(&count))
-        .and_then(|()| cache.flush_where(|_| true))
+        .and_then(|()| cache.settle())
         .map_err(EspError::writing("the allocation table"))?;
     Ok(free)
 }

@@ -326,7 +326,8 @@ fn a_service_that_dies_at_any_request_and_comes_back_is_waited_for() {
 fn a_machine_that_lost_power_starts_over() {
     let lan = Lan::new();
     // What an install that was cut off leaves: a table, file systems, no entry.
-    assert!(lan.run(Service::new(0, signed(lan.plan(), FLEET))).0.is_ok());
+    let (ended, _, log) = lan.run(Service::new(0, signed(lan.plan(), FLEET)));
+    assert!(ended.is_ok(), "{log}");
     lan.lab.esp("mdel", &["::/loader/entries/*"]);
     let (ended, told, log) = lan.run(Service::new(0, signed(lan.plan(), FLEET)));
     assert!(ended.is_ok(), "{log}");

@@ -203,7 +203,7 @@ const BARRIERS: [Barrier; 9] = [
     (SyncId::EspSettled, first_upgrade, "P9: Staged"),
     (SyncId::EspContent, first_upgrade, "P3: edeploy-b-g2+3.conf: the entry is torn"),
     (SyncId::EspName, first_upgrade, "P9: Staged"),
-    (SyncId::EspGone, second_upgrade, "P2: slot a is written while edeploy-a-g1.conf is there"),
+    (SyncId::EspGone, second_upgrade, "P3: edeploy-a-g1.conf: the entry is torn"),
     (SyncId::SlotFilled, first_upgrade, "P3: what is read back is not on the medium"),
     (SyncId::SlotSealed, first_upgrade, "P3: edeploy-b-g2+3.conf boots a slot that is not whole"),
     (SyncId::Journal, after_a_fall_back, "P7: a failure is forgotten"),
