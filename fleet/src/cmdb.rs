@@ -10,7 +10,7 @@ mod entry;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::matcher::Matched;
 use crate::template::Variables;
@@ -57,7 +57,8 @@ impl Cmdb {
     /// # Errors
     /// [`Refused`].
     pub fn allocate(&self, held: &Held, matched: &Matched) -> Result<&Entry, Refused> {
-        if let Some(own) = self.entries().iter().find(|entry| held.get(&entry.key) == Some(&true)) {
+        let own = held.iter().filter(|(_, own)| **own).find_map(|(key, _)| self.entry(key));
+        if let Some(own) = own {
             return Ok(own);
         }
         let lost = self.lost(held);
@@ -89,11 +90,7 @@ impl Cmdb {
     /// How many of the entries that are held are not there.
     #[must_use]
     pub fn lost(&self, held: &Held) -> usize {
-        if held.is_empty() {
-            return 0;
-        }
-        let keys: BTreeSet<&str> = self.entries().iter().map(|entry| &*entry.key).collect();
-        held.keys().filter(|key| !keys.contains(&***key)).count()
+        held.keys().filter(|key| self.entry(key).is_none()).count()
     }
 }
 

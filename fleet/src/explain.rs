@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::hardware::{Hardware, Line};
-use crate::matcher::{Matched, TooHard, matched};
+use crate::hardware::{Hardware, Line, shortened};
+use crate::matcher::{Budget, Matched, TooHard, matched};
 use crate::spec::{Spec, SpecLine};
 
 /// So many hardware lines are shown as examples of why a line fails.
@@ -49,12 +49,12 @@ impl Explained {
     }
 }
 
-/// Judges a profile.
+/// Judges a profile, with all the work that is left of a budget.
 ///
 /// # Errors
 /// [`TooHard`] if it is not known whether it matches. That it does not is told also where the reason is too much.
-pub fn explain(hardware: &Hardware, spec: &Spec) -> Result<Explained, TooHard> {
-    explain_by(&|lines| matched(hardware, lines), hardware, &spec.lines)
+pub fn explain(budget: &Budget, hardware: &Hardware, spec: &Spec) -> Result<Explained, TooHard> {
+    explain_by(&|lines| matched(budget, hardware, lines), hardware, &spec.lines)
 }
 
 /// How lines are matched.
@@ -131,8 +131,9 @@ fn nearest(hardware: &Hardware, spec: &SpecLine) -> Vec<String> {
         })
         .collect();
     near.sort_by_key(|(field, _)| std::cmp::Reverse(*field));
-    let told =
-        |(field, line): &(usize, &Line)| format!("{line}: {} is not {}", line.0[*field], spec.0[*field].text);
+    let told = |(field, line): &(usize, &Line)| {
+        format!("{line}: {} is not {}", shortened(&line.0[*field]), spec.0[*field].text)
+    };
     near.iter().take(EXAMPLES).map(told).collect()
 }
 
@@ -144,7 +145,7 @@ fn in_the_way(hardware: &Hardware, spec: &SpecLine, at: usize, found: &Matched) 
             .as_ref()
             .and_then(|variable| found.variables.get(&variable.name).map(|bound| (&variable.name, bound)));
         if let Some((name, bound)) = bound.filter(|(_, bound)| *bound != value) {
-            return format!("${name} is {bound}");
+            return format!("${name} is {}", shortened(bound));
         }
     }
     match found.lines.iter().position(|&taken| taken == at) {
@@ -171,7 +172,7 @@ impl fmt::Display for Explained {
         }
         for (name, value) in &self.found.variables {
             let sign = if self.found.picks.contains_key(name) { "$$" } else { "$" };
-            writeln!(f, "       {sign}{name} = {value}")?;
+            writeln!(f, "       {sign}{name} = {}", shortened(value))?;
         }
         Ok(())
     }
@@ -180,11 +181,12 @@ impl fmt::Display for Explained {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matcher::WORK;
 
     fn judged(spec: &str) -> String {
         let machine = "[('disk','sda','size','8'),('disk','sdb','size','20'),('disk','sdb','slot','2')]";
         let hardware = Hardware::read(machine.as_bytes()).unwrap();
-        explain(&hardware, &Spec::read(spec.as_bytes()).unwrap()).unwrap().to_string()
+        explain(&Budget::of(WORK), &hardware, &Spec::read(spec.as_bytes()).unwrap()).unwrap().to_string()
     }
 
     #[test]

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
+use edeploy_format::fleet::LINES_LIMIT as LINES;
+
 use crate::literal::{Literal, LiteralError};
 
-/// Lines of a report, at most.
-const LINES: usize = 20_000;
 /// Bytes of a value, at most: the flags of a processor are some thousand.
 const VALUE: usize = 16 << 10;
 
@@ -83,13 +83,13 @@ fn line(member: &Literal, number: usize) -> Result<[String; 4], HardwareError> {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [class, item, attribute, value] = &self.0;
-        write!(f, "{class} {item} {attribute} {}", shortened(value))
+        let [class, item, attribute, value] = self.0.each_ref().map(|field| shortened(field));
+        write!(f, "{class} {item} {attribute} {value}")
     }
 }
 
 /// A value that does not fill a screen.
-fn shortened(value: &str) -> String {
+pub(crate) fn shortened(value: &str) -> String {
     const MOST: usize = 60;
     match value.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &value[..end]),

@@ -14,7 +14,7 @@ use crate::cmdb::{Held, Odd, Refused, merged};
 use crate::explain::{Explained, explain};
 use crate::failure::chain;
 use crate::hardware::Hardware;
-use crate::matcher::TooHard;
+use crate::matcher::{Budget, TooHard, WORK};
 use crate::profile::{Listed, Profile, Profiles};
 use crate::template::Variables;
 
@@ -50,7 +50,7 @@ pub struct Given<'a> {
 }
 
 /// What came of one profile.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The machine gets it.
     Given(Explained),
@@ -79,18 +79,29 @@ pub enum Look {
     Ends(Outcome),
 }
 
+/// So many profiles may be as much work as one may be, before none of the others is judged.
+const HARD: u64 = 4;
+
 /// Matches all profiles that are listed: this takes long, and does not depend on what is taken.
 #[must_use]
 pub fn look(profiles: &Profiles, hardware: &Hardware) -> Vec<Look> {
-    profiles.listed.iter().map(|listed| look_at(listed, hardware)).collect()
+    let mut all = HARD * WORK;
+    let one = |listed| {
+        let share = all.min(WORK);
+        let budget = Budget::of(share);
+        let look = look_at(listed, hardware, &budget);
+        all -= share - budget.left();
+        look
+    };
+    profiles.listed.iter().map(one).collect()
 }
 
-fn look_at(listed: &Listed, hardware: &Hardware) -> Look {
+fn look_at(listed: &Listed, hardware: &Hardware, budget: &Budget) -> Look {
     let profile = match &listed.profile {
         Ok(profile) => profile,
         Err(error) => return Look::Ends(Outcome::Broken(chain(error))),
     };
-    match explain(hardware, &profile.spec) {
+    match explain(budget, hardware, &profile.spec) {
         Err(error) => Look::Ends(Outcome::NotJudged(error)),
         Ok(explained) if explained.is_match() => Look::Matches(explained),
         Ok(explained) => Look::Ends(Outcome::Failed(explained)),
@@ -100,22 +111,22 @@ fn look_at(listed: &Listed, hardware: &Hardware) -> Look {
 /// Judges all profiles that are listed.
 #[must_use]
 pub fn judge<'a>(profiles: &'a Profiles, hardware: &Hardware, taken: &Taken) -> Verdict<'a> {
-    decide(profiles, look(profiles, hardware), taken)
+    decide(profiles, &look(profiles, hardware), taken)
 }
 
 /// The same, after a [`look`] at these profiles.
 #[must_use]
-pub fn decide<'a>(profiles: &'a Profiles, looked: Vec<Look>, taken: &Taken) -> Verdict<'a> {
+pub fn decide<'a>(profiles: &'a Profiles, looked: &[Look], taken: &Taken) -> Verdict<'a> {
     let mut all: Vec<_> = profiles.listed.iter().zip(looked).enumerate().collect();
     // Its own comes first; the order of the others stays.
     all.sort_by_key(|(_, (listed, _))| taken.own.as_ref() != Some(&listed.name));
     let (mut given, mut tried) = (None, Vec::new());
     for (place, (listed, looked)) in all {
         let outcome = match (&listed.profile, looked) {
-            (_, Look::Ends(outcome)) => outcome,
+            (_, Look::Ends(outcome)) => outcome.clone(),
             (Err(error), Look::Matches(_)) => Outcome::Broken(chain(error)),
             (Ok(profile), Look::Matches(explained)) => {
-                matching(listed, profile, explained, taken, &mut given)
+                matching(listed, profile, explained.clone(), taken, &mut given)
             }
         };
         tried.push((place, (&*listed.name, outcome)));
@@ -139,8 +150,9 @@ fn matching<'a>(
     if listed.count.left(others) == Some(0) {
         return Outcome::UsedUp(explained);
     }
-    let held = taken.entries.get(&listed.name).cloned().unwrap_or_default();
-    let entry = match profile.cmdb.as_ref().map(|cmdb| cmdb.allocate(&held, &explained.found)).transpose() {
+    let none = Held::new();
+    let held = taken.entries.get(&listed.name).unwrap_or(&none);
+    let entry = match profile.cmdb.as_ref().map(|cmdb| cmdb.allocate(held, &explained.found)).transpose() {
         Ok(entry) => entry,
         Err(refused) => return Outcome::NoEntry(explained, refused),
     };

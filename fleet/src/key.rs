@@ -110,9 +110,12 @@ fn make(data: &Path, path: &Path) -> Result<SigningKey, KeyError> {
     let pair = KeypairBytes { secret_key: key.to_bytes(), public_key: None };
     let pem = pair.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::NotAKey(path.to_owned()))?;
     let beside = data.join(format!("{FILE}.{}", std::process::id()));
+    // One that was killed left it: in a container all have the same number.
+    let _ = fs::remove_file(&beside);
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(io(&beside))?;
-    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(io(&beside))?;
+    let written = file.write_all(pem.as_bytes()).and_then(|()| file.sync_all());
+    written.inspect_err(|_| drop(fs::remove_file(&beside))).map_err(io(&beside))?;
     // A link does not replace: of two that make it at once, one wins, and both use that.
     let linked = fs::hard_link(&beside, path);
     fs::remove_file(&beside).map_err(io(&beside))?;
@@ -141,6 +144,15 @@ mod tests {
         assert_eq!(names, [FILE]);
         assert_eq!(fs::metadata(data.path().join(FILE)).unwrap().mode() & 0o7777, 0o600);
         assert!(public_pem(&key).unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+    }
+
+    #[test]
+    fn what_a_start_that_was_killed_left_is_in_no_ones_way() {
+        let data = tempfile::tempdir().unwrap();
+        let beside = format!("{FILE}.{}", std::process::id());
+        fs::write(data.path().join(beside), "half a k").unwrap();
+        load_or_make(data.path()).unwrap();
+        assert_eq!(fs::read_dir(data.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Nameless;
 pub fn name(hardware: &Hardware) -> Result<String, Nameless> {
     let product = |attribute| value(hardware, "product", attribute);
     let serial = product("serial").filter(|text| is_unique(text));
-    let uuid = product("uuid").filter(|text| is_unique(text)).map(str::to_ascii_lowercase);
+    let uuid = product("uuid").filter(|text| is_unique(text)).map(digits);
     let own = uuid.or_else(|| macs(hardware).into_iter().next().map(|mac| mac.replace(':', "-")));
     if serial.is_none() && own.is_none() {
         return Err(Nameless);
@@ -74,8 +74,14 @@ fn word(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(LONGEST).collect()
 }
 
+/// Letters, digits and dashes of a UUID, small.
+fn digits(uuid: &str) -> String {
+    uuid.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>().to_ascii_lowercase()
+}
+
 /// Whether a number can be one machine's alone.
-fn is_unique(text: &str) -> bool {
+#[must_use]
+pub fn is_unique(text: &str) -> bool {
     let plain: String =
         text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let varies = plain.bytes().any(|byte| Some(&byte) != plain.as_bytes().first());

@@ -5,9 +5,9 @@
 //! whenever there is any. Trying everything takes longer than anybody waits where disks are alike, so three things
 //! cut it short, none of which loses an answer: values that no later line can agree on are dropped, and so are choices
 //! after which there are fewer lines than are needed ([`look`]); and a line that differs from one that failed only by a
-//! change of names that changes nothing else need not be tried ([`symmetry`]). What is still too much after
-//! [`WORK`] units of work is told as such: the question is as hard as finding a graph in another one. All that grows with
-//! the report is counted, and what is remembered of it is bounded: a hostile report costs a second or so.
+//! change of names that changes nothing else need not be tried ([`symmetry`]). What is still too much when the
+//! [`Budget`] is spent is told as such: the question is as hard as finding a graph in another one. All that grows with
+//! the report is counted, and what is remembered of it is bounded: a hostile report costs a profile a second or so.
 
 mod budget;
 mod look;
@@ -18,8 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::hardware::Hardware;
 use crate::spec::SpecLine;
-use budget::Budget;
-pub use budget::WORK;
+pub use budget::{Budget, WORK};
 use problem::Problem;
 use symmetry::Symmetry;
 
@@ -41,18 +40,14 @@ pub struct Matched {
 
 /// It was so much work that it was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("given up after {WORK} steps: too many lines are alike")]
+#[error("given up: too many lines are alike")]
 pub struct TooHard;
 
-/// Matches; `None` if there is no answer.
+/// Matches, with the work that is left of a budget; `None` if there is no answer.
 ///
 /// # Errors
 /// [`TooHard`].
-pub fn matched(hardware: &Hardware, spec: &[SpecLine]) -> Result<Option<Matched>, TooHard> {
-    within(&Budget::of(WORK), hardware, spec)
-}
-
-fn within(budget: &Budget, hardware: &Hardware, spec: &[SpecLine]) -> Result<Option<Matched>, TooHard> {
+pub fn matched(budget: &Budget, hardware: &Hardware, spec: &[SpecLine]) -> Result<Option<Matched>, TooHard> {
     let problem = Problem::new(hardware, spec);
     let mut search = Search {
         problem: &problem,

@@ -1,14 +1,15 @@
 //! Which version of a role is the newest: the one with the highest serial that a repository signs.
 //!
 //! The whole client workflow of TUF is gone through, from a root that was handed in; what was accepted is kept in the
-//! store, so that a repository cannot go back behind it. An answer serves for a minute, so that a crowd of machines is
-//! one question; while it is asked, others are told to come again.
+//! store, so that a repository cannot go back behind it. An answer serves for a minute and for all architectures, so
+//! that a crowd of machines, whatever they say that they run, is one question; while it is asked, others who would ask
+//! the same are told to come again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use edeploy_format::name::{Architecture, Role, Version};
@@ -60,10 +61,8 @@ pub enum NewestError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is none.
-    #[error("{repo} publishes no version of {role} for {architecture}")]
+    #[error("no version of {role} is published for {architecture}")]
     None {
-        /// Where.
-        repo: String,
         /// The role.
         role: Role,
         /// What the machine runs.
@@ -71,16 +70,19 @@ pub enum NewestError {
     },
 }
 
-/// Repositories, the role and the machine's architecture.
-type Question = (Vec<String>, String, String);
+/// Repositories and the role.
+type Question = (Vec<String>, String);
+/// The newest version for each architecture.
+type Versions = BTreeMap<String, Version>;
 /// What was answered, and until when that serves.
-type Known = (Moment, Result<Version, String>);
+type Known = (Moment, Result<Versions, String>);
 
 /// Asks repositories.
 pub struct Newest {
     root: Option<Vec<u8>>,
     known: Mutex<BTreeMap<Question, Known>>,
-    asking: Mutex<()>,
+    /// What is asked just now.
+    asking: Mutex<BTreeSet<Question>>,
 }
 
 impl Newest {
@@ -98,7 +100,7 @@ impl Newest {
         Ok(Self { root: root.map(read).transpose()?, known: Mutex::default(), asking: Mutex::default() })
     }
 
-    /// The newest version of a role for an architecture, of the first repository that says.
+    /// The newest version of a role for an architecture, of the first repository that answers.
     ///
     /// # Errors
     /// What the last repository said, that there is no root, or that somebody else asks just now.
@@ -110,23 +112,35 @@ impl Newest {
         architecture: &Architecture,
         now: Moment,
     ) -> Result<Version, String> {
-        let question = (repos.to_vec(), role.to_string(), architecture.to_string());
-        if let Some(answer) = self.known(&question, now) {
-            return answer;
-        }
-        // One at a time: a repository that does not answer holds up nobody but who asks it.
-        let Ok(_asking) = self.asking.try_lock() else { return Err("it is being asked for".to_owned()) };
-        let answer = self.ask_any(store, repos, role, architecture, now).map_err(|error| chain(&error));
+        let question = (repos.to_vec(), role.to_string());
+        let versions = match self.known(&question, now) {
+            Some(answer) => answer?,
+            None => self.ask_once(question, store, role, now)?,
+        };
+        let none = || NewestError::None { role: role.clone(), architecture: architecture.clone() };
+        versions.get(architecture.as_str()).cloned().ok_or_else(|| chain(&none()))
+    }
+
+    /// Asks what nobody asks just now, and keeps the answer.
+    fn ask_once(
+        &self,
+        question: Question,
+        store: &Store,
+        role: &Role,
+        now: Moment,
+    ) -> Result<Versions, String> {
+        let asked = Asked::alone(&self.asking, question).ok_or("it is being asked for")?;
+        let answer = self.ask_any(store, &asked.question.0, role, now).map_err(|error| chain(&error));
         let until = now.plus(if answer.is_ok() { FRESH } else { FAILED });
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.known);
         known.retain(|_, (until, _)| *until > now);
-        known.insert(question, (until, answer.clone()));
+        known.insert(asked.question.clone(), (until, answer.clone()));
         answer
     }
 
     /// What was answered before, while that serves.
-    fn known(&self, question: &Question, now: Moment) -> Option<Result<Version, String>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    fn known(&self, question: &Question, now: Moment) -> Option<Result<Versions, String>> {
+        let known = locked(&self.known);
         let (until, answer) = known.get(question)?;
         (*until > now).then(|| answer.clone())
     }
@@ -136,12 +150,11 @@ impl Newest {
         store: &Store,
         repos: &[String],
         role: &Role,
-        architecture: &Architecture,
         now: Moment,
-    ) -> Result<Version, NewestError> {
+    ) -> Result<Versions, NewestError> {
         let mut answer = Err(NewestError::NoRoot);
         for repo in repos {
-            answer = self.ask(store, repo, role, architecture, now);
+            answer = self.ask(store, repo, role, now);
             if answer.is_ok() {
                 break;
             }
@@ -149,34 +162,44 @@ impl Newest {
         answer
     }
 
-    fn ask(
-        &self,
-        store: &Store,
-        repo: &str,
-        role: &Role,
-        architecture: &Architecture,
-        now: Moment,
-    ) -> Result<Version, NewestError> {
+    fn ask(&self, store: &Store, repo: &str, role: &Role, now: Moment) -> Result<Versions, NewestError> {
         let anchor = TrustedRoot::anchor(self.root.as_ref().ok_or(NewestError::NoRoot)?)?;
         let site = Site { agent: agent(repo)?, repo: repo.trim_end_matches('/'), store };
         let root = site.newest_kept(anchor)?;
         let targets = workflow::refresh(&site, root, Expiry::At(now.time()))?;
-        let trusted = workflow::role(&site, &targets, role)?;
-        newest(&trusted, architecture).ok_or_else(|| NewestError::None {
-            repo: repo.to_owned(),
-            role: role.clone(),
-            architecture: architecture.clone(),
-        })
+        Ok(newest(&workflow::role(&site, &targets, role)?))
     }
 }
 
-fn newest(role: &TrustedRole, architecture: &Architecture) -> Option<Version> {
+/// A question that one thread asks.
+struct Asked<'a> {
+    asking: &'a Mutex<BTreeSet<Question>>,
+    question: Question,
+}
+
+impl<'a> Asked<'a> {
+    /// `None` where another thread asks it.
+    fn alone(asking: &'a Mutex<BTreeSet<Question>>, question: Question) -> Option<Self> {
+        let alone = locked(asking).insert(question.clone());
+        alone.then(|| Self { asking, question })
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        locked(self.asking).remove(&self.question);
+    }
+}
+
+fn newest(role: &TrustedRole) -> Versions {
     let least = role.document().min_serial();
-    let mut fits = role
-        .versions()
-        .into_iter()
-        .filter(|listed| listed.identity.architecture == *architecture && listed.identity.serial >= least);
-    fits.next_back().map(|listed| listed.version)
+    let listed = role.versions().into_iter().filter(|listed| listed.identity.serial >= least);
+    // They come by their serials: the last one stays.
+    listed.map(|listed| (listed.identity.architecture.to_string(), listed.version)).collect()
+}
+
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A repository, and what was kept of it.

@@ -13,7 +13,7 @@ use edeploy_format::tuf::Common;
 use crate::profile::{DiskTemplate, Profile, Wanted};
 use crate::template::{Template, TemplateError, Variables};
 
-/// Bytes of all files and scripts together, at most: a plan has a limit of its own.
+/// Bytes of all files and scripts together as they are written in a plan, at most: it has a limit of its own.
 const LARGEST: usize = 768 << 10;
 
 /// A profile that is expanded for one machine.
@@ -139,7 +139,7 @@ impl Profile {
         let filling = Filling { profile: &self.name, variables: &variables };
         let files = filling.files(self)?;
         let scripts = filling.scripts(self)?;
-        let texts = files.iter().map(|file| file.text.len() + file.path.len());
+        let texts = files.iter().map(|file| written(&file.text) + written(&file.path));
         let bytes = texts.chain(scripts.iter().map(size)).sum();
         if bytes > LARGEST {
             return Err(PlanError::Large { profile: self.name.clone(), bytes });
@@ -160,9 +160,15 @@ impl Profile {
     }
 }
 
-/// Bytes of a script and its environment.
+/// Bytes of a script and its environment in a plan.
 fn size(script: &Script) -> usize {
-    script.text.len() + script.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+    let env = script.env.iter().map(|(name, value)| written(name) + written(value));
+    written(&script.text) + env.sum::<usize>()
+}
+
+/// Bytes of a text in JSON.
+fn written(text: &str) -> usize {
+    serde_json::to_string(text).map_or(usize::MAX, |json| json.len())
 }
 
 impl Filled {

@@ -13,7 +13,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 pub struct Secret(String);
 
 /// What a secret hashes to: this is kept, and looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretHash(String);
 
 impl Secret {

@@ -14,6 +14,7 @@ mod pages;
 mod problem;
 mod profiles;
 mod report;
+mod turn;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tower_http::services::ServeDir;
 
 use crate::key::{self, KeyError};
@@ -42,13 +43,12 @@ use crate::shelf::Shelf;
 use crate::store::{Store, StoreError};
 use listener::Bounded;
 use problem::Problem;
+use turn::Turns;
 
 /// So many requests are worked on at once; others wait.
 const WORKERS: usize = 8;
 /// Where a site is served.
 const SITE: &str = "/repo";
-/// So many large bodies are held at once.
-const BODIES: usize = 64;
 
 /// How the service is run.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ struct Service {
     url: String,
     /// Whether the pages need no login.
     open: bool,
-    bodies: Semaphore,
+    turns: Turns,
     changes: watch::Receiver<i64>,
 }
 
@@ -148,7 +148,7 @@ async fn serve(store: Store, key: SigningKey, mut settings: Settings) -> Result<
         key,
         url,
         open: local.ip().is_loopback(),
-        bodies: Semaphore::new(BODIES),
+        turns: Turns::new(),
         shelf: Shelf::new(&settings.profiles),
         newest: Newest::open(settings.root.as_deref())?,
         settings,
@@ -157,7 +157,7 @@ async fn serve(store: Store, key: SigningKey, mut settings: Settings) -> Result<
     let mut interrupted = signal(SignalKind::interrupt()).map_err(ServeError::Run)?;
     eprintln!("edeploy-fleet: listening on {local}");
     tokio::select! {
-        ended = axum::serve(Bounded::new(listener), router(app)).into_future() => ended.map_err(ServeError::Run),
+        () = Bounded::new(listener).serve(router(app)) => Ok(()),
         _ = terminated.recv() => Ok(()),
         _ = interrupted.recv() => Ok(()),
     }

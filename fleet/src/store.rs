@@ -5,12 +5,14 @@
 //! writes, and a kill at any moment leaves what was answered. The command line works on the same file while the
 //! service runs. Only hashes of tokens are kept. Moments are seconds since 1970, and are handed in.
 
+mod card;
 mod host;
 mod install;
 mod log;
 mod metadata;
 mod operator;
 mod permission;
+mod session;
 mod taken;
 mod ticket;
 

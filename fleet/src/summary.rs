@@ -28,7 +28,8 @@ fn value<'a>(hardware: &'a [Line], class: &str, item: &str, attribute: &str) -> 
 fn product(hardware: &[Line]) -> Option<String> {
     let name = |attribute| value(hardware, "system", "product", attribute);
     let words: Vec<&str> = [name("vendor"), name("name")].into_iter().flatten().collect();
-    (!words.is_empty()).then(|| words.join(" ").chars().take(NAME).collect())
+    let plain = |c: &char| !c.is_control();
+    (!words.is_empty()).then(|| words.join(" ").chars().filter(plain).take(NAME).collect())
 }
 
 fn threads(hardware: &[Line]) -> Option<String> {
@@ -43,12 +44,12 @@ fn memory(hardware: &[Line]) -> Option<String> {
 }
 
 fn disks(hardware: &[Line]) -> Option<String> {
-    let sizes: Vec<&str> = values(hardware, "disk", "size").collect();
+    let sizes: Vec<u64> = values(hardware, "disk", "size").filter_map(|size| size.parse().ok()).collect();
     if sizes.is_empty() {
         return None;
     }
     let more = if sizes.len() > DISKS { ", …" } else { "" };
-    let shown = sizes[..sizes.len().min(DISKS)].join(", ");
+    let shown = sizes.iter().take(DISKS).map(u64::to_string).collect::<Vec<_>>().join(", ");
     Some(format!("{} ({shown}{more} GB)", counted(sizes.len() as u64, "disk")))
 }
 

@@ -7,8 +7,10 @@
 //! what TUF signs. `docs/fleet.md` describes the requests.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::name::{Architecture, Role, Version};
 use crate::tuf::{Common, Fault, Rules, Signed};
@@ -21,6 +23,8 @@ pub const PATTERN: &str = "@fleet";
 pub const ARRIVAL_LIMIT: u64 = 16 << 10;
 /// No report is longer, in bytes.
 pub const REPORT_LIMIT: u64 = 4 << 20;
+/// No report has more lines.
+pub const LINES_LIMIT: usize = 20_000;
 /// No log is longer, in bytes; of longer ones the end is sent.
 pub const LOG_LIMIT: u64 = 4 << 20;
 
@@ -59,8 +63,35 @@ pub struct Report {
     pub architecture: Architecture,
     /// Whether UEFI started it: nothing else is installed on.
     pub uefi: bool,
-    /// Lines of class, item, attribute and value.
+    /// Lines of class, item, attribute and value; at most [`LINES_LIMIT`].
+    #[serde(deserialize_with = "lines")]
     pub hardware: Vec<[String; 4]>,
+}
+
+/// Lines, counted while they are read: a hostile report takes no more memory than a large one.
+fn lines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<[String; 4]>, D::Error> {
+    struct Lines;
+
+    impl<'de> Visitor<'de> for Lines {
+        type Value = Vec<[String; 4]>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
+            let mut lines = Vec::new();
+            while let Some(line) = from.next_element()? {
+                if lines.len() == LINES_LIMIT {
+                    return Err(A::Error::custom(format_args!("more than {LINES_LIMIT} lines of hardware")));
+                }
+                lines.push(line);
+            }
+            Ok(lines)
+        }
+    }
+
+    from.deserialize_seq(Lines)
 }
 
 /// What a machine is to become.

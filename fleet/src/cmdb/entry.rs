@@ -1,6 +1,6 @@
 //! Entries as they lie in a file: flat names with texts, each with the key that it is known by.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use edeploy_format::digest::Digest;
 use serde_json::{Map, Value};
@@ -40,6 +40,8 @@ impl Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cmdb {
     entries: Vec<Entry>,
+    /// Where among them each is, by its key.
+    places: HashMap<String, usize>,
     names: BTreeSet<String>,
 }
 
@@ -100,9 +102,15 @@ impl Cmdb {
             database.names.extend(
                 values.keys().filter(|name| !database.names.contains(*name)).cloned().collect::<Vec<_>>(),
             );
+            database.places.insert(key.clone(), at);
             database.entries.push(Entry { key, values, given_before });
         }
         Ok(database)
+    }
+
+    /// The entry of a key.
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.places.get(key).map(|&at| &self.entries[at])
     }
 
     /// All entries, in the order of the file.

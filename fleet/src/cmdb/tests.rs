@@ -1,5 +1,7 @@
 //! Which entry a machine gets.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 const THREE: &str =

@@ -12,6 +12,7 @@ use crate::cli::Match;
 use crate::explain::{Explained, explain};
 use crate::failure::{Cause, chain};
 use crate::hardware::Hardware;
+use crate::matcher::{Budget, WORK};
 use crate::spec::Spec;
 
 /// What came of each profile, in their order.
@@ -30,7 +31,7 @@ pub(super) fn run(args: &Match) -> Result<Answer, Cause> {
     let mut judged = Vec::new();
     for path in &args.specs {
         let explained = match spec(path) {
-            Ok(spec) => explain(&hardware, &spec).map_err(|error| error.to_string()),
+            Ok(spec) => explain(&Budget::of(WORK), &hardware, &spec).map_err(|error| error.to_string()),
             Err(cause) if args.specs.len() == 1 => return Err(cause),
             Err(cause) => Err(chain(&cause)),
         };

@@ -24,6 +24,7 @@ fn given(store: &Store, machine: &str, again: bool) -> Result<(), Cause> {
     match store.permit(machine, again, Moment::now())? {
         Permitted::Given => Ok(()),
         Permitted::Unknown => Err(no_machine(machine)),
+        Permitted::Full => Err(Cause::Refused("too many machines are known".to_owned())),
         Permitted::Installed => Err(Cause::Refused(format!(
             "{machine} was installed: to wipe it and install it again run `edeploy-fleet reinstall {machine}`"
         ))),

@@ -4,20 +4,30 @@ use std::cell::Cell;
 
 use super::TooHard;
 
-/// Units of work until it is given up, each some ten nanoseconds: a second or so in all.
+/// Units of work until a question is given up, each some ten nanoseconds: a second or so in all.
 pub const WORK: u64 = 50_000_000;
 
 /// What is left of the work.
-pub(super) struct Budget(Cell<u64>);
+#[derive(Debug)]
+pub struct Budget(Cell<u64>);
 
 impl Budget {
-    pub(super) fn of(units: u64) -> Self {
+    /// So many units.
+    #[must_use]
+    pub fn of(units: u64) -> Self {
         Self(Cell::new(units))
     }
 
-    /// Takes off so many units.
+    /// How many are left.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.0.get()
+    }
+
+    /// Takes off so many units; where there are fewer, none is left.
     pub(super) fn spend(&self, units: usize) -> Result<(), TooHard> {
-        self.0.set(self.0.get().checked_sub(units as u64).ok_or(TooHard)?);
-        Ok(())
+        let left = self.0.get().checked_sub(units as u64);
+        self.0.set(left.unwrap_or(0));
+        left.map(drop).ok_or(TooHard)
     }
 }

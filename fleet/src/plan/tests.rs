@@ -82,9 +82,13 @@ fn two_files_of_one_path_and_more_than_a_plan_holds_are_refused() {
     let says = "profile p: two files are /etc/x".to_owned();
     assert_eq!(filled(twice, &[("a", "x"), ("b", "x")]), Err(says));
     let large = "[[file]]\npath = '/x'\ntext = '{{a}}'\n";
-    let value = "x".repeat(LARGEST - 1);
-    let says = "profile p: files and scripts of 786433 bytes: more than 786432".to_owned();
-    assert_eq!(filled(large, &[("a", &value)]), Err(says));
+    // As a plan has it, with quotes around both texts, and two bytes for each one within.
+    for text in ["x".repeat(LARGEST - 5), "\"".repeat(LARGEST / 2)] {
+        let bytes = serde_json::to_string(&text).unwrap().len() + 4;
+        let says = format!("profile p: files and scripts of {bytes} bytes: more than 786432");
+        assert_eq!(filled(large, &[("a", &text)]), Err(says));
+    }
+    assert!(filled(large, &[("a", &"x".repeat(LARGEST - 6))]).is_ok());
 }
 
 #[test]

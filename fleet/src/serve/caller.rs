@@ -3,7 +3,7 @@
 //! A page may be looked at without a token where the service listens on loopback and was called by a name of loopback:
 //! a page of another site that has its own name lead here does not get there so, nor does what a proxy passes on that
 //! says so, or that passes its own name on.
-//! A cookie serves for pages alone, which change nothing.
+//! A cookie serves for pages alone, which change nothing, and is no token.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST};
@@ -76,14 +76,12 @@ impl FromRequestParts<App> for Looker {
         if app.open && is_local(&parts.headers) {
             return Ok(Self);
         }
-        let token = match (bearer(&parts.headers), cookie(&parts.headers)) {
-            (Ok(token), _) => Some(token),
-            (Err(_), cookie) => cookie.map(SecretHash::of),
+        let operator = match (bearer(&parts.headers), cookie(&parts.headers)) {
+            (Ok(token), _) => known(app, token).await,
+            (Err(_), Some(session)) => logged_in(app, SecretHash::of(session)).await,
+            (Err(_), None) => Ok(None),
         };
-        let operator = match token {
-            Some(token) => known(app, token).await.map_err(NoLooker::Problem)?,
-            None => None,
-        };
+        let operator = operator.map_err(NoLooker::Problem)?;
         match operator {
             Some(_) => Ok(Self),
             None if parts.uri.path().starts_with("/v1/") => {
@@ -114,6 +112,11 @@ impl IntoResponse for NoLooker {
 /// The operator of a token.
 pub(super) async fn known(app: &App, token: SecretHash) -> Result<Option<String>, Problem> {
     Ok(blocking(app, move |app| app.store.operator(&token)).await??)
+}
+
+/// The operator of a session.
+async fn logged_in(app: &App, session: SecretHash) -> Result<Option<String>, Problem> {
+    Ok(blocking(app, move |app| app.store.session(&session, Moment::now())).await??)
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

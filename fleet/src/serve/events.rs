@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::App;
 use super::caller::Looker;
+use super::problem::Problem;
 use crate::store::{Store, StoreError};
 
 /// How often the store is looked at.
@@ -33,13 +34,14 @@ pub(super) fn begin(store: &Store) -> Result<watch::Receiver<i64>, StoreError> {
 }
 
 /// `GET /v1/events`: an event at once, and one after each change.
-pub(super) async fn events(State(app): State<App>, _: Looker) -> Response {
+pub(super) async fn events(State(app): State<App>, _: Looker) -> Result<Response, Problem> {
+    let place = app.turns.listener()?;
     let mut changes = app.changes.clone();
     changes.mark_changed();
-    let changes = stream::unfold(changes, |mut changes| async move {
+    let changes = stream::unfold((changes, place), |(mut changes, place)| async move {
         changes.changed().await.ok()?;
         let version = *changes.borrow_and_update();
-        Some((Ok::<_, Infallible>(Event::default().data(version.to_string())), changes))
+        Some((Ok::<_, Infallible>(Event::default().data(version.to_string())), (changes, place)))
     });
-    Sse::new(changes).keep_alive(KeepAlive::default()).into_response()
+    Ok(Sse::new(changes).keep_alive(KeepAlive::default()).into_response())
 }

@@ -135,6 +135,7 @@ fn permitted(app: &Service, name: &str, again: bool) -> Result<Response, Problem
     match app.store.permit(name, again, Moment::now())? {
         Permitted::Given => host(app, name),
         Permitted::Unknown => Err(no_machine(name)),
+        Permitted::Full => Err(Problem::later("too many machines are known")),
         Permitted::Installed => {
             let detail = format!("{name} was installed: to wipe it and install it again is `reinstall`");
             Err(Problem::new(StatusCode::CONFLICT, detail))

@@ -1,7 +1,9 @@
-//! Connections: so many at once, and one on which nothing moves ends. The others wait in the kernel.
+//! Connections: so many at once, one on which nothing moves ends, and so does one whose request takes too long to be
+//! said. The others wait in the kernel.
 //!
 //! Each costs memory for as long as it is open, and anybody can open one; so their number bounds what the service
-//! takes, however many machines come at the same moment.
+//! takes, however many machines come at the same moment. No address has a number of its own: behind a proxy all have
+//! the same.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -10,7 +12,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,12 +25,17 @@ use tokio::time::{Instant, Sleep, sleep};
 const CONNECTIONS: usize = 64;
 /// Longer than any machine waits for an answer, and than the pause between two words of an event stream.
 const IDLE: Duration = Duration::from_secs(60);
+/// So long may the head of a request take; no machine has more than a few hundred bytes to say there.
+const HEAD: Duration = Duration::from_secs(20);
+/// A failure to take a connection, as where there are no descriptors left, is over after that.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// A listener that takes a connection only where there is a place.
 pub(super) struct Bounded {
     listener: TcpListener,
     places: Arc<Semaphore>,
     idle: Duration,
+    head: Duration,
 }
 
 /// A connection, and its place.
@@ -40,23 +50,32 @@ pub(super) struct Connection {
 impl Bounded {
     /// What `listener` hears, bounded.
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), idle: IDLE }
+        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)), idle: IDLE, head: HEAD }
     }
-}
 
-impl Listener for Bounded {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    /// The next connection, once there is a place for it.
+    async fn accept(&self) -> (Connection, SocketAddr) {
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        let ends = Box::pin(sleep(self.idle));
-        (Connection { stream, idle: self.idle, ends, _place: place }, address)
+        loop {
+            if let Ok((stream, address)) = self.listener.accept().await {
+                let ends = Box::pin(sleep(self.idle));
+                return (Connection { stream, idle: self.idle, ends, _place: place }, address);
+            }
+            sleep(AGAIN).await;
+        }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// Answers all that come, for ever.
+    pub(super) async fn serve(self, router: Router) {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(self.head);
+        loop {
+            let (connection, _) = self.accept().await;
+            let service = TowerToHyperService::new(router.clone());
+            // How it ends is between the two who have it: what was answered is in the store.
+            let answered = http.serve_connection(TokioIo::new(connection), service);
+            tokio::spawn(async move { drop(answered.await) });
+        }
     }
 }
 
@@ -117,7 +136,9 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpStream as Client;
+    use std::thread;
 
     use tokio::runtime::Builder;
     use tokio::time::timeout;
@@ -130,13 +151,14 @@ mod tests {
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            test(Bounded { listener, places: Arc::new(Semaphore::new(1)), idle }, address).await;
+            let places = Arc::new(Semaphore::new(1));
+            test(Bounded { listener, places, idle, head: Duration::from_millis(50) }, address).await;
         });
     }
 
     #[test]
     fn who_finds_no_place_waits_until_another_one_leaves() {
-        with_one_place(IDLE, |mut bounded, address| async move {
+        with_one_place(IDLE, |bounded, address| async move {
             let (_first, second) = (Client::connect(address).unwrap(), Client::connect(address).unwrap());
             let (one, _) = bounded.accept().await;
             assert!(timeout(Duration::from_millis(20), bounded.accept()).await.is_err());
@@ -146,8 +168,37 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_comes_byte_by_byte_ends_the_connection() {
+        with_one_place(IDLE, |bounded, address| async move {
+            let drips = thread::spawn(move || {
+                let mut slow = Client::connect(address).unwrap();
+                slow.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+                let mut answer = [0; 64];
+                for byte in b"GET / HTTP/1.1\r\nx: ".iter().chain(std::iter::repeat(&b'x')) {
+                    // Its end, or that it was reset.
+                    if slow.write_all(&[*byte]).is_err()
+                        || !matches!(slow.read(&mut answer), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+                    {
+                        break;
+                    }
+                }
+                let mut next = Client::connect(address).unwrap();
+                next.write_all(b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n").unwrap();
+                let mut answer = String::new();
+                next.read_to_string(&mut answer).unwrap();
+                answer
+            });
+            let all_said = tokio::task::spawn_blocking(|| drips.join().unwrap());
+            tokio::select! {
+                () = bounded.serve(Router::new()) => panic!("it serves for ever"),
+                answer = all_said => assert!(answer.unwrap().starts_with("HTTP/1.1 404 "), "the place is free"),
+            }
+        });
+    }
+
+    #[test]
     fn a_connection_on_which_nothing_moves_ends() {
-        with_one_place(Duration::from_millis(20), |mut bounded, address| async move {
+        with_one_place(Duration::from_millis(20), |bounded, address| async move {
             let _silent = Client::connect(address).unwrap();
             let (mut one, _) = bounded.accept().await;
             let mut bytes = [0; 8];

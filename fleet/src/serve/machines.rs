@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use edeploy_format::fleet::{ARRIVAL_LIMIT, Admission, Arrival, LOG_LIMIT, Progress, REPORT_LIMIT, Report};
+use edeploy_format::fleet::{ARRIVAL_LIMIT, Admission, Arrival, LOG_LIMIT, Progress, REPORT_LIMIT};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -20,6 +20,8 @@ use crate::store::{Boot, Booted, Recorded};
 
 /// No message of progress is longer.
 const PROGRESS_LIMIT: u64 = 64 << 10;
+/// No more characters of why an install failed are kept.
+const FAILURE: usize = 2000;
 /// How iPXE calls a start without UEFI.
 const BIOS: &str = "pcbios";
 /// No more characters of what a firmware says are kept.
@@ -56,7 +58,7 @@ pub(super) async fn boot(State(app): State<App>, Query(asked): Query<Asked>) -> 
         .map_err(|bad: crate::mac::BadMac| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, bad.to_string()))?;
     let boot = Boot {
         mac,
-        uuid: short(&asked.uuid),
+        uuid: short(&asked.uuid).to_ascii_lowercase(),
         serial: short(&asked.serial),
         refusal: refusal(&asked.platform),
         platform: short(&asked.platform),
@@ -78,11 +80,12 @@ fn arrived(app: &Service, arrival: &Arrival) -> Result<Response, Problem> {
     let macs: Vec<Mac> = arrival.macs.iter().filter_map(|mac| mac.parse().ok()).take(CARDS).collect();
     let none =
         || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no address of a network card is among macs");
-    let mac = app.store.known_by(&macs)?.ok_or_else(none)?;
+    let uuid = short(&arrival.uuid).to_ascii_lowercase();
+    let mac = app.store.known_by(&macs, &uuid)?.ok_or_else(none)?;
     let platform = if arrival.uefi { "efi" } else { BIOS };
     let boot = Boot {
         mac,
-        uuid: short(&arrival.uuid),
+        uuid,
         serial: short(&arrival.serial),
         refusal: refusal(platform),
         platform: platform.to_owned(),
@@ -143,9 +146,15 @@ pub(super) async fn report(
     machine: Machine,
     body: Body,
 ) -> Result<Response, Problem> {
-    let _room = app.bodies.acquire().await.map_err(|closed| Problem::later(closed.to_string()))?;
-    let report: Report = body::json(&body::whole(body, REPORT_LIMIT).await?)?;
-    blocking(&app, move |app| report::answer(app, &machine.token, report)).await?
+    let room = app.turns.room().await?;
+    let bytes = body::whole(body, REPORT_LIMIT).await?;
+    let turn = app.turns.turn(&machine.token).await?;
+    // Both go with the work, which goes on where its sender hangs up.
+    blocking(&app, move |app| {
+        let _held = (room, turn);
+        report::answer(app, &machine.token, body::json(&bytes)?)
+    })
+    .await?
 }
 
 /// `POST /v1/machine/progress`
@@ -154,7 +163,8 @@ pub(super) async fn progress(
     machine: Machine,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let progress: Progress = body::json(&body::whole(body, PROGRESS_LIMIT).await?)?;
+    let mut progress: Progress = body::json(&body::whole(body, PROGRESS_LIMIT).await?)?;
+    progress.failure = progress.failure.map(|reason| reason.chars().take(FAILURE).collect());
     let recorded = blocking(&app, move |app| {
         app.store.progress(&machine.token, &progress, Moment::now(), app.settings.lease)
     });
@@ -163,9 +173,10 @@ pub(super) async fn progress(
 
 /// `POST /v1/machine/log`
 pub(super) async fn log(State(app): State<App>, machine: Machine, body: Body) -> Result<StatusCode, Problem> {
-    let _room = app.bodies.acquire().await.map_err(|closed| Problem::later(closed.to_string()))?;
+    let room = app.turns.room().await?;
     let bytes = body::whole(body, LOG_LIMIT).await?;
     let recorded = blocking(&app, move |app| {
+        let _held = room;
         app.store.keep_log(&machine.token, &String::from_utf8_lossy(&bytes), Moment::now())
     });
     recorded_as(recorded.await??)

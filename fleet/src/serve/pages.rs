@@ -20,12 +20,13 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::caller::{COOKIE_NAME, Looker, known};
 use super::problem::Problem;
-use super::{App, blocking, body, profiles as shelf};
-use crate::secret::SecretHash;
+use super::{App, Service, blocking, body, profiles as shelf};
+use crate::moment::Moment;
+use crate::secret::{Secret, SecretHash};
 
 /// No form is longer.
 const LIMIT: u64 = 4 << 10;
-/// The cookie lasts so many seconds.
+/// A session lasts so many seconds.
 const COOKIE_AGE: u64 = 12 * 3600;
 /// What a page may do.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -69,18 +70,23 @@ async fn login() -> Response {
     page("Log in", &form(None))
 }
 
-/// The token of a form becomes a cookie, if it is an operator's.
+/// The token of a form begins a session, if it is an operator's.
 async fn logged_in(State(app): State<App>, body: Body) -> Result<Response, Problem> {
     let form_body = body::whole(body, LIMIT).await?;
     // A token has no character that a form would write differently.
     let said =
         std::str::from_utf8(&form_body).ok().and_then(|text| text.strip_prefix("token=")).unwrap_or("");
-    if known(&app, SecretHash::of(said)).await?.is_none() {
+    let Some(operator) = known(&app, SecretHash::of(said)).await? else {
         return Ok(page("Log in", &form(Some("That is no operator's token."))));
-    }
+    };
+    // Other services of this host see the cookie, too: it is worth nothing but a look at the pages.
+    let session = Secret::new().map_err(|error| Problem::later(error.to_string()))?;
+    let (hash, now) = (session.hash(), Moment::now());
+    let begin = move |app: &Service| app.store.begin_session(&operator, &hash, now, now.plus(COOKIE_AGE));
+    blocking(&app, begin).await??;
     let secure = if app.url.starts_with("https:") { "; Secure" } else { "" };
     let cookie =
-        format!("{COOKIE_NAME}={said}; Path=/; Max-Age={COOKIE_AGE}; HttpOnly; SameSite=Strict{secure}");
+        format!("{COOKIE_NAME}={session}; Path=/; Max-Age={COOKIE_AGE}; HttpOnly; SameSite=Strict{secure}");
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 

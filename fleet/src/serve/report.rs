@@ -6,7 +6,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use edeploy_format::fleet::{Plan, Report};
-use edeploy_format::name::{Architecture, Version};
+use edeploy_format::name::{Architecture, Role, Version};
 use edeploy_format::tuf::{Common, sign};
 use serde_json::json;
 
@@ -38,23 +38,35 @@ pub(super) fn answer(app: &Service, token: &SecretHash, report: Report) -> Resul
     if nonce.len() != 64 || !nonce.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong("the nonce is not 64 hexadecimal digits".to_owned()));
     }
-    let (text, line) = (json!(lines).to_string(), summary(&lines));
+    let (text, line) = (serde_json::to_string(&lines).unwrap_or_default(), summary(&lines));
     let hardware = Hardware::of(lines).map_err(|error| wrong(error.to_string()))?;
+    let called = machine::name(&hardware);
     let reported = Reported {
-        name: machine::name(&hardware).ok().filter(|name| is_name(name)),
+        name: called.clone().ok().filter(|name| is_name(name)),
         hardware: text,
         summary: line,
         macs: machine::macs(&hardware).iter().filter_map(|mac| mac.parse().ok()).take(CARDS).collect(),
     };
+    let unfit = match (uefi, called) {
+        (false, _) => Some(NO_UEFI.to_owned()),
+        (true, Err(nameless)) => Some(nameless.to_string()),
+        (true, Ok(_)) => None,
+    };
     let profiles = app.profiles()?;
-    let looked = look(&profiles, &hardware);
-    let decision = |name: &str, taken: &Taken| match uefi {
-        true => decided(&profiles, looked, taken, name, &app.settings.repos),
-        false => Decision::Refuse(Refusal { reason: NO_UEFI.to_owned(), tried: Vec::new() }),
+    let judged =
+        Judged { profiles: &profiles, looked: look(&profiles, &hardware), repos: &app.settings.repos };
+    let newest = match unfit {
+        Some(_) => None,
+        None => asked_for(app, token, &reported, &judged, &architecture)?,
+    };
+    let decision = |name: &str, taken: &Taken| match unfit {
+        None => judged.versioned(name, taken, newest),
+        Some(reason) => Decision::Refuse(Refusal { reason, tried: Vec::new() }),
     };
     match app.store.report(token, &reported, Moment::now(), app.settings.lease, decision)? {
-        Answer::Assigned(filled) => signed(app, filled, nonce, &architecture),
+        Answer::Assigned((filled, version)) => signed(app, filled, version, nonce),
         Answer::Refused(refusal) => Err(refused(&refusal)),
+        Answer::Wait(reason) => Err(Problem::later(reason)),
         Answer::NoToken => Err(bad_token()),
         Answer::NoPermission => {
             Err(Problem::new(StatusCode::FORBIDDEN, "this machine may not be installed, or not any more"))
@@ -70,30 +82,83 @@ fn is_name(name: &str) -> bool {
         && name.parse::<Mac>().is_err()
 }
 
-/// What a machine gets, given what is taken.
-fn decided(
-    profiles: &Profiles,
+/// What a machine gets, as far as it is known before it is known what is taken.
+struct Judged<'a> {
+    profiles: &'a Profiles,
     looked: Vec<Look>,
-    taken: &Taken,
-    name: &str,
-    repos: &[String],
-) -> Decision<Filled> {
-    let verdict = decide(profiles, looked, taken);
-    let Some(given) = &verdict.given else { return Decision::Refuse(nothing(profiles, &verdict)) };
-    let filled = given.profile.fill(name, &given.variables);
-    let mut filled = match filled {
-        Ok(filled) => filled,
-        Err(error) => return Decision::Refuse(spoilt(&verdict, &given.profile.name, &chain(&error))),
+    /// For profiles that have none.
+    repos: &'a [String],
+}
+
+/// Where the newest version of a role was asked for, and the answer.
+struct Newest {
+    repos: Vec<String>,
+    role: Role,
+    answer: Result<Version, String>,
+}
+
+impl Judged<'_> {
+    /// The profile, filled, given what is taken.
+    fn decided(&self, name: &str, taken: &Taken) -> Decision<Filled> {
+        let verdict = decide(self.profiles, &self.looked, taken);
+        let Some(given) = &verdict.given else { return Decision::Refuse(nothing(self.profiles, &verdict)) };
+        let mut filled = match given.profile.fill(name, &given.variables) {
+            Ok(filled) => filled,
+            Err(error) => return Decision::Refuse(spoilt(&verdict, &given.profile.name, &chain(&error))),
+        };
+        if filled.repos.is_empty() {
+            filled.repos = self.repos.to_vec();
+        }
+        if filled.repos.is_empty() {
+            let reason = "it has no repos, and the service was started without --repo";
+            return Decision::Refuse(spoilt(&verdict, &given.profile.name, reason));
+        }
+        let (profile, entry) = (given.profile.name.clone(), given.entry.map(str::to_owned));
+        Decision::Assign { profile, entry, plan: filled }
+    }
+
+    /// The same with its version; where that was to be asked for, `newest` is what was heard.
+    fn versioned(&self, name: &str, taken: &Taken, newest: Option<Newest>) -> Decision<(Filled, Version)> {
+        let (profile, entry, plan) = match self.decided(name, taken) {
+            Decision::Assign { profile, entry, plan } => (profile, entry, plan),
+            Decision::Refuse(refusal) => return Decision::Refuse(refusal),
+            Decision::Wait(reason) => return Decision::Wait(reason),
+        };
+        let version = match &plan.version {
+            Wanted::Exact(version) => Ok(version.clone()),
+            Wanted::Newest => match newest {
+                Some(newest) if newest.repos == plan.repos && newest.role == plan.role => newest.answer,
+                Some(_) | None => Err("another machine took what it was to be, just now".to_owned()),
+            },
+        };
+        match version {
+            Ok(version) => Decision::Assign { profile, entry, plan: (plan, version) },
+            Err(reason) => {
+                Decision::Wait(format!("the newest version of {} is not known: {reason}", plan.role))
+            }
+        }
+    }
+}
+
+/// Asks for the newest version where the profile that the machine would get now wants that. A repository takes its
+/// time, and nothing is taken before it answered.
+fn asked_for(
+    app: &Service,
+    token: &SecretHash,
+    reported: &Reported,
+    judged: &Judged<'_>,
+    architecture: &Architecture,
+) -> Result<Option<Newest>, Problem> {
+    let now = Moment::now();
+    let Some((known_as, taken)) = app.store.taken_for(token, now)? else { return Err(bad_token()) };
+    let name = reported.name.as_ref().unwrap_or(&known_as);
+    let Decision::Assign { plan: Filled { repos, role, version: Wanted::Newest, .. }, .. } =
+        judged.decided(name, &taken)
+    else {
+        return Ok(None);
     };
-    if filled.repos.is_empty() {
-        filled.repos = repos.to_vec();
-    }
-    if filled.repos.is_empty() {
-        let reason = "it has no repos, and the service was started without --repo";
-        return Decision::Refuse(spoilt(&verdict, &given.profile.name, reason));
-    }
-    let (profile, entry) = (given.profile.name.clone(), given.entry.map(str::to_owned));
-    Decision::Assign { profile, entry, plan: filled }
+    let answer = app.newest.version(&app.store, &repos, &role, architecture, now);
+    Ok(Some(Newest { repos, role, answer }))
 }
 
 /// No profile is given.
@@ -130,13 +195,7 @@ fn refused(refusal: &Refusal) -> Problem {
 }
 
 /// The plan, signed.
-fn signed(
-    app: &Service,
-    filled: Filled,
-    nonce: String,
-    architecture: &Architecture,
-) -> Result<Response, Problem> {
-    let version = version(app, &filled, architecture)?;
+fn signed(app: &Service, filled: Filled, version: Version, nonce: String) -> Result<Response, Problem> {
     let common = Common::new::<Plan>(1, Moment::now().time().plus_days(DAYS));
     let plan = filled.plan(common, nonce, version);
     let bytes = sign(&plan, &[&app.key]).map_err(|fault| {
@@ -146,17 +205,4 @@ fn signed(
         )
     })?;
     Ok(json_bytes(bytes))
-}
-
-fn version(app: &Service, filled: &Filled, architecture: &Architecture) -> Result<Version, Problem> {
-    match &filled.version {
-        Wanted::Exact(version) => Ok(version.clone()),
-        Wanted::Newest => {
-            let newest = &app.newest;
-            let found = newest.version(&app.store, &filled.repos, &filled.role, architecture, Moment::now());
-            found.map_err(|reason| {
-                Problem::later(format!("the newest version of {} is not known: {reason}", filled.role))
-            })
-        }
-    }
 }

@@ -5,9 +5,11 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::card::{by_mac, known};
 use super::permission::attempts;
-use super::taken::{drop_places, is_reserved};
-use super::{MACHINES, Store, StoreError};
+use super::taken::drop_places;
+use super::ticket::is_busy;
+use super::{Store, StoreError};
 use crate::mac::Mac;
 use crate::moment::Moment;
 
@@ -28,7 +30,8 @@ pub struct Host {
     pub platform: String,
     /// When it last reported its hardware.
     pub reported: Option<Moment>,
-    /// Where its last report matched no profile: what each said.
+    /// Where its last report matched no profile: what each said; not in a list of machines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
     /// The profile of its last plan.
     pub profile: Option<String>,
@@ -83,13 +86,13 @@ pub enum Released {
 }
 
 impl Store {
-    /// All machines, by name, without their hardware lines.
+    /// All machines, by name, without their hardware lines and what profiles said of them.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn hosts(&self) -> Result<Vec<Host>, StoreError> {
         self.read(|look| {
-            let mut all = look.prepare(&hosts("NULL", "ORDER BY name"))?;
+            let mut all = look.prepare(&hosts("NULL AS tried, NULL AS hardware", "ORDER BY name"))?;
             let mut rows = all.query(())?;
             let mut hosts = Vec::new();
             while let Some(row) = rows.next()? {
@@ -106,23 +109,23 @@ impl Store {
     pub fn host(&self, machine: &str) -> Result<Option<Host>, StoreError> {
         self.read(|look| {
             let Some(id) = find(look, machine)? else { return Ok(None) };
-            let mut one = look.prepare(&hosts("hardware", "WHERE id = ?"))?;
+            let mut one = look.prepare(&hosts("tried, hardware", "WHERE id = ?"))?;
             let mut rows = one.query([id])?;
             let row = rows.next()?.ok_or(StoreError::Value("machine"))?;
             Ok(Some(host(row)?))
         })
     }
 
-    /// By which of its addresses a machine is known: of one that may be installed, or else of one that was seen, or
+    /// By which of its addresses a machine with this UUID is known: of one that may be installed, or else of one that was seen, or
     /// else the first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn known_by(&self, macs: &[Mac]) -> Result<Option<Mac>, StoreError> {
+    pub fn known_by(&self, macs: &[Mac], uuid: &str) -> Result<Option<Mac>, StoreError> {
         self.read(|look| {
             let mut seen = None;
             for mac in macs {
-                let Some(machine) = by_mac(look, mac)? else { continue };
+                let Some(machine) = known(look, mac, uuid)? else { continue };
                 if attempts(look, machine)?.is_some() {
                     return Ok(Some(mac.clone()));
                 }
@@ -139,7 +142,7 @@ impl Store {
     pub fn release(&self, machine: &str, now: Moment) -> Result<Released, StoreError> {
         self.write(|change| {
             let Some(id) = find(change, machine)? else { return Ok(Released::Unknown) };
-            if is_reserved(change, id, now)? {
+            if is_busy(change, id, now)? {
                 return Ok(Released::Busy);
             }
             change.execute("DELETE FROM allocation WHERE machine = ?", [id])?;
@@ -150,11 +153,11 @@ impl Store {
     }
 }
 
-/// The query for machines, with or without their hardware.
-fn hosts(hardware: &str, which: &str) -> String {
+/// The query for machines, with or without what is long.
+fn hosts(long: &str, which: &str) -> String {
     format!(
-        "SELECT name, seen, uuid, serial, platform, reported, tried, profile, stage, done, total, failure, installed,
-         since, attempts, summary, {hardware} AS hardware,
+        "SELECT name, seen, uuid, serial, platform, reported, profile, stage, done, total, failure, installed,
+         since, attempts, summary, {long},
          (SELECT group_concat(mac, ' ') FROM (SELECT mac FROM mac WHERE mac.machine = id ORDER BY mac)) AS macs
          FROM machine LEFT JOIN permission ON permission.machine = id {which}"
     )
@@ -208,37 +211,4 @@ pub(super) fn find(look: &Transaction<'_>, machine: &str) -> Result<Option<i64>,
     }
     let named = look.query_row("SELECT id FROM machine WHERE name = ?", [machine], |row| row.get(0));
     Ok(named.optional()?)
-}
-
-fn by_mac(look: &Transaction<'_>, mac: &Mac) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT machine FROM mac WHERE mac = ?";
-    Ok(look.query_row(sql, [mac.as_str()], |row| row.get(0)).optional()?)
-}
-
-/// The machine of an address, taken on where it is new; `None` where there are too many.
-pub(super) fn find_or_make(
-    change: &Transaction<'_>,
-    mac: &Mac,
-    now: Moment,
-) -> Result<Option<i64>, StoreError> {
-    if let Some(id) = by_mac(change, mac)? {
-        return Ok(Some(id));
-    }
-    let count: u64 = change.query_row("SELECT count(*) FROM machine", (), |row| row.get(0))?;
-    let oldest =
-        "DELETE FROM machine WHERE id = (SELECT id FROM machine WHERE known = 0 ORDER BY seen LIMIT 1)";
-    if count >= MACHINES && change.execute(oldest, ())? == 0 {
-        return Ok(None);
-    }
-    change.execute("INSERT INTO machine (name, seen) VALUES (?, ?)", (mac.name(), now))?;
-    let id = change.last_insert_rowid();
-    add_mac(change, id, mac)?;
-    Ok(Some(id))
-}
-
-/// An address of a machine; that of another one stays that one's.
-pub(super) fn add_mac(change: &Transaction<'_>, machine: i64, mac: &Mac) -> Result<(), StoreError> {
-    let sql = "INSERT INTO mac (mac, machine) VALUES (?, ?) ON CONFLICT DO NOTHING";
-    change.execute(sql, (mac.as_str(), machine))?;
-    Ok(())
 }

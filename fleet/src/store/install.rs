@@ -3,10 +3,10 @@
 use edeploy_format::fleet::Stage;
 use rusqlite::Transaction;
 
-use super::host::add_mac;
+use super::card::{installed_twin, report_cards};
 use super::permission::attempts;
-use super::taken::{allocate, give_back, reserve, taken};
-use super::ticket::{State, begin, holder, planned, prolong};
+use super::taken::{allocate, reserve, taken};
+use super::ticket::{State, begin, holder, not_planned, planned, prolong};
 use super::{Store, StoreError, Ticket, Tried};
 use crate::judge::Taken;
 use crate::mac::Mac;
@@ -40,6 +40,8 @@ pub enum Decision<P> {
     },
     /// Nothing.
     Refuse(Refusal),
+    /// Nothing yet, for this reason.
+    Wait(String),
 }
 
 /// Why a machine gets nothing.
@@ -58,6 +60,8 @@ pub enum Answer<P> {
     Assigned(P),
     /// It gets nothing.
     Refused(Refusal),
+    /// It gets nothing yet.
+    Wait(String),
     /// There is no such token, or not any more.
     NoToken,
     /// It may not be installed, or not any more.
@@ -83,47 +87,73 @@ impl Store {
             if ticket.state == State::Over || attempts(change, ticket.machine)?.is_none() {
                 return Ok(Answer::NoPermission);
             }
-            let name = keep(change, &ticket, reported, now)?;
+            keep(change, &ticket, reported, now)?;
+            if let Some(twin) = installed_twin(change, ticket.machine, reported.name.as_deref())? {
+                let refusal = Refusal { reason: already(&twin), tried: Vec::new() };
+                nothing(change, ticket.machine, &refusal.reason, &[])?;
+                return Ok(Answer::Refused(refusal));
+            }
+            let name = rename(change, &ticket, reported)?;
             match decide(&name, &taken(change, ticket.machine, now)?) {
                 Decision::Assign { profile, entry, plan } => {
                     if let Some(entry) = entry {
                         allocate(change, ticket.machine, &profile, &entry, now)?;
                     }
                     reserve(change, ticket.machine, &profile, now.plus(lease))?;
-                    planned(change, &ticket)?;
+                    planned(change, &ticket, now.plus(lease))?;
                     begin(change, ticket.machine, Stage::Planned)?;
                     let sql = "UPDATE machine SET profile = ?, tried = NULL WHERE id = ?";
                     change.execute(sql, (profile, ticket.machine))?;
                     Ok(Answer::Assigned(plan))
                 }
                 Decision::Refuse(refusal) => {
-                    give_back(change, ticket.machine)?;
-                    begin(change, ticket.machine, Stage::Detected)?;
-                    let sql = "UPDATE machine SET failure = ?, tried = ? WHERE id = ?";
-                    let tried = serde_json::json!(refusal.tried).to_string();
-                    change.execute(sql, (&refusal.reason, tried, ticket.machine))?;
+                    nothing(change, ticket.machine, &refusal.reason, &refusal.tried)?;
                     Ok(Answer::Refused(refusal))
+                }
+                Decision::Wait(reason) => {
+                    nothing(change, ticket.machine, &reason, &[])?;
+                    Ok(Answer::Wait(reason))
                 }
             }
         })
     }
 }
 
-/// Keeps what was reported; says what the machine is called from now on.
+/// Keeps what was reported.
 fn keep(
     change: &Transaction<'_>,
     ticket: &Ticket,
     reported: &Reported,
     now: Moment,
-) -> Result<String, StoreError> {
+) -> Result<(), StoreError> {
     let sql = "UPDATE machine SET hardware = ?, summary = ?, reported = ? WHERE id = ?";
     change.execute(sql, (&reported.hardware, &reported.summary, now, ticket.machine))?;
-    for mac in &reported.macs {
-        add_mac(change, ticket.machine, mac)?;
-    }
-    prolong(change, ticket.machine, now)?;
+    report_cards(change, ticket.machine, &reported.macs)?;
+    prolong(change, ticket.machine, now)
+}
+
+/// Calls the machine what its report says; says what it is called from now on.
+fn rename(change: &Transaction<'_>, ticket: &Ticket, reported: &Reported) -> Result<String, StoreError> {
     // A name that another machine has says that one of the two is not what it says.
     let sql = "UPDATE OR IGNORE machine SET name = coalesce(?, name) WHERE id = ?";
     change.execute(sql, (&reported.name, ticket.machine))?;
     Ok(change.query_row("SELECT name FROM machine WHERE id = ?", [ticket.machine], |row| row.get(0))?)
+}
+
+/// The machine gets nothing; an attempt that ran is over.
+fn nothing(change: &Transaction<'_>, machine: i64, reason: &str, tried: &[Tried]) -> Result<(), StoreError> {
+    not_planned(change, machine)?;
+    begin(change, machine, Stage::Detected)?;
+    let tried = serde_json::json!(tried).to_string();
+    let sql = "UPDATE machine SET failure = ?, tried = ? WHERE id = ?";
+    change.execute(sql, (reason, tried, machine))?;
+    Ok(())
+}
+
+/// A machine that was installed is wiped when that was asked for by its name, and not because it came by another card.
+fn already(twin: &str) -> String {
+    format!(
+        "by its serial number and UUID this machine is {twin}, which was installed: to install it again permit that \
+         (`edeploy-fleet reinstall {twin}`), or release it if it is gone"
+    )
 }

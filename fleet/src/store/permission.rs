@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::host::{find, find_or_make};
+use super::card::find_or_make;
+use super::host::find;
 use super::{Store, StoreError};
 use crate::mac::Mac;
 use crate::moment::Moment;
@@ -19,6 +20,8 @@ pub enum Permitted {
     Installed,
     /// Nothing is known by that name, and it is no address.
     Unknown,
+    /// There are too many machines to take on another one.
+    Full,
 }
 
 impl Store {
@@ -33,7 +36,7 @@ impl Store {
                 (Some(id), _) => id,
                 (None, Ok(mac)) if !again => match find_or_make(change, &mac, now)? {
                     Some(id) => id,
-                    None => return Ok(Permitted::Unknown),
+                    None => return Ok(Permitted::Full),
                 },
                 (None, _) => return Ok(Permitted::Unknown),
             };
@@ -76,7 +79,7 @@ impl Store {
     }
 }
 
-fn is_installed(look: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
+pub(super) fn is_installed(look: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
     let sql = "SELECT installed IS NOT NULL FROM machine WHERE id = ?";
     Ok(look.query_row(sql, [machine], |row| row.get(0))?)
 }
@@ -115,7 +118,9 @@ pub(super) fn withdraw_if_spent(change: &Transaction<'_>, machine: i64) -> Resul
 /// Gives a machine that is new one of the permissions for such machines, if any are left.
 pub(super) fn welcome(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
     let new: bool =
-        change.query_row("SELECT known = 0 FROM machine WHERE id = ?", [machine], |r| r.get(0))?;
+        change.query_row("SELECT known = 0 AND claimed = 0 FROM machine WHERE id = ?", [machine], |r| {
+            r.get(0)
+        })?;
     if new && change.execute("UPDATE newcomers SET count = count - 1 WHERE count > 0", ())? == 1 {
         give(change, machine, now)?;
     }

@@ -5,6 +5,8 @@ CREATE TABLE machine (
     seen      INTEGER NOT NULL,
     -- Whether it ever had a permission: one that had none is new.
     known     INTEGER NOT NULL DEFAULT 0,
+    -- Whether another machine reported a card of it as its own: such a one is not new.
+    claimed   INTEGER NOT NULL DEFAULT 0,
     -- As iPXE said them.
     uuid      TEXT    NOT NULL DEFAULT '',
     serial    TEXT    NOT NULL DEFAULT '',
@@ -25,7 +27,9 @@ CREATE TABLE machine (
 
 CREATE TABLE mac (
     mac     TEXT PRIMARY KEY,
-    machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE
+    machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE,
+    -- Whether only a report of the machine says so.
+    told    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX mac_machine ON mac (machine);
 
@@ -40,12 +44,13 @@ CREATE TABLE permission (
 CREATE TABLE newcomers (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
 INSERT INTO newcomers VALUES (1, 0);
 
--- The one token of a machine. `state`: given, planned, over.
+-- The one token of a machine. `state`: given, planned, over. Until `busy` an install under it is taken to go on.
 CREATE TABLE ticket (
     machine INTEGER PRIMARY KEY REFERENCES machine ON DELETE CASCADE,
     hash    TEXT    NOT NULL UNIQUE,
     until   INTEGER NOT NULL,
-    state   TEXT    NOT NULL
+    state   TEXT    NOT NULL,
+    busy    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Which entry of a profile's configuration database is whose. Once and for ever, until it is released.
@@ -78,6 +83,13 @@ CREATE TABLE operator (
     name  TEXT    PRIMARY KEY,
     hash  TEXT    NOT NULL UNIQUE,
     since INTEGER NOT NULL
+) STRICT;
+
+-- Browsers in which an operator logged in.
+CREATE TABLE session (
+    hash     TEXT    PRIMARY KEY,
+    operator TEXT    NOT NULL REFERENCES operator ON DELETE CASCADE,
+    until    INTEGER NOT NULL
 ) STRICT;
 
 -- Of repositories, as it was accepted.

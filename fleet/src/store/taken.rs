@@ -6,9 +6,11 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
+use super::ticket::holder;
 use super::{Store, StoreError};
 use crate::judge::Taken;
 use crate::moment::Moment;
+use crate::secret::SecretHash;
 
 impl Store {
     /// What is taken by all machines.
@@ -18,6 +20,19 @@ impl Store {
     pub fn taken(&self, now: Moment) -> Result<Taken, StoreError> {
         // No machine has this number.
         self.read(|look| taken(look, 0, now))
+    }
+}
+
+impl Store {
+    /// What the machine of a token is called, and what is taken as it sees it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn taken_for(&self, token: &SecretHash, now: Moment) -> Result<Option<(String, Taken)>, StoreError> {
+        self.read(|look| match holder(look, token, now)? {
+            Some(ticket) => Ok(Some((ticket.name, taken(look, ticket.machine, now)?))),
+            None => Ok(None),
+        })
     }
 }
 
@@ -91,12 +106,6 @@ fn give_back_but(change: &Transaction<'_>, machine: i64, profile: &str) -> Resul
     let sql = "DELETE FROM place WHERE machine = ? AND profile != ? AND until IS NOT NULL";
     change.execute(sql, (machine, profile))?;
     Ok(())
-}
-
-/// Whether the machine is being installed.
-pub(super) fn is_reserved(look: &Transaction<'_>, machine: i64, now: Moment) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) FROM place WHERE machine = ? AND until > ?";
-    Ok(look.query_row(sql, (machine, now), |row| row.get::<_, u64>(0))? > 0)
 }
 
 /// Gives back also what was spent.

@@ -1,5 +1,6 @@
 //! What is promised of the store, with the time handed in.
 
+mod cards;
 mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,12 @@ fn token(text: &str) -> SecretHash {
 }
 
 fn boot(store: &Store, n: u32, said: &str, now: Moment) -> Booted {
-    let (uuid, serial, platform) = (String::new(), String::new(), "efi".to_owned());
+    boot_as(store, n, "", said, now)
+}
+
+/// Boots by this card of the machine whose firmware has this UUID.
+fn boot_as(store: &Store, n: u32, uuid: &str, said: &str, now: Moment) -> Booted {
+    let (uuid, serial, platform) = (uuid.to_owned(), String::new(), "efi".to_owned());
     let boot = Boot { mac: mac(n), uuid, serial, platform, refusal: None };
     store.boot(&boot, &token(said), now).unwrap()
 }
@@ -138,12 +144,12 @@ fn the_next_machines_that_are_new_are_permitted_and_no_others() {
 fn of_several_addresses_that_counts_by_which_a_machine_may_be_installed() {
     let (_folder, store) = opened();
     let all = [1, 2, 3].map(mac);
-    assert_eq!(store.known_by(&[]).unwrap(), None);
-    assert_eq!(store.known_by(&all).unwrap(), Some(mac(1)));
+    assert_eq!(store.known_by(&[], "").unwrap(), None);
+    assert_eq!(store.known_by(&all, "").unwrap(), Some(mac(1)));
     assert_eq!(boot(&store, 2, "t", NOW), Booted::Disk);
-    assert_eq!(store.known_by(&all).unwrap(), Some(mac(2)));
+    assert_eq!(store.known_by(&all, "").unwrap(), Some(mac(2)));
     store.permit(&mac(3).to_string(), false, NOW).unwrap();
-    assert_eq!(store.known_by(&all).unwrap(), Some(mac(3)));
+    assert_eq!(store.known_by(&all, "").unwrap(), Some(mac(3)));
 }
 
 #[test]
@@ -253,6 +259,31 @@ fn a_place_is_given_back_by_a_failure() {
 }
 
 #[test]
+fn a_plan_that_a_second_report_lost_cannot_be_confirmed() {
+    let (_folder, store) = opened();
+    assert_eq!(planned(&store, 1, "t", NOW), given("a"));
+    assert_eq!(report(&store, "t", 0, NOW), refused());
+    assert_eq!(planned(&store, 2, "u", NOW), given("b"));
+    assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::NoPlan);
+    let host = store.host(&name(1)).unwrap().unwrap();
+    assert_eq!((host.installed, host.failure.as_deref()), (None, Some("nothing left")), "the reason stays");
+}
+
+#[test]
+fn what_is_not_known_yet_takes_nothing_and_is_no_attempt() {
+    let (_folder, store) = opened();
+    store.permit(&name(1), false, NOW).unwrap();
+    boot(&store, 1, "t", NOW);
+    let wait = |_: &str, _: &Taken| Decision::<String>::Wait("soon".to_owned());
+    let answer = store.report(&token("t"), &reported(), NOW, LEASE, wait).unwrap();
+    assert_eq!(answer, Answer::Wait("soon".to_owned()));
+    let host = store.host(&name(1)).unwrap().unwrap();
+    assert_eq!((host.failure.as_deref(), host.permission.unwrap().attempts), (Some("soon"), 0));
+    assert_eq!(store.taken(NOW).unwrap(), Taken::default());
+    assert_eq!(report(&store, "t", 1, NOW), given("a"));
+}
+
+#[test]
 fn a_place_is_given_back_when_its_lease_runs_out_and_not_before() {
     let (_folder, store) = opened();
     assert_eq!(planned(&store, 1, "t", NOW), given("a"));
@@ -277,7 +308,10 @@ fn only_a_plan_can_be_confirmed_and_that_may_be_said_twice() {
     let (_folder, store) = opened();
     store.permit(&name(1), false, NOW).unwrap();
     boot(&store, 1, "t", NOW);
-    assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::NoPlan);
+    for stage in [Stage::Planned, Stage::Writing, Stage::Installed] {
+        assert_eq!(told(&store, "t", stage, None, NOW), Recorded::NoPlan);
+    }
+    assert_eq!(told(&store, "t", Stage::Detected, None, NOW), Recorded::Done);
     assert_eq!(report(&store, "t", 1, NOW), given("a"));
     assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::Done);
     assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::Done);
@@ -298,17 +332,16 @@ fn a_release_frees_entry_and_place_but_not_under_an_install() {
 }
 
 #[test]
-fn a_machine_is_known_by_every_card_it_reported_and_takes_no_other_machines() {
+fn what_a_machine_has_is_not_released_while_it_is_installed_again_with_it() {
     let (_folder, store) = opened();
-    store.permit(&name(1), false, NOW).unwrap();
-    boot(&store, 1, "t", NOW);
-    boot(&store, 3, "u", NOW);
-    let report = Reported { macs: vec![mac(2), mac(3)], ..reported() };
-    store.report(&token("t"), &report, NOW, LEASE, first_free(1)).unwrap();
-    assert_eq!(store.host(mac(2).as_str()).unwrap().unwrap().name, name(1));
-    assert_eq!(store.host(mac(3).as_str()).unwrap().unwrap().name, name(3));
-    assert_eq!(boot(&store, 2, "v", NOW), Booted::Install);
-    assert_eq!(store.ticket(&token("v"), NOW).unwrap().unwrap().name, name(1));
+    assert_eq!(planned(&store, 1, "t", NOW), given("a"));
+    assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::Done);
+    assert_eq!(planned(&store, 1, "t", NOW), given("a"));
+    assert_eq!(store.release(&name(1), NOW).unwrap(), Released::Busy);
+    let later = NOW.plus(LEASE - 1);
+    assert_eq!(told(&store, "t", Stage::Writing, None, later), Recorded::Done);
+    assert_eq!(store.release(&name(1), later.plus(LEASE - 1)).unwrap(), Released::Busy);
+    assert_eq!(store.release(&name(1), later.plus(LEASE)).unwrap(), Released::Done);
 }
 
 #[test]
@@ -326,24 +359,6 @@ fn a_machine_is_called_by_what_it_reports_unless_another_one_is() {
         // By its address, and what it was called by that, it is found all the same.
         assert_eq!(store.host(&name(n)).unwrap().unwrap().name, called);
     }
-}
-
-#[test]
-fn strangers_make_room_for_others_and_machines_that_were_permitted_for_nobody() {
-    let (_folder, store) = opened();
-    store.permit(&name(1), false, Moment(1)).unwrap();
-    boot(&store, 2, "t", Moment(2));
-    let fill = format!(
-        "WITH RECURSIVE n (n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM n WHERE n < {MACHINES})
-         INSERT INTO machine (name, seen, known) SELECT 'm' || n, n, 1 FROM n"
-    );
-    store.write(|change| Ok(change.execute_batch(&fill)?)).unwrap();
-    assert_eq!(boot(&store, 3, "t", NOW), Booted::Disk);
-    assert_eq!(store.host(&name(2)).unwrap(), None);
-    assert_eq!(boot(&store, 1, "t", NOW), Booted::Install);
-    store.permit(&name(3), false, NOW).unwrap();
-    assert_eq!(boot(&store, 4, "t", NOW), Booted::Full);
-    assert_eq!(store.permit(&name(4), false, NOW).unwrap(), Permitted::Unknown);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use edeploy_format::fleet::{Progress, Stage};
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::host::{find_or_make, stage_text};
-use super::permission::{attempts, count_attempt, welcome, withdraw, withdraw_if_spent};
+use super::card::asking;
+use super::host::stage_text;
+use super::permission::{attempts, count_attempt, is_installed, welcome, withdraw, withdraw_if_spent};
 use super::taken::{give_back, keep, spend};
 use super::{Store, StoreError};
 use crate::mac::Mac;
@@ -92,12 +93,11 @@ impl Store {
     /// [`StoreError`].
     pub fn boot(&self, boot: &Boot, token: &SecretHash, now: Moment) -> Result<Booted, StoreError> {
         self.write(|change| {
-            let Some(machine) = find_or_make(change, &boot.mac, now)? else { return Ok(Booted::Full) };
+            let Some(machine) = asking(change, &boot.mac, &boot.uuid, now)? else { return Ok(Booted::Full) };
             let sql = "UPDATE machine SET uuid = ?, serial = ?, platform = ?, seen = ? WHERE id = ?";
             change.execute(sql, (&boot.uuid, &boot.serial, &boot.platform, now, machine))?;
             if let Some(refusal) = &boot.refusal {
-                begin(change, machine, Stage::Booted)?;
-                change.execute("UPDATE machine SET failure = ? WHERE id = ?", (refusal, machine))?;
+                refuse(change, machine, refusal, now)?;
                 return Ok(Booted::Disk);
             }
             withdraw_if_spent(change, machine)?;
@@ -140,11 +140,14 @@ impl Store {
             match (ticket.state, &progress.failure, progress.stage) {
                 // The answer to the last message was lost, and it comes again.
                 (State::Over, _, Stage::Installed) => return Ok(Recorded::Done),
-                (State::Over, ..) | (State::Given, None, Stage::Installed) => return Ok(Recorded::NoPlan),
-                (State::Given, None, _) => {}
+                (State::Given, None, Stage::Booted | Stage::Detected) => {}
+                (State::Over, ..) | (State::Given, None, _) => return Ok(Recorded::NoPlan),
                 (state, Some(reason), _) => fail(change, machine, state, reason)?,
                 (State::Planned, None, Stage::Installed) => finish(change, machine, now)?,
-                (State::Planned, None, _) => keep(change, machine, now.plus(lease))?,
+                (State::Planned, None, _) => {
+                    keep(change, machine, now.plus(lease))?;
+                    stay_busy(change, machine, now.plus(lease))?;
+                }
             }
             let sql = "UPDATE machine SET stage = ?, done = ?, total = ?, seen = ?, failure = ? WHERE id = ?";
             let (done, total) = (clamped(progress.done), clamped(progress.total));
@@ -176,11 +179,39 @@ pub(super) fn holder(
     Ok(Some(Ticket { machine, name, state: state.ok_or(StoreError::Value("state"))? }))
 }
 
-/// A plan is carried out from now on: one more attempt, unless it is the answer to the same one that comes again.
-pub(super) fn planned(change: &Transaction<'_>, ticket: &Ticket) -> Result<(), StoreError> {
+/// A plan is carried out from now on, until `busy` for all that is known: one more attempt, unless it is the answer to
+/// the same one that comes again.
+pub(super) fn planned(change: &Transaction<'_>, ticket: &Ticket, busy: Moment) -> Result<(), StoreError> {
     if ticket.state == State::Given {
         count_attempt(change, ticket.machine)?;
         set(change, ticket.machine, State::Planned)?;
+    }
+    stay_busy(change, ticket.machine, busy)
+}
+
+/// No plan is carried out any more, or none yet.
+pub(super) fn not_planned(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
+    set(change, machine, State::Given)?;
+    give_back(change, machine)
+}
+
+/// Whether a plan is carried out, for all that is known: what it gave must not become another machine's.
+pub(super) fn is_busy(look: &Transaction<'_>, machine: i64, now: Moment) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM ticket WHERE machine = ? AND busy > ?";
+    Ok(look.query_row(sql, (machine, now), |row| row.get::<_, u64>(0))? > 0)
+}
+
+fn stay_busy(change: &Transaction<'_>, machine: i64, until: Moment) -> Result<(), StoreError> {
+    change.execute("UPDATE ticket SET busy = ? WHERE machine = ?", (until, machine))?;
+    Ok(())
+}
+
+/// Tells why a machine cannot be installed; not of one that runs or is being installed, as anybody can ask in its name.
+fn refuse(change: &Transaction<'_>, machine: i64, reason: &str, now: Moment) -> Result<(), StoreError> {
+    let runs = is_installed(change, machine)? && attempts(change, machine)?.is_none();
+    if !runs && !is_busy(change, machine, now)? {
+        begin(change, machine, Stage::Booted)?;
+        change.execute("UPDATE machine SET failure = ? WHERE id = ?", (reason, machine))?;
     }
     Ok(())
 }
@@ -199,8 +230,9 @@ pub(super) fn prolong(change: &Transaction<'_>, machine: i64, now: Moment) -> Re
     Ok(())
 }
 
+/// A state of which nothing goes on, unless [`stay_busy`] says so.
 fn set(change: &Transaction<'_>, machine: i64, state: State) -> Result<(), StoreError> {
-    change.execute("UPDATE ticket SET state = ? WHERE machine = ?", (state.text(), machine))?;
+    change.execute("UPDATE ticket SET state = ?, busy = 0 WHERE machine = ?", (state.text(), machine))?;
     Ok(())
 }
 
@@ -211,8 +243,7 @@ fn fail(change: &Transaction<'_>, machine: i64, state: State, reason: &str) -> R
     if state == State::Given && told.as_deref() != Some(reason) {
         count_attempt(change, machine)?;
     }
-    set(change, machine, State::Given)?;
-    give_back(change, machine)?;
+    not_planned(change, machine)?;
     withdraw_if_spent(change, machine)
 }
 

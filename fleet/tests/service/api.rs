@@ -1,5 +1,10 @@
 //! What operators ask and say, and the document that describes it.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::fleet::Fleet;
@@ -81,6 +86,30 @@ fn the_installer_is_told_the_repositories_and_what_else_was_said() {
     let refused = fleet.command("serve --profiles /none --url http://a|b");
     assert_eq!(refused.0, 2);
     assert_eq!(refused.2, "edeploy-fleet: --url: not an address as http://fleet.example:8420\n");
+}
+
+#[test]
+fn those_who_listen_for_changes_leave_connections_to_others() {
+    let fleet = Fleet::start(&[]);
+    let listen = || {
+        let mut stream = TcpStream::connect(&fleet.address).unwrap();
+        stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut head = String::new();
+        BufReader::new(stream.try_clone().unwrap()).read_line(&mut head).unwrap();
+        (stream, head)
+    };
+    let mut all: Vec<_> = (0..16).map(|_| listen()).collect();
+    assert!(all.iter().all(|(_, head)| head.starts_with("HTTP/1.1 200 ")), "{all:?}");
+    assert!(listen().1.starts_with("HTTP/1.1 503 "));
+    assert_eq!(fleet.get("/v1/boot?mac=52:54:00:00:00:01", "").status, 200);
+    all.clear();
+    // Who left is noticed at the next word to them.
+    fleet.must("permit --new 1");
+    let again = || listen().1.starts_with("HTTP/1.1 200 ");
+    assert!((0..100).any(|_| again() || {
+        thread::sleep(Duration::from_millis(100));
+        false
+    }));
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn hostile_reports_are_refused_with_a_reason() {
         (report("[[\"a\",\"b\",\"c\",1]]"), 422, "invalid type: integer `1`, expected a string"),
         (report("[[\"a\",\"b\",\"c\"]]"), 422, "invalid length 3, expected an array of length 4"),
         (report("{}"), 422, "invalid type: map, expected a sequence"),
-        (report(&many), 422, "20001 lines: more than 20000"),
+        (report(&many), 422, "more than 20000 lines of hardware"),
         (report(&long), 422, "line 1: a value of more than 16384 bytes"),
         (b"{\"nonce\":\"00\"}".to_vec(), 422, "missing field `program`"),
     ] {

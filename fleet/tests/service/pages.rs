@@ -108,10 +108,20 @@ fn called_by_another_name_the_pages_need_an_operators_token() {
 #[test]
 fn a_cookie_changes_nothing() {
     let fleet = Fleet::start(WEB_AND_DB);
-    let cookie = format!("edeploy-fleet={}", fleet.operator());
+    let token = fleet.operator();
+    let logged_in = fleet.plainly("POST", "/login", &[("host", "fleet.example")], &format!("token={token}"));
+    let cookie = logged_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let headers = [("cookie", &*cookie), ("host", "fleet.example")];
     let page = fleet.plainly("GET", "/", &headers, "");
     assert_eq!(page.status, 200);
+    // It is no token, nor is a token one.
+    let session = cookie.strip_prefix("edeploy-fleet=").unwrap();
+    assert_eq!(fleet.get("/v1/hosts", session).status, 401);
+    let headers_with_token = [("cookie", &*format!("edeploy-fleet={token}")), ("host", "fleet.example")];
+    assert_eq!(fleet.plainly("GET", "/", &headers_with_token, "").status, 303);
     assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'; "));
     assert_eq!(fleet.plainly("POST", "/v1/permissions", &headers, "{\"new\":1}").status, 401);
+    // A session ends with the token that began it.
+    fleet.must("token remove tester");
+    assert_eq!(fleet.plainly("GET", "/", &headers, "").status, 303);
 }

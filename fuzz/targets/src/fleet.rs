@@ -7,7 +7,7 @@ use edeploy_fleet::explain::explain;
 use edeploy_fleet::generate::{Entries, MOST};
 use edeploy_fleet::hardware::Hardware;
 use edeploy_fleet::literal::Literal;
-use edeploy_fleet::matcher::matched;
+use edeploy_fleet::matcher::{Budget, WORK, matched};
 use edeploy_fleet::spec::{Spec, SpecLine};
 
 use crate::input::Input;
@@ -84,11 +84,11 @@ pub(crate) fn spec(data: &[u8]) {
     if hardware.lines.len() > LINES[0] || spec.lines.len() > LINES[1] {
         return;
     }
-    let found = matched(&hardware, &spec.lines).expect("so few lines are not too hard");
+    let found = matched(&Budget::of(WORK), &hardware, &spec.lines).expect("so few lines are not too hard");
     let mut chosen = Vec::new();
     let any = by_trying(&hardware, &spec.lines, &mut BTreeMap::new(), &mut chosen);
     assert_eq!(found.map(|found| found.lines), any.then_some(chosen));
-    let explained = explain(&hardware, &spec).expect("so few lines are not too hard");
+    let explained = explain(&Budget::of(WORK), &hardware, &spec).expect("so few lines are not too hard");
     assert_eq!(explained.is_match(), any);
     assert_eq!(explained.taken.len() + usize::from(!any) + explained.unjudged, spec.lines.len());
     let _ = explained.to_string();

@@ -1,0 +1,144 @@
+//! Which cards are whose: nobody is installed by another machine's permission, nor twice for one.
+
+use super::*;
+
+const UUID: &str = "4c4c4544-004b-3910-8050-b9c04f505732";
+const OTHER: &str = "4c4c4544-004b-3910-8050-b9c04f505733";
+/// What makers leave in many machines.
+const NO_UUID: &str = "03000200-0400-0500-0006-000700080009";
+
+/// Reports these cards, and gets the first free entry.
+fn report_of(store: &Store, said: &str, cards: &[u32]) -> Answer<String> {
+    let report = Reported { macs: cards.iter().map(|&n| mac(n)).collect(), ..reported() };
+    store.report(&token(said), &report, NOW, LEASE, first_free(9)).unwrap()
+}
+
+fn named(store: &Store, n: u32) -> Option<String> {
+    store.host(mac(n).as_str()).unwrap().map(|host| host.name)
+}
+
+/// Installs machine `n` that has these cards.
+fn installed(store: &Store, n: u32, uuid: &str, cards: &[u32]) {
+    assert_eq!(boot_as(store, n, uuid, "i", NOW), Booted::Install);
+    assert!(matches!(report_of(store, "i", cards), Answer::Assigned(_)));
+    assert_eq!(told(store, "i", Stage::Installed, None, NOW), Recorded::Done);
+}
+
+#[test]
+fn a_machine_of_two_cards_that_came_before_it_was_permitted_is_installed_once() {
+    for uuid in [UUID, NO_UUID, ""] {
+        let (_folder, store) = opened();
+        for card in [1, 2] {
+            assert_eq!(boot_as(&store, card, uuid, "t", NOW), Booted::Disk);
+        }
+        store.permit_new(5).unwrap();
+        installed(&store, 1, uuid, &[1, 2]);
+        assert_eq!(boot_as(&store, 2, uuid, "u", NOW), Booted::Disk, "{uuid:?}");
+        assert_eq!(store.newcomers().unwrap(), 4, "{uuid:?}");
+        let machines = if uuid == UUID { 1 } else { 2 };
+        assert_eq!(store.hosts().unwrap().len(), machines, "{uuid:?}");
+    }
+}
+
+#[test]
+fn a_permission_for_its_other_card_ends_with_the_install() {
+    let (_folder, store) = opened();
+    for card in [1, 2] {
+        boot_as(&store, card, UUID, "t", NOW);
+        store.permit(&name(card), false, NOW).unwrap();
+    }
+    installed(&store, 1, UUID, &[1, 2]);
+    assert_eq!(boot_as(&store, 2, UUID, "u", NOW), Booted::Disk);
+    assert_eq!(named(&store, 2), Some(name(1)));
+}
+
+#[test]
+fn a_machine_that_was_installed_is_not_wiped_for_having_another_card() {
+    let (_folder, store) = opened();
+    store.permit_new(5).unwrap();
+    installed(&store, 1, UUID, &[1]);
+    // Its card was changed: it is new by its address, and not by what it says.
+    assert_eq!(boot_as(&store, 2, UUID, "t", NOW), Booted::Install);
+    let Answer::Refused(refusal) = report_of(&store, "t", &[2]) else { panic!("it is installed") };
+    let says = format!(
+        "by its serial number and UUID this machine is {0}, which was installed: to install it again permit that \
+         (`edeploy-fleet reinstall {0}`), or release it if it is gone",
+        name(1)
+    );
+    assert_eq!(refusal.reason, says);
+    assert_eq!(store.release(&name(1), NOW).unwrap(), Released::Done);
+    assert!(matches!(report_of(&store, "t", &[2]), Answer::Assigned(_)));
+}
+
+#[test]
+fn a_machine_is_known_by_every_card_it_reported_while_its_uuid_says_so() {
+    let (_folder, store) = opened();
+    store.permit(&name(1), false, NOW).unwrap();
+    boot_as(&store, 1, UUID, "t", NOW);
+    boot_as(&store, 3, OTHER, "u", NOW);
+    report_of(&store, "t", &[1, 2, 3]);
+    assert_eq!(named(&store, 2), Some(name(1)));
+    assert_eq!(named(&store, 3), Some(name(3)), "it takes no other machine's");
+    assert_eq!(boot_as(&store, 2, UUID, "v", NOW), Booted::Install);
+    assert_eq!(store.ticket(&token("v"), NOW).unwrap().unwrap().name, name(1));
+}
+
+#[test]
+fn a_card_that_a_report_claimed_gives_nobody_the_permission_of_the_claimer() {
+    for uuid in [OTHER, NO_UUID, ""] {
+        let (_folder, store) = opened();
+        store.permit(&name(1), false, NOW).unwrap();
+        boot_as(&store, 1, uuid, "t", NOW);
+        // A lie, or a card that was moved since.
+        report_of(&store, "t", &[1, 2]);
+        let asks_as = if uuid == OTHER { UUID } else { uuid };
+        assert_eq!(boot_as(&store, 2, asks_as, "u", NOW), Booted::Disk, "{uuid:?}");
+        assert_eq!(named(&store, 2), Some(name(2)), "{uuid:?}");
+        store.permit(&name(2), false, NOW).unwrap();
+        assert_eq!(boot_as(&store, 2, asks_as, "u", NOW), Booted::Install, "{uuid:?}");
+    }
+}
+
+#[test]
+fn the_cards_of_a_machine_are_those_of_its_last_report() {
+    let (_folder, store) = opened();
+    store.permit(&name(1), false, NOW).unwrap();
+    boot_as(&store, 1, UUID, "t", NOW);
+    for card in 2..9 {
+        report_of(&store, "t", &[1, card]);
+    }
+    let host = store.host(&name(1)).unwrap().unwrap();
+    assert_eq!(host.macs, [mac(1).to_string(), mac(8).to_string()]);
+    assert_eq!(named(&store, 2), None);
+}
+
+#[test]
+fn a_bios_that_asks_in_the_name_of_a_machine_that_runs_says_nothing_of_it() {
+    let (_folder, store) = opened();
+    store.permit_new(1).unwrap();
+    installed(&store, 1, UUID, &[1]);
+    let refusal = Some("no UEFI".to_owned());
+    let (uuid, serial, platform) = (String::new(), String::new(), "pcbios".to_owned());
+    let boot = Boot { mac: mac(1), uuid, serial, platform, refusal };
+    assert_eq!(store.boot(&boot, &token("x"), NOW).unwrap(), Booted::Disk);
+    let host = store.host(&name(1)).unwrap().unwrap();
+    assert_eq!((host.stage, host.failure), (Some(Stage::Installed), None));
+}
+
+#[test]
+fn strangers_make_room_for_others_and_machines_that_were_permitted_for_nobody() {
+    let (_folder, store) = opened();
+    store.permit(&name(1), false, Moment(1)).unwrap();
+    boot(&store, 2, "t", Moment(2));
+    let fill = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM n WHERE n < {MACHINES})
+         INSERT INTO machine (name, seen, known) SELECT 'm' || n, n, 1 FROM n"
+    );
+    store.write(|change| Ok(change.execute_batch(&fill)?)).unwrap();
+    assert_eq!(boot(&store, 3, "t", NOW), Booted::Disk);
+    assert_eq!(store.host(&name(2)).unwrap(), None);
+    assert_eq!(boot(&store, 1, "t", NOW), Booted::Install);
+    store.permit(&name(3), false, NOW).unwrap();
+    assert_eq!(boot(&store, 4, "t", NOW), Booted::Full);
+    assert_eq!(store.permit(&name(4), false, NOW).unwrap(), Permitted::Full);
+}
