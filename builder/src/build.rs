@@ -157,8 +157,7 @@ pub fn build(request: &Request<'_>, progress: &Progress) -> Result<Built, Failur
     let sbom = sbom::document(&tree, request.recipe, request.epoch)?;
     progress.stage("finishing the tree");
     let Request { recipe, updater, signing, .. } = *request;
-    let boot = finish::finish(&tree, recipe, updater, signing, progress)?;
-    let survey = scan::survey(tree.root())?;
+    let (boot, survey) = finish::finish(&tree, recipe, updater, signing, progress)?;
     check_ids(request, &tree)?;
     let site = site(request)?;
     let commit = commit(request, &tree, survey, progress)?;

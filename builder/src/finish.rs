@@ -24,7 +24,7 @@ use crate::keys::Needles;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::recipe::value::InitrdForm;
-use crate::scan::Refused;
+use crate::scan::{Refused, Survey};
 use crate::tree::{Tree, TreeError};
 pub use boot::Boot;
 pub use clean::remove;
@@ -91,7 +91,7 @@ impl Fault for FinishError {
     }
 }
 
-/// Makes the tree what a slot may hold, and gives what it boots. `updater` is the host binary on this machine,
+/// Makes the tree what a slot may hold; gives what it boots and what it amounts to. `updater` is the host binary on this machine,
 /// `signing` what no file may hold of the keys of the site.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ pub fn finish(
     updater: &Path,
     signing: &Needles,
     progress: &Progress,
-) -> Result<Boot, FinishError> {
+) -> Result<(Boot, Survey), FinishError> {
     if recipe.exclude_docs {
         clean::docs(tree)?;
     }
@@ -118,8 +118,8 @@ pub fn finish(
         progress.note(&format!("/{} is no cpio archive, compressed or not: kept as it is", boot.initrd));
     }
     // After the initrd was unpacked: its files are part of what is looked at.
-    secrets::check_signing(tree, signing)?;
-    Ok(boot)
+    let survey = secrets::check_signing(tree, signing)?;
+    Ok((boot, survey))
 }
 
 /// The host takes defaults for what is wrong in this file; here is where a mistake must be found.

@@ -22,7 +22,7 @@ use edeploy_format::path::TreePath;
 
 use crate::failure::Fault;
 use crate::parallel;
-pub use walk::{Entry, Form, Refused, walk, walk_below};
+pub use walk::{Entry, Form, Refused, walk, walk_ahead, walk_below};
 pub use xattrs::xattrs;
 
 /// What a tree amounts to.
@@ -102,20 +102,40 @@ impl Content {
     }
 }
 
+/// Counts what a walk meets.
+#[derive(Default)]
+pub struct Surveyor {
+    survey: Survey,
+    links: Links,
+}
+
+impl Surveyor {
+    /// One more path.
+    pub fn meet(&mut self, entry: &Entry) {
+        self.survey.entries += 1;
+        if entry.form == Form::File && self.links.first(&entry.path, &entry.metadata).is_none() {
+            self.survey.bytes += entry.metadata.len();
+        }
+    }
+
+    /// What all of them amount to.
+    #[must_use]
+    pub fn survey(&self) -> Survey {
+        self.survey
+    }
+}
+
 /// Counts a tree, and refuses it when it holds what no role may hold.
 ///
 /// # Errors
 /// [`ScanError::Refused`] names the path.
 pub fn survey(root: &Path) -> Result<Survey, ScanError> {
-    let (mut survey, mut links) = (Survey::default(), Links::default());
+    let mut surveyor = Surveyor::default();
     walk(root, &mut |entry: Entry| -> Result<(), ScanError> {
-        survey.entries += 1;
-        if entry.form == Form::File && links.first(&entry.path, &entry.metadata).is_none() {
-            survey.bytes += entry.metadata.len();
-        }
+        surveyor.meet(&entry);
         Ok(())
     })?;
-    Ok(survey)
+    Ok(surveyor.survey())
 }
 
 /// All files of a tree, read in walking order, as [`write_manifest`] wants them.
@@ -154,7 +174,7 @@ pub fn write_manifest<W: Write>(
     let mut writer = Writer::new(to, head)?;
     let (mut links, mut contents) = (Links::default(), contents.iter());
     let latest = i64::try_from(head.built).unwrap_or(i64::MAX);
-    walk(root, &mut |entry: Entry| -> Result<(), ScanError> {
+    walk_ahead(root, &mut |entry: Entry| -> Result<(), ScanError> {
         let digest = match entry.form {
             Form::File => {
                 let same = contents.next().and_then(|content| content.of(&entry.metadata));

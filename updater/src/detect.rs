@@ -19,7 +19,7 @@ mod numa;
 mod pci;
 mod raid;
 mod smart;
-mod system;
+pub(crate) mod system;
 mod tools;
 mod tree;
 

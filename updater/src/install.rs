@@ -3,6 +3,7 @@
 //! Everything is fetched, checked and planned before the first write. The boot entry is made last, so a machine that
 //! loses power on the way boots nothing from this disk, and the next run starts over.
 
+use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 
 use edeploy_format::boot::EntryName;
@@ -66,11 +67,11 @@ pub struct Request<'a> {
 
 /// Files that belong to the machine that is installed, and to no slot.
 pub trait Belongings {
-    /// Whether a machine of this version keeps them; asked before anything is written.
+    /// Whether a machine of this version, whose manifest is `manifest`, keeps them; asked before anything is written.
     ///
     /// # Errors
     /// If one would be lost with the slot, or cannot lie where it is to lie.
-    fn check(&self, head: &Head) -> Result<(), Failure>;
+    fn check(&self, head: &Head, manifest: &mut dyn BufRead) -> Result<(), Failure>;
 
     /// Lays them below `machine`, whose `var` is the state partition; `slot` holds the tree.
     ///
@@ -111,7 +112,10 @@ pub fn install(request: &Request<'_>, progress: &dyn Progress) -> Result<Install
     if let Some(size) = request.slot_size {
         wanted.head.slot_size = size;
     }
-    request.own.map_or(Ok(()), |own| own.check(&wanted.head))?;
+    if let Some(own) = request.own {
+        let rewound = wanted.manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e));
+        rewound.and_then(|()| own.check(&wanted.head, &mut BufReader::new(&wanted.manifest)))?;
+    }
     wanted.fetch_own_delta(&*fetch, scratch, progress);
     announce(&plan_install(&wanted, &*fetch)?, &wanted, &*fetch, progress)?;
     let blank = Blank {

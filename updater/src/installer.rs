@@ -17,6 +17,8 @@ mod network;
 pub mod scripts;
 pub mod service;
 
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edeploy_format::exit::Exit;
+use edeploy_format::fleet::{Progress as Told, Stage};
 
 use arguments::Arguments;
 use console::Console;
@@ -33,7 +36,8 @@ use network::Network;
 use service::Service;
 
 use crate::commands::{now, say};
-use crate::failure::Failure;
+use crate::disk::mount::private_namespace;
+use crate::failure::{Failure, chain};
 use crate::install::SOURCES;
 use crate::progress::Progress;
 use crate::trust::Store;
@@ -63,8 +67,8 @@ pub fn main(name: &OsStr, word: Option<&OsStr>) -> Option<ExitCode> {
     }
     if Path::new(name).ends_with(lease::HOOK.trim_start_matches('/')) {
         let event = word.and_then(OsStr::to_str).unwrap_or_default();
-        let told = lease::hook(event).map_err(|e| say(&format!("lease: {e}")));
-        return Some(if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        let done = lease::hook(event).map_err(|e| lease::complain(&e));
+        return Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     None
 }
@@ -95,25 +99,28 @@ fn is_serial() -> bool {
     active.split_whitespace().last().is_some_and(|console| console.starts_with("ttyS"))
 }
 
-/// The child: installs, then ends the machine as it is told to. It returns only if that cannot be done.
-fn work() {
+/// The child: installs, then ends the machine as it is told to.
+fn work() -> ! {
     let texts = [ARGUMENTS, "/proc/cmdline"].map(|path| fs::read_to_string(path).unwrap_or_default());
     let parsed = Arguments::parse(&[&texts[0], &texts[1]]);
+    let on_failure = parsed.as_ref().ok().and_then(|arguments| arguments.on_failure).unwrap_or_default();
     let console = Console::new(parsed.as_ref().is_ok_and(|arguments| arguments.verbose));
     console.note(concat!("edeploy-ab ", env!("CARGO_PKG_VERSION"), ": the installer"));
+    // What is mounted goes with this process: whoever starts over finds the disk free.
+    if let Err(e) = private_namespace() {
+        console.note(&chain(&e));
+    }
     let ended = match parsed {
         Ok(arguments) => installed(&arguments, &console),
         Err(e) => Err(Failure::new(Exit::Usage, e)),
     };
-    let failure = ended.unwrap_or_else(|failure| {
-        console.note(&format!("FAILED: {failure}"));
-        ending::failure(edeploy_format::fleet::OnFailure::Console)
-    });
-    say(&format!("init: {failure}"));
+    let Err(failure) = ended;
+    console.note(&format!("FAILED: {failure}"));
+    ending::failure(on_failure)
 }
 
-/// Installs, and ends the machine; what is returned is why it did not end.
-fn installed(arguments: &Arguments, console: &Console) -> Result<Failure, Failure> {
+/// Installs, and ends the machine; returns why it could not begin to.
+fn installed(arguments: &Arguments, console: &Console) -> Result<Infallible, Failure> {
     let usage = |e| Failure::new(Exit::Usage, e);
     let server = arguments.server().map_err(usage)?;
     let failed = |e: std::io::Error| Failure::new(Exit::Failed, e);
@@ -121,30 +128,42 @@ fn installed(arguments: &Arguments, console: &Console) -> Result<Failure, Failur
         console.note("the clock was before the day of this program: it begins there");
     }
     let ca = fs::read_to_string(CERTIFICATES).ok();
-    let (store, expiry) = (Store::anchor(Path::new(ROOT))?, now(SOURCES, console));
     let count = early::drivers(Path::new("/sys")).map_err(failed)?;
     console.detail(&format!("{count} devices were asked for their drivers"));
     // What nothing asks for by itself.
     early::modprobe(&["8021q", "ext4", "loop"].map(str::to_owned).each_ref()).map_err(failed)?;
     let mut network = Network::new(&arguments.links, console);
     network.bring().map_err(failed)?;
+    let network = RefCell::new(network);
+    // Whatever is waited for may be at another card, which has no address yet.
+    let pause = |pause, why| network.borrow_mut().wait(pause, why);
     let service = Arc::new(Service::new(server, arguments.token.clone(), ca.as_deref())?);
+    let store = Store::anchor(Path::new(ROOT)).inspect_err(|fault| told(&service, &chain(fault)))?;
     let machine = Machine {
         root: Path::new("/"),
         uefi: Path::new("/sys/firmware/efi").exists(),
         arguments,
         store: &store,
         ca,
-        expiry,
+        expiry: &|| now(SOURCES, console),
         scratch: Path::new("/run"),
-        pause: &std::thread::sleep,
+        pause: &pause,
     };
-    Ok(match flow::run(&machine, &service, console) {
+    match flow::run(&machine, &service, console) {
         Ok(done) => {
             let what = arguments.on_success.unwrap_or(done.plan.on_success);
             console.note(&format!("{} is installed", done.plan.machine));
             ending::success(&done, what)
         }
         Err(failed) => ending::failure(arguments.on_failure.or(failed.on_failure).unwrap_or_default()),
-    })
+    }
+}
+
+/// The service hears of what failed before the install began, if it knows this machine and is there.
+fn told(service: &Service, failure: &str) {
+    if service.knows_us() {
+        let told = Told { stage: Stage::Booted, done: 0, total: 0, failure: Some(failure.to_owned()) };
+        // The console says it as well.
+        let _: Result<(), _> = service.progress(&told);
+    }
 }

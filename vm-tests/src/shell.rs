@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// No command takes longer.
 const PATIENCE: Duration = Duration::from_secs(900);
+/// Nothing came, or the whole machine was stopped for a while and goes on.
+const PASSES: [io::ErrorKind; 3] =
+    [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut, io::ErrorKind::Interrupted];
 
 /// An open shell.
 pub struct Shell {
@@ -142,7 +145,7 @@ impl Shell {
             Ok(0) => self.closed = true,
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => self.closed = true,
             Ok(n) => self.unread.push_str(&String::from_utf8_lossy(&buffer[..n]).replace('\r', "")),
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(e) if PASSES.contains(&e.kind()) => {}
             Err(e) => panic!("the shell's port: {e}"),
         }
     }

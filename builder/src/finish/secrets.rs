@@ -14,7 +14,7 @@ use crate::failure::Fault;
 use crate::keys::Needles;
 use crate::parallel;
 use crate::recipe::value::Pattern;
-use crate::scan::{Entry, Form, Refused, walk, walk_below};
+use crate::scan::{Entry, Form, Refused, Survey, Surveyor, walk_ahead, walk_below};
 use crate::tree::Tree;
 
 /// Every path that is a machine's own. A recipe may not lay one, and no published tree holds one.
@@ -40,6 +40,8 @@ const MACHINE_ID: &str = "etc/machine-id";
 /// Where private keys are looked for. What packages bring below /usr is public already.
 const SEARCHED: &[&str] =
     &["boot", "etc", "home", "opt", "root", "srv", "usr/local", "usr/share/factory/var", "var"];
+/// Files are searched in batches of this many.
+const BATCH: usize = 1024;
 /// Where `/var` of a tree lies once it is finished.
 const FACTORY: &str = "usr/share/factory/";
 
@@ -130,22 +132,27 @@ fn check_entry(entry: Entry, allowed: &[TreePath]) -> Result<(), FinishError> {
     Ok(())
 }
 
-/// Refuses a tree with a file that holds something of `signing`, the keys of the site; nothing allows it.
+/// Refuses a tree with a file that holds something of `signing`, the keys of the site; nothing allows it. What the tree
+/// amounts to is counted on the way.
 ///
 /// # Errors
 /// [`FinishError::Secret`] names the path.
-pub(super) fn check_signing(tree: &Tree, signing: &Needles) -> Result<(), FinishError> {
-    if signing.is_empty() {
-        return Ok(());
-    }
-    let mut files = Vec::new();
-    walk(tree.root(), &mut |entry: Entry| -> Result<(), FinishError> {
-        if entry.form == Form::File {
-            files.push(entry);
+pub(super) fn check_signing(tree: &Tree, signing: &Needles) -> Result<Survey, FinishError> {
+    let (mut surveyor, mut batch) = (Surveyor::default(), Vec::with_capacity(BATCH));
+    let check = |batch: &mut Vec<Entry>| -> Result<(), FinishError> {
+        let checked = parallel::map(batch, |entry| check_file(entry, signing));
+        batch.clear();
+        checked.into_iter().collect()
+    };
+    walk_ahead(tree.root(), &mut |entry: Entry| -> Result<(), FinishError> {
+        surveyor.meet(&entry);
+        if entry.form == Form::File && !signing.is_empty() {
+            batch.push(entry);
         }
-        Ok(())
+        if batch.len() == BATCH { check(&mut batch) } else { Ok(()) }
     })?;
-    parallel::map(&files, |entry| check_file(entry, signing)).into_iter().collect()
+    check(&mut batch)?;
+    Ok(surveyor.survey())
 }
 
 fn check_file(entry: &Entry, signing: &Needles) -> Result<(), FinishError> {

@@ -19,7 +19,7 @@ use super::content::Maker;
 use super::staging::Staging;
 use super::{OstreeError, Repository, SERIAL, ref_name};
 use crate::parallel;
-use crate::scan::{Content, Entry, Form, walk, xattrs};
+use crate::scan::{Content, Entry, Form, walk_ahead, xattrs};
 
 /// Files are hashed and written in batches of this many.
 const BATCH: usize = 1024;
@@ -104,7 +104,7 @@ impl Repository {
             }
             Ok(())
         };
-        walk(root, &mut |entry: Entry| -> Result<(), OstreeError> {
+        walk_ahead(root, &mut |entry: Entry| -> Result<(), OstreeError> {
             batch.push(entry);
             if batch.len() == BATCH { flush(&mut batch, &mut folders) } else { Ok(()) }
         })?;

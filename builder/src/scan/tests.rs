@@ -169,3 +169,45 @@ fn a_time_to_come_however_far_becomes_that_of_the_build() {
     }
     assert_eq!(records(folder.path()).iter().map(|record| record.mtime).collect::<Vec<_>>(), [1, 1]);
 }
+
+#[test]
+fn a_walk_ahead_meets_what_a_walk_meets_and_ends_with_who_meets() {
+    let folder = tempfile::tempdir().unwrap();
+    // More than are handed on before somebody meets them.
+    for n in 0..5000 {
+        fs::write(folder.path().join(format!("{n:04}")), "").unwrap();
+    }
+    let root = folder.path();
+    let paths = |how: &dyn Fn(&mut Vec<String>) -> Result<(), Refused>| {
+        let mut met = Vec::new();
+        let ended = how(&mut met);
+        (met, ended.map_err(|refused| refused.to_string()))
+    };
+    let all = || {
+        let keep = |met: &mut Vec<String>, entry: Entry| {
+            met.push(entry.path.to_string());
+            Ok(())
+        };
+        let plain = paths(&|met| walk(root, &mut |entry| keep(met, entry)));
+        let ahead = paths(&|met| walk_ahead(root, &mut |entry| keep(met, entry)));
+        assert!(
+            plain == ahead,
+            "{} and {} paths, {:?} and {:?}",
+            plain.0.len(),
+            ahead.0.len(),
+            plain.1,
+            ahead.1
+        );
+        plain
+    };
+    assert_eq!((all().0.len(), all().1), (5000, Ok(())));
+    let mut left = 3;
+    let few = walk_ahead(root, &mut |entry: Entry| {
+        left -= 1;
+        if left > 0 { Ok(()) } else { Err(Refused::Huge { path: entry.path.to_string(), size: 0 }) }
+    });
+    assert!(matches!(few, Err(Refused::Huge { path, .. }) if path == "0002"));
+    File::create(root.join("4999")).unwrap().set_len(walk::FILE_LIMIT + 1).unwrap();
+    let (met, ended) = all();
+    assert!(met.len() == 4999 && ended.is_err(), "{ended:?}");
+}

@@ -5,6 +5,8 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SendError, sync_channel};
+use std::thread;
 
 use edeploy_format::exit::Exit;
 use edeploy_format::manifest::MTIMES;
@@ -18,6 +20,11 @@ pub(super) const FILE_LIMIT: u64 = 64 << 30;
 /// The first time that a path of a role may have. One second before is what ext4 makes of all earlier ones: a tree that
 /// was unpacked there has them in that form.
 const EARLIEST: &str = "1901-12-13T20:45:53Z";
+
+/// A walk in a thread hands on so many paths at a time,
+const BATCH: usize = 256;
+/// and so many times before somebody met them.
+const AHEAD: usize = 8;
 
 /// What a path of a role tree can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +127,55 @@ pub fn walk_below<E: From<Refused>>(
 ) -> Result<(), E> {
     let path = TreePath::new(below).map_err(Refused::Path)?;
     folder(&root.join(below), Some(&path), meet)
+}
+
+/// As [`walk`], which goes on in a thread of its own meanwhile: a bounded number of paths ahead of `meet`.
+///
+/// # Errors
+/// As [`walk`].
+pub fn walk_ahead<E: From<Refused>>(
+    root: &Path,
+    meet: &mut impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    thread::scope(|scope| {
+        let (send, batches) = sync_channel(AHEAD);
+        let walker = scope.spawn(move || {
+            let mut batch = Vec::new();
+            let walked = walk(root, &mut |entry| -> Result<(), Ended> {
+                batch.push(entry);
+                if batch.len() < BATCH { Ok(()) } else { Ok(send.send(std::mem::take(&mut batch))?) }
+            });
+            // What was met before it was refused.
+            send.send(batch)?;
+            walked
+        });
+        // When this ends early, nobody receives, and so does the walk.
+        for entry in batches.into_iter().flatten() {
+            meet(entry)?;
+        }
+        match walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+            Err(Ended::Refused(refused)) => Err(refused.into()),
+            Ok(()) | Err(Ended::Unheard) => Ok(()),
+        }
+    })
+}
+
+/// Why a walk in a thread ends early.
+enum Ended {
+    Refused(Refused),
+    Unheard,
+}
+
+impl From<Refused> for Ended {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<SendError<Vec<Entry>>> for Ended {
+    fn from(_: SendError<Vec<Entry>>) -> Self {
+        Self::Unheard
+    }
 }
 
 fn folder<E: From<Refused>>(

@@ -75,15 +75,32 @@ fn capital(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The kernel's arguments without the values of those that are secret.
+/// The kernel's arguments without the values of those that are secret, or hold who somebody is at an address.
 fn public(line: &str) -> String {
-    let shown = |argument: &str| match argument.split_once('=') {
-        Some((key, _)) if SECRETS.iter().any(|secret| key.to_lowercase().contains(secret)) => {
-            format!("{key}=…")
-        }
-        _ => argument.to_owned(),
+    let is_secret = |key: &str, value: &str| {
+        let named = SECRETS.iter().any(|secret| key.to_lowercase().contains(secret));
+        named || value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
     };
-    line.split_whitespace().map(shown).collect::<Vec<_>>().join(" ")
+    let shown = |argument: String| match argument.split_once('=') {
+        Some((key, value)) if is_secret(key, value) => format!("{key}=…"),
+        _ => argument,
+    };
+    words(line).into_iter().map(shown).collect::<Vec<_>>().join(" ")
+}
+
+/// The words of a command line, as the kernel cuts it: at blanks outside double quotes, which are left out.
+pub(crate) fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => words.push(std::mem::take(&mut word)),
+            c => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Puts something that tells machines apart in place of a serial number that does not.
@@ -128,6 +145,10 @@ mod tests {
         assert_eq!(
             public("quiet edeploy.token=abc PASSWORD=x root=y"),
             "quiet edeploy.token=… PASSWORD=… root=y"
+        );
+        assert_eq!(
+            public("edeploy.token=\"a b\" edeploy.repo=http://who:key@site/repo edeploy.server=http://site"),
+            "edeploy.token=… edeploy.repo=… edeploy.server=http://site"
         );
     }
 

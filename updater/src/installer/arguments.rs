@@ -8,6 +8,7 @@ use std::time::Duration;
 use edeploy_format::fleet::{OnFailure, OnSuccess};
 
 use super::link::{BadLink, Links};
+use crate::detect::system::words;
 
 /// Where the service publishes, if nothing says otherwise, below its own address.
 const REPO: &str = "repo";
@@ -72,13 +73,16 @@ impl Arguments {
     pub fn parse(texts: &[&str]) -> Result<Self, BadArgument> {
         let mut arguments = Self::default();
         for text in texts {
-            let mut repos = Vec::new();
+            let (mut repos, before) = (Vec::new(), std::mem::take(&mut arguments.links.dns));
             for word in words(text) {
                 let (name, value) = word.split_once('=').unwrap_or((&word, ""));
                 arguments.take(name, value, &mut repos)?;
             }
             if !repos.is_empty() {
                 arguments.repos = repos;
+            }
+            if arguments.links.dns.is_empty() {
+                arguments.links.dns = before;
             }
         }
         Ok(arguments)
@@ -88,7 +92,7 @@ impl Arguments {
         let link = |source| BadArgument::Link { name: name.to_owned(), value: value.to_owned(), source };
         match name {
             "edeploy.server" => self.server = Some(value.trim_end_matches('/').to_owned()),
-            "edeploy.token" => self.token = Some(value.to_owned()),
+            "edeploy.token" => self.token = Some(value.to_owned()).filter(|token| !token.is_empty()),
             "edeploy.repo" => repos.push(value.to_owned()),
             "edeploy.on-success" => {
                 self.on_success = Some(one_of(name, value, "reboot, kexec, halt and console")?);
@@ -123,21 +127,6 @@ impl Arguments {
         }
         Ok(self.repos.clone())
     }
-}
-
-/// The words of a command line, as the kernel cuts it: at blanks outside double quotes, which are left out.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            c if c.is_whitespace() && !quoted => words.push(std::mem::take(&mut word)),
-            c => word.push(c),
-        }
-    }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 /// One of the words that the plan knows too.
@@ -203,6 +192,13 @@ mod tests {
         assert!(!arguments.verbose);
         let alone = Arguments::parse(&[initrd, "quiet"]).unwrap();
         assert_eq!(alone.repos().unwrap(), ["http://a/1", "http://a/2"]);
+        let servers = |boot: &str| Arguments::parse(&["edeploy.dns=10.0.0.1", boot]).unwrap().links.dns.len();
+        assert_eq!(
+            ["quiet", "edeploy.dns=10.0.0.2", "edeploy.dns=10.0.0.2 edeploy.dns=10.0.0.3"].map(servers),
+            [1, 1, 2]
+        );
+        // None is none: it is asked for.
+        assert_eq!(parsed("edeploy.token=").unwrap().token, None);
     }
 
     #[test]

@@ -4,13 +4,13 @@
 //! are laid when the slot is filled and verified, before the boot entry is made.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use edeploy_format::exit::Exit;
 use edeploy_format::fleet::File;
-use edeploy_format::manifest::Head;
+use edeploy_format::manifest::{Head, Kind, ManifestError, Reader, Record};
 use edeploy_format::path::{BadPath, TreePath};
 
 use crate::boot::seed_persistent;
@@ -19,6 +19,8 @@ use crate::install::Belongings;
 
 /// Where persistent paths lie, below the root of the machine.
 const SOURCES: &str = "var/lib/edeploy/persistent";
+/// Where a tree has what is below /var of a machine.
+const FACTORY: &str = "usr/share/factory/";
 /// What is the updater's own, below the root of the machine.
 const OURS: &str = "var/lib/edeploy";
 
@@ -72,6 +74,24 @@ pub enum BadFile {
         /// Its version.
         version: String,
     },
+    /// There is a folder.
+    #[error("the file /{path} of the plan: {role} {version} has a folder there")]
+    Folder {
+        /// The path.
+        path: TreePath,
+        /// The role.
+        role: String,
+        /// Its version.
+        version: String,
+    },
+    /// It would be a folder, and is a file.
+    #[error("the file /{path} of the plan: /{file} is no folder")]
+    Under {
+        /// The path.
+        path: TreePath,
+        /// What it would lie in.
+        file: TreePath,
+    },
     /// It is the updater's.
     #[error("the file /{path} of the plan lies in the updater's own folder")]
     Ours {
@@ -101,7 +121,30 @@ impl Files {
     /// # Errors
     /// [`BadFile`].
     pub fn of(files: &[File]) -> Result<Self, BadFile> {
-        files.iter().map(own).collect::<Result<_, _>>().map(Self)
+        let files: Vec<Own> = files.iter().map(own).collect::<Result<_, _>>()?;
+        for Own { path, .. } in &files {
+            if let Some(file) = files.iter().find(|other| path.is_below(other.path.as_str())) {
+                return Err(BadFile::Under { path: path.clone(), file: file.path.clone() });
+            }
+        }
+        Ok(Self(files))
+    }
+
+    /// Holds them against one path of the version's tree.
+    fn beside(&self, head: &Head, record: &Record) -> Result<(), BadFile> {
+        let text = record.path.as_str();
+        // What a tree has below /var is brought to the state partition from there.
+        let there = text.strip_prefix(FACTORY).unwrap_or(text);
+        for Own { path, .. } in &self.0 {
+            if path.as_str() == there && record.kind == Kind::Folder {
+                let (path, role) = (path.clone(), head.role.to_string());
+                return Err(BadFile::Folder { path, role, version: head.version.to_string() });
+            }
+            if path.is_below(there) && record.kind != Kind::Folder {
+                return Err(BadFile::Under { path: path.clone(), file: record.path.clone() });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -124,7 +167,12 @@ fn within<'a>(path: &TreePath, persistent: &'a [TreePath]) -> Option<&'a TreePat
 }
 
 impl Belongings for Files {
-    fn check(&self, head: &Head) -> Result<(), Failure> {
+    fn check(&self, head: &Head, manifest: &mut dyn BufRead) -> Result<(), Failure> {
+        let failed = |e: ManifestError| Failure::new(Exit::Untrusted, e);
+        let mut records = Reader::new(manifest).map_err(failed)?;
+        while let Some(record) = records.next_record().map_err(failed)? {
+            self.beside(head, &record).map_err(BadFile::refused)?;
+        }
         for Own { path, .. } in &self.0 {
             if within(path, &head.persistent).is_none() && !path.is_below("var") {
                 let (path, role) = (path.clone(), head.role.to_string());

@@ -80,10 +80,9 @@ pub(super) fn drivers(sys: &Path) -> io::Result<usize> {
 fn aliases(folder: &Path, found: &mut BTreeSet<String>) -> io::Result<()> {
     // Devices may come and go while they are looked at.
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries {
-        let entry = entry?;
+    for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
-        if entry.file_type()?.is_dir() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             aliases(&path, found)?;
         } else if entry.file_name() == "modalias" {
             let alias = fs::read_to_string(&path).unwrap_or_default();

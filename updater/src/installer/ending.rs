@@ -1,10 +1,12 @@
-//! What a machine does at the end of an install. None of these returns but by an error.
+//! What a machine does at the end of an install. None of these returns: a machine that is installed must not begin again.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use edeploy_format::exit::Exit;
 use edeploy_format::fleet::{OnFailure, OnSuccess};
@@ -17,19 +19,25 @@ use crate::installed::{Installed, mount_point};
 
 const BUSYBOX: &str = "/usr/bin/busybox";
 const KEXEC: &str = "/usr/sbin/kexec";
+/// A shell that ended begins anew after so long.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The end of a machine that is installed.
-pub(super) fn success(done: &Done, what: OnSuccess) -> Failure {
+pub(super) fn success(done: &Done, what: OnSuccess) -> ! {
     match what {
         OnSuccess::Reboot => end(RebootCommand::Restart),
         OnSuccess::Halt => end(RebootCommand::PowerOff),
         OnSuccess::Console => console(),
-        OnSuccess::Kexec => kexec(done).unwrap_or_else(|failure| failure),
+        OnSuccess::Kexec => {
+            let Err(failure) = kexec(done);
+            say(&format!("{failure}; the firmware boots what is installed instead"));
+            end(RebootCommand::Restart)
+        }
     }
 }
 
 /// The end of a machine that could not be installed.
-pub(super) fn failure(what: OnFailure) -> Failure {
+pub(super) fn failure(what: OnFailure) -> ! {
     match what {
         OnFailure::Reboot => end(RebootCommand::Restart),
         OnFailure::Halt => end(RebootCommand::PowerOff),
@@ -41,35 +49,32 @@ fn failed(what: &str, source: &io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("{what}: {source}"))
 }
 
-fn end(how: RebootCommand) -> Failure {
+fn end(how: RebootCommand) -> ! {
     rustix::fs::sync();
     match reboot(how) {
-        Ok(()) => Failure::new(Exit::Failed, "the kernel did not end"),
-        Err(e) => failed("ending the machine", &e.into()),
+        Ok(()) => say("the kernel did not end"),
+        Err(e) => say(&format!("ending the machine: {e}")),
     }
+    console()
 }
 
 /// A shell on the console alone, where there is one; over the network nobody comes in. When it is left, it begins
 /// anew.
-fn console() -> Failure {
+fn console() -> ! {
     say("this machine stays as it is; `reboot -f` in the shell starts it anew");
     loop {
         let mut shell = Command::new(BUSYBOX);
         shell.args(["setsid", "-c", "sh"]).arg0("busybox").current_dir("/");
-        match shell.status() {
-            Ok(_) => {}
-            Err(e) => {
-                say(&format!("no shell: {e}; switch the machine off by hand"));
-                loop {
-                    std::thread::park();
-                }
-            }
+        if let Err(e) = shell.status() {
+            say(&format!("no shell: {e}; switch the machine off by hand"));
         }
+        // A console that cannot be read ends a shell at once.
+        std::thread::sleep(AGAIN);
     }
 }
 
-/// Boots what was installed without the firmware.
-fn kexec(done: &Done) -> Result<Failure, Failure> {
+/// Boots what was installed without the firmware; returns where that cannot be.
+fn kexec(done: &Done) -> Result<Infallible, Failure> {
     let common = crate::cli::Common {
         disk: Some(done.disk.clone()),
         booted: Some(done.installed.entry.slot),
@@ -94,7 +99,7 @@ fn kexec(done: &Done) -> Result<Failure, Failure> {
     ])?;
     rustix::fs::sync();
     call(&[Path::new("--exec")])?;
-    Ok(Failure::new(Exit::Failed, "kexec did not boot what was loaded"))
+    Err(Failure::new(Exit::Failed, "kexec did not boot what was loaded"))
 }
 
 fn prefixed(option: &str, path: &Path) -> std::path::PathBuf {

@@ -28,10 +28,12 @@ use crate::settings::{Settings, lasting};
 use crate::trust::{self, Store};
 use crate::wanted::own_architecture;
 
-/// So often a failure is told to a service that is away, before the machine goes on.
+/// So often a failure or a log is told to a service that is away, before the machine goes on.
 const INSISTENCE: u32 = 8;
 /// The status of an answer to a machine that nobody permitted.
 const FORBIDDEN: u16 = 403;
+/// So often, a second apart, a disk is looked for that a script may have made.
+const LOOKS: u32 = 20;
 /// What is away is said again after so many tries.
 const OFTEN: u32 = 10;
 
@@ -47,12 +49,21 @@ pub struct Machine<'a> {
     pub store: &'a Store,
     /// Certificates to trust for https, as PEM, instead of the system's.
     pub ca: Option<String>,
-    /// The time that counts for expiry.
-    pub expiry: Expiry,
+    /// The time that counts for expiry, as it is now: a machine may wait for long.
+    pub expiry: &'a dyn Fn() -> Expiry,
     /// A folder in memory for what is run.
     pub scratch: &'a Path,
     /// How a pause is made.
-    pub pause: &'a dyn Fn(Duration),
+    pub pause: &'a dyn Fn(Duration, For),
+}
+
+/// What a pause is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// What does not answer: it may be reached another way.
+    Away,
+    /// What answers, and asks for patience.
+    Busy,
 }
 
 /// A machine that is installed, and the service knows it.
@@ -87,7 +98,7 @@ pub fn run(machine: &Machine<'_>, service: &Arc<Service>, console: &Console) -> 
     match (ended, plan) {
         (Ok((installed, disk)), Some(plan)) => {
             let told = Told { stage: Stage::Installed, done: 0, total: 0, failure: None };
-            insist(machine, service, console, &told, u32::MAX);
+            insist(machine, console, u32::MAX, || service.progress(&told));
             hand_in_log(machine, service, console);
             Ok(Done { plan, installed, disk })
         }
@@ -98,7 +109,7 @@ pub fn run(machine: &Machine<'_>, service: &Arc<Service>, console: &Console) -> 
             // Of a machine that it does not know it would not hear.
             if service.knows_us() {
                 let told = Told { stage, done: 0, total: 0, failure: Some(failure.to_string()) };
-                insist(machine, service, console, &told, INSISTENCE);
+                insist(machine, console, INSISTENCE, || service.progress(&told));
                 hand_in_log(machine, service, console);
             }
             Err(Failed { stage, failure, on_failure: plan.map(|plan| plan.on_failure) })
@@ -138,7 +149,7 @@ fn attempt(
         console.note(&format!("running the script {}", script.name));
         scripts::run(script, machine.scratch, &plan.profile, &mut |line| console.note(line))?;
     }
-    let disk = hint::choose(machine.root, &plan.disk).map_err(|e| Failure::new(Exit::Unsuitable, e))?;
+    let disk = chosen(machine, plan)?;
     console.reach(Stage::Prepared);
     console.note(&format!("installing on {}", disk.display()));
     let request = Request {
@@ -147,7 +158,7 @@ fn attempt(
         role: &plan.role,
         version: &plan.version,
         store: machine.store,
-        expiry: machine.expiry,
+        expiry: (machine.expiry)(),
         repos: &plan.repos,
         limits: Limits::default(),
         settings: &settings,
@@ -159,7 +170,7 @@ fn attempt(
     let installed = loop {
         match install(&request, console) {
             Err(failure) if failure.exit == Exit::Network => {
-                patience.wait(machine, console, failure.to_string(), Duration::ZERO)?;
+                patience.wait(machine, console, (failure.to_string(), Duration::ZERO, For::Away))?;
                 console.reach(Stage::Prepared);
             }
             other => break other?,
@@ -167,6 +178,18 @@ fn attempt(
     };
     console.reach(Stage::Armed);
     Ok((installed, disk))
+}
+
+/// The disk. One that a script has just made of others shows itself after a while.
+fn chosen(machine: &Machine<'_>, plan: &Plan) -> Result<PathBuf, Failure> {
+    let mut looks = if plan.scripts.is_empty() { 1 } else { LOOKS };
+    loop {
+        looks -= 1;
+        match hint::choose(machine.root, &plan.disk) {
+            Err(_) if looks > 0 => (machine.pause)(Duration::from_secs(1), For::Busy),
+            chosen => return chosen.map_err(|e| Failure::new(Exit::Unsuitable, e)),
+        }
+    }
 }
 
 /// Asks for a token where the boot script brought none. A machine that nobody permitted waits for somebody to do it.
@@ -177,24 +200,27 @@ fn admitted(machine: &Machine<'_>, service: &Service, console: &Console) -> Resu
     let arrival = detect::arrival(machine.root, machine.uefi);
     let mut patience = Patience::default();
     loop {
-        let (text, asked) = match service.admit(&arrival) {
+        let wait = match service.admit(&arrival) {
             Ok(()) => return Ok(()),
             Err(ServiceError::Refused { .. }) if !machine.uefi => return Err(no_uefi()),
             Err(error @ ServiceError::Refused { status: FORBIDDEN, .. }) => {
-                (error.to_string(), Duration::ZERO)
+                (error.to_string(), Duration::ZERO, For::Busy)
             }
             Err(error) => later(console, error)?,
         };
-        patience.wait(machine, console, text, asked)?;
+        patience.wait(machine, console, wait)?;
     }
 }
 
-/// What is said of a service that may answer later, and how long it asked to be left alone; its refusal is one.
-fn later(console: &Console, error: ServiceError) -> Result<(String, Duration), Failure> {
+/// What is said of what may answer later, how long it asked to be left alone, and why it is waited for.
+type Wait = (String, Duration, For);
+
+/// How a service is waited for; its refusal is one.
+fn later(console: &Console, error: ServiceError) -> Result<Wait, Failure> {
     match error {
         ServiceError::Refused { .. } => Err(refused(console, error)),
-        ServiceError::Busy { pause, .. } => Ok((error.to_string(), pause)),
-        ServiceError::Away { .. } => Ok((chain(&error), Duration::ZERO)),
+        ServiceError::Busy { pause, .. } => Ok((error.to_string(), pause, For::Busy)),
+        ServiceError::Away { .. } => Ok((chain(&error), Duration::ZERO, For::Away)),
     }
 }
 
@@ -226,14 +252,16 @@ fn planned(
         if !machine.uefi && !matches!(answer, Err(ServiceError::Away { .. } | ServiceError::Busy { .. })) {
             return Err(no_uefi());
         }
-        let (text, asked) = match answer {
+        let wait = match answer {
             Ok(bytes) => match believed(machine, console, &bytes, &report.nonce) {
-                Err(failure) if failure.exit == Exit::Network => (failure.to_string(), Duration::ZERO),
+                Err(failure) if failure.exit == Exit::Network => {
+                    (failure.to_string(), Duration::ZERO, For::Away)
+                }
                 other => return other,
             },
             Err(error) => later(console, error)?,
         };
-        patience.wait(machine, console, text, asked)?;
+        patience.wait(machine, console, wait)?;
     }
 }
 
@@ -259,13 +287,17 @@ fn believed(
     for repo in repos {
         let meter = Meter::new(Limits::default(), &SystemClock, console);
         let fetch = open_repos(std::slice::from_ref(&repo), machine.ca.as_deref(), meter)?;
-        match trust::targets(&*fetch, std::slice::from_ref(machine.store), machine.expiry) {
+        match trust::targets(&*fetch, std::slice::from_ref(machine.store), (machine.expiry)()) {
             Ok(targets) => {
                 return targets.plan(bytes, nonce).map_err(|e| Failure::new(Exit::Untrusted, e));
             }
             Err(fault) => {
                 console.note(&format!("{repo}: {}", chain(&fault)));
-                first.get_or_insert(Failure::from(fault));
+                let failure = Failure::from(fault);
+                // One that is away may be the one that holds.
+                if first.is_none() || failure.exit == Exit::Network {
+                    first = Some(failure);
+                }
             }
         }
     }
@@ -285,40 +317,38 @@ impl Patience {
         &mut self,
         machine: &Machine<'_>,
         console: &Console,
-        text: String,
-        asked: Duration,
+        (text, asked, why): Wait,
     ) -> Result<(), Failure> {
         self.failures = self.failures.saturating_add(1);
         if self.said != text || self.failures.is_multiple_of(OFTEN) {
             console.note(&format!("waiting: {text}"));
             self.said = text;
         }
-        (machine.pause)(pause(self.failures, random::number()?).max(asked));
+        (machine.pause)(pause(self.failures, random::number()?).max(asked), why);
         Ok(())
     }
 }
 
 /// Tells the service until it has heard, or so often.
-fn insist(machine: &Machine<'_>, service: &Service, console: &Console, told: &Told, times: u32) {
+fn insist(machine: &Machine<'_>, console: &Console, times: u32, tell: impl Fn() -> Result<(), ServiceError>) {
     for attempt in 1..=times {
-        match service.progress(told) {
+        let (error, asked, why) = match tell() {
             Ok(()) => return,
             Err(ServiceError::Refused { status, text, .. }) => {
                 return console.note(&format!("the service would not hear of it: {status}: {text}"));
             }
-            Err(error @ (ServiceError::Busy { .. } | ServiceError::Away { .. })) => {
-                console.note(&format!("waiting to tell the service: {}", chain(&error)));
-                (machine.pause)(pause(attempt, random::number().unwrap_or(u32::MAX)));
+            Err(ServiceError::Busy { pause, status, text }) => {
+                (format!("the service answers {status}: {text}"), pause, For::Busy)
             }
-        }
+            Err(error @ ServiceError::Away { .. }) => (chain(&error), Duration::ZERO, For::Away),
+        };
+        console.note(&format!("waiting to tell the service: {error}"));
+        (machine.pause)(pause(attempt, random::number().unwrap_or(u32::MAX)).max(asked), why);
     }
 }
 
 fn hand_in_log(machine: &Machine<'_>, service: &Service, console: &Console) {
-    if machine.arguments.keep_log {
-        return;
-    }
-    if let Err(error) = service.log(&console.log()) {
-        console.note(&format!("the log stays here: {}", chain(&error)));
+    if !machine.arguments.keep_log {
+        insist(machine, console, INSISTENCE, || service.log(&console.log()));
     }
 }

@@ -82,6 +82,15 @@ pub(super) fn is_card(name: &str) -> bool {
     (1..=NAME_LIMIT).contains(&name.len()) && !name.starts_with(['-', '.']) && name.chars().all(plain)
 }
 
+impl Network {
+    /// Whether an address lies in it.
+    #[must_use]
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        let bits = |address: Ipv4Addr| u64::from(address.to_bits()) >> (32 - u32::from(self.length));
+        bits(self.address) == bits(address)
+    }
+}
+
 impl FromStr for Network {
     type Err = BadLink;
 
@@ -203,6 +212,15 @@ mod tests {
         assert_eq!(of("other:none,eth0:dhcp", "eth0"), (Address::Dhcp, None));
         assert_eq!(of("eth0:none", "eth1"), (Address::Dhcp, None));
         assert_eq!(of("", "eth1"), (Address::Dhcp, None));
+    }
+
+    #[test]
+    fn a_network_contains_what_has_its_beginning() {
+        let network: Network = "10.0.0.7/24".parse().unwrap();
+        let contains = |text: &str| network.contains(text.parse().unwrap());
+        assert_eq!(["10.0.0.1", "10.0.1.1", "10.0.0.255"].map(contains), [true, false, true]);
+        let all: Network = "10.0.0.7/1".parse().unwrap();
+        assert!(all.contains([127, 0, 0, 1].into()) && !all.contains([192, 0, 2, 1].into()));
     }
 
     #[test]

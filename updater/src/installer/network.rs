@@ -1,6 +1,8 @@
 //! Brings up the network: all links, then an address for each card as [`Links`] says.
 //!
-//! Waits for as long as it takes, and says what for: a cable may be plugged in later, a DHCP server come back.
+//! Waits for as long as it takes, and says what for: a cable may be plugged in later, a DHCP server come back. A card that
+//! has an address may still lead nowhere, so while anything is waited for the other cards are looked after, and of
+//! several ways out one after the other is tried.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,8 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::early;
-use super::lease::{HOOK, LEASES, Lease, ip};
-use super::link::{Address, Link, Links};
+use super::flow::For;
+use super::lease::{HOOK, LEASES, Lease, Route, ip};
+use super::link::{Address, Link, Links, is_card};
+use crate::program::tether::die_with_us;
 use crate::progress::Progress;
 
 /// How often it looks again.
@@ -23,8 +27,11 @@ const SAY: Duration = Duration::from_secs(15);
 pub(super) struct Network<'a> {
     links: &'a Links,
     progress: &'a dyn Progress,
+    raised: BTreeSet<String>,
     begun: BTreeSet<String>,
     clients: Vec<Child>,
+    /// The way out that is tried, and since when.
+    tried: Option<(Route, Instant)>,
 }
 
 /// What keeps it from being up.
@@ -33,6 +40,7 @@ enum Missing {
     Card,
     Carrier,
     Lease,
+    Rule,
 }
 
 impl Missing {
@@ -41,13 +49,15 @@ impl Missing {
             Self::Card => "a network card: none shows itself, or its driver is not in this initrd",
             Self::Carrier => "a link: no network card has a carrier; is a cable plugged in?",
             Self::Lease => "an address: no DHCP server has answered yet",
+            Self::Rule => "an address: IP= leaves every card that has a link alone",
         }
     }
 }
 
 impl<'a> Network<'a> {
     pub(super) fn new(links: &'a Links, progress: &'a dyn Progress) -> Self {
-        Self { links, progress, begun: BTreeSet::new(), clients: Vec::new() }
+        let (raised, begun) = (BTreeSet::new(), BTreeSet::new());
+        Self { links, progress, raised, begun, clients: Vec::new(), tried: None }
     }
 
     /// Waits until one card has an address.
@@ -55,9 +65,9 @@ impl<'a> Network<'a> {
     /// # Errors
     /// If a program that must be in the initrd cannot be started.
     pub(super) fn bring(&mut self) -> io::Result<()> {
-        let (mut raised, mut said) = (BTreeSet::new(), None::<Instant>);
+        let mut said = None::<Instant>;
         loop {
-            let Some(missing) = self.look(&mut raised)? else { return Ok(()) };
+            let Some(missing) = self.look()? else { return Ok(()) };
             let since = said.get_or_insert_with(Instant::now);
             if since.elapsed() > SAY {
                 said = Some(Instant::now());
@@ -68,27 +78,54 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Does what can be done now; what is still missing.
-    fn look(&mut self, raised: &mut BTreeSet<String>) -> io::Result<Option<Missing>> {
-        if fs::read_dir(Path::new("/").join(LEASES)).is_ok_and(|mut leases| leases.next().is_some()) {
-            return Ok(None);
+    /// Waits that long for what is not of the network itself.
+    pub(super) fn wait(&mut self, pause: Duration, why: For) {
+        let begun = Instant::now();
+        if why == For::Away {
+            self.try_another();
         }
+        while let Some(left) = pause.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
+            let looked = self.look().map(drop);
+            self.try_to("looking for network cards", looked);
+            std::thread::sleep(left.min(LOOK));
+        }
+    }
+
+    /// Takes the next of several ways out, once the one that is taken had its time.
+    fn try_another(&mut self) {
+        let routes = Route::all(Path::new("/"));
+        if routes.len() < 2 || self.tried.as_ref().is_some_and(|(_, since)| since.elapsed() < SAY) {
+            return;
+        }
+        let Some(next) = next_of(&routes, self.tried.as_ref().map(|(route, _)| route)) else { return };
+        self.progress.note(&format!("the way out is {} on {} now", next.gateway, next.card));
+        self.try_to("changing the default route", next.prefer());
+        self.tried = Some((next.clone(), Instant::now()));
+    }
+
+    /// Does what can be done now; what is still missing until a card has an address.
+    fn look(&mut self) -> io::Result<Option<Missing>> {
         let cards = cards(Path::new("/sys"));
         for card in &cards {
-            if raised.insert(card.clone()) {
+            if self.raised.insert(card.clone()) {
                 self.try_to(&format!("raising {card}"), ip(&words(&["link", "set", "dev", card, "up"])));
             }
         }
-        let mut linked = false;
+        let (mut linked, mut ruled) = (false, false);
         for card in cards.iter().filter(|card| has_carrier(Path::new("/sys"), card)) {
             linked = true;
+            ruled |= self.links.of(card).address != Address::None;
             if self.begun.insert(card.clone()) {
                 self.begin(card)?;
             }
         }
+        if fs::read_dir(Path::new("/").join(LEASES)).is_ok_and(|mut leases| leases.next().is_some()) {
+            return Ok(None);
+        }
         Ok(Some(match (cards.is_empty(), linked) {
             (true, _) => Missing::Card,
             (_, false) => Missing::Carrier,
+            (_, true) if !ruled => Missing::Rule,
             (_, true) => Missing::Lease,
         }))
     }
@@ -98,19 +135,20 @@ impl<'a> Network<'a> {
         let card = match vlan.filter(|_| address != Address::None) {
             None => card.to_owned(),
             Some(vlan) => {
-                let tagged = format!("vlan{vlan}");
-                let number = vlan.to_string();
-                let add = ["link", "add", "link", card, "name", &tagged, "type", "vlan", "id", &number];
-                self.try_to(&format!("VLAN {vlan} on {card}"), ip(&words(&add)));
-                let up = ip(&words(&["link", "set", "dev", &tagged, "up"]));
-                self.try_to(&format!("raising {tagged}"), up);
+                let tagged = tagged(Path::new("/sys"), card, vlan);
+                if let Err(e) = add_vlan(card, vlan, &tagged) {
+                    self.progress.note(&format!("VLAN {vlan} on {card}: {e}"));
+                    return Ok(());
+                }
                 tagged
             }
         };
         match address {
             Address::None => Ok(()),
             Address::Static(network) => {
-                let lease = Lease { card, network, gateway: self.links.gateway, dns: self.links.dns.clone() };
+                // One card's gateway is no other's.
+                let gateway = self.links.gateway.filter(|gateway| network.contains(*gateway));
+                let lease = Lease { card, network, gateway, dns: self.links.dns.clone() };
                 self.progress.note(&format!("{}: {network}", lease.card));
                 self.try_to("setting the address", lease.apply(Path::new("/")));
                 Ok(())
@@ -120,6 +158,8 @@ impl<'a> Network<'a> {
                 let mut client = Command::new("/usr/bin/busybox");
                 client.args(["udhcpc", "-f", "-t", "4", "-T", "2", "-A", "5", "-i", &card, "-s", HOOK]);
                 client.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                // An installer that starts over starts its own.
+                die_with_us(&mut client);
                 self.clients.push(client.spawn()?);
                 Ok(())
             }
@@ -142,6 +182,30 @@ impl Drop for Network<'_> {
             let _ = client.wait();
         }
     }
+}
+
+/// Of several ways out the one after that which was tried.
+fn next_of<'r>(routes: &'r [Route], tried: Option<&Route>) -> Option<&'r Route> {
+    routes.iter().find(|route| tried.is_none_or(|tried| *route > tried)).or(routes.first())
+}
+
+/// What a card's VLAN is called: by the card, or by its number where that is too long for the kernel.
+fn tagged(sys: &Path, card: &str, vlan: u16) -> String {
+    let name = format!("{card}.{vlan}");
+    if is_card(&name) {
+        return name;
+    }
+    let number = fs::read_to_string(sys.join("class/net").join(card).join("ifindex")).unwrap_or_default();
+    format!("v{}.{vlan}", number.trim())
+}
+
+fn add_vlan(card: &str, vlan: u16, tagged: &str) -> io::Result<()> {
+    // An installer that starts over finds it.
+    if !Path::new("/sys/class/net").join(tagged).exists() {
+        let number = vlan.to_string();
+        ip(&words(&["link", "add", "link", card, "name", tagged, "type", "vlan", "id", &number]))?;
+    }
+    ip(&words(&["link", "set", "dev", tagged, "up"]))
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -171,6 +235,30 @@ fn has_carrier(sys: &Path, card: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_card_has_a_vlan_of_its_own_whose_name_the_kernel_takes() {
+        let sys = tempfile::tempdir().unwrap();
+        let long = "enp65s0f0np0";
+        let folder = sys.path().join("class/net").join(long);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("ifindex"), "12\n").unwrap();
+        let names = ["eth0", "eth1", long].map(|card| tagged(sys.path(), card, 4094));
+        assert_eq!(names, ["eth0.4094", "eth1.4094", "v12.4094"]);
+    }
+
+    #[test]
+    fn of_several_ways_out_each_has_its_turn() {
+        let route = |card: &str| Route { card: card.to_owned(), gateway: [10, 0, 0, 1].into() };
+        let routes = ["eth0", "eth1", "eth3"].map(route);
+        let (mut tried, mut turns) = (None, Vec::new());
+        for _ in 0..4 {
+            tried = next_of(&routes, tried);
+            turns.push(&*tried.unwrap().card);
+        }
+        assert_eq!(turns, ["eth0", "eth1", "eth3", "eth0"]);
+        assert_eq!(next_of(&routes, Some(&route("eth2"))), Some(&routes[2]), "one that is gone");
+    }
 
     #[test]
     fn cards_are_what_has_a_device_and_speaks_ethernet() {

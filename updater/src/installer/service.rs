@@ -19,6 +19,8 @@ use crate::fetch::{FetchError, asked_for, tls};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No problem document is longer.
 const PROBLEM_LIMIT: u64 = 1 << 20;
+/// The type of a problem document.
+const PROBLEM: &str = "application/problem+json";
 /// No token is.
 const ADMISSION_LIMIT: u64 = 4 << 10;
 
@@ -161,8 +163,10 @@ impl Service {
             return Ok((url, answer));
         }
         let pause = asked_for(status, answer.headers());
+        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_its_own = kind.is_some_and(|kind| kind.starts_with(PROBLEM));
         let bytes = read(&url, answer, PROBLEM_LIMIT).unwrap_or_default();
-        Err(problem(status, pause, &bytes))
+        Err(problem(status, is_its_own, pause, &bytes))
     }
 }
 
@@ -171,19 +175,29 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 }
 
 fn read(url: &str, answer: Response<Body>, limit: u64) -> Result<Vec<u8>, ServiceError> {
+    let status = answer.status().as_u16();
     let bytes = answer.into_body().into_with_config().limit(limit).read_to_vec();
-    bytes.map_err(|e| ServiceError::Away { url: url.to_owned(), source: e.into_io() })
+    bytes.map_err(|e| match e {
+        // It would be as long the next time.
+        ureq::Error::BodyExceedsLimit(limit) => {
+            let text = format!("more than {limit} bytes");
+            ServiceError::Refused { status, text, tried: Vec::new() }
+        }
+        e => ServiceError::Away { url: url.to_owned(), source: e.into_io() },
+    })
 }
 
-/// What an answer that is no success means. A service that is broken may be mended: it is asked again.
-fn problem(status: StatusCode, pause: Duration, bytes: &[u8]) -> ServiceError {
+/// What an answer that is no success means. A service that is broken may be mended: it is asked again; so is whoever
+/// else answers in its place, as a proxy does that is being set up.
+fn problem(status: StatusCode, is_its_own: bool, pause: Duration, bytes: &[u8]) -> ServiceError {
     let Problem { title, detail, tried } = serde_json::from_slice(bytes).unwrap_or_default();
     let said: Vec<&str> = [title.as_str(), &detail].into_iter().filter(|text| !text.is_empty()).collect();
     let reason = status.canonical_reason().unwrap_or("no reason given");
     let text = plain(&if said.is_empty() { reason.to_owned() } else { said.join(": ") });
     let plain_tried = |one: Tried| Tried { profile: plain(&one.profile), reason: plain(&one.reason) };
     let (tried, status_number) = (tried.into_iter().map(plain_tried).collect(), status.as_u16());
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status);
+    if later || !status.is_client_error() || !is_its_own {
         return ServiceError::Busy { status: status_number, text, pause };
     }
     ServiceError::Refused { status: status_number, text, tried }
@@ -202,7 +216,7 @@ mod tests {
     fn a_problem_says_which_profiles_were_tried() {
         let text = br#"{"type":"about:blank","title":"no profile fits","status":409,"detail":"2 tried",
             "tried":[{"profile":"web","reason":"no disk"},{"profile":"db","reason":"\u001b[2Jmemory"}]}"#;
-        let found = problem(StatusCode::CONFLICT, Duration::ZERO, text);
+        let found = problem(StatusCode::CONFLICT, true, Duration::ZERO, text);
         assert_eq!(found.to_string(), "the service answers 409: no profile fits: 2 tried");
         let ServiceError::Refused { tried, .. } = found else { panic!("{found:?}") };
         let tried: Vec<_> = tried.iter().map(|one| (one.profile.as_str(), one.reason.as_str())).collect();
@@ -211,15 +225,20 @@ mod tests {
 
     #[test]
     fn a_broken_service_is_asked_again_and_a_no_is_a_no() {
-        let of = |status: u16, text: &[u8]| {
-            problem(StatusCode::from_u16(status).unwrap(), Duration::from_secs(7), text)
+        let answered = |status: u16, is_its_own: bool, text: &[u8]| {
+            problem(StatusCode::from_u16(status).unwrap(), is_its_own, Duration::from_secs(7), text)
         };
+        let of = |status, text| answered(status, true, text);
         let busy = of(503, b"<html>");
         assert!(matches!(busy, ServiceError::Busy { pause, .. } if pause.as_secs() == 7), "{busy:?}");
         assert_eq!(busy.to_string(), "the service answers 503: Service Unavailable");
-        assert!(matches!(of(429, b""), ServiceError::Busy { .. }));
-        for status in [302, 400, 403, 404, 409] {
+        for status in [302, 408, 429] {
+            assert!(matches!(of(status, b""), ServiceError::Busy { .. }), "{status}");
+        }
+        for status in [400, 403, 404, 409] {
             assert!(matches!(of(status, b""), ServiceError::Refused { .. }), "{status}");
+            // Another server's, at the same address.
+            assert!(matches!(answered(status, false, b""), ServiceError::Busy { .. }), "{status}");
         }
     }
 }

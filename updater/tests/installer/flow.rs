@@ -11,7 +11,7 @@ use ed25519_dalek::SigningKey;
 use edeploy_ab::disk::mount::private_namespace;
 use edeploy_ab::installer::arguments::Arguments;
 use edeploy_ab::installer::console::Console;
-use edeploy_ab::installer::flow::{Done, Failed, Machine as Flow, run};
+use edeploy_ab::installer::flow::{Done, Failed, For, Machine as Flow, run};
 use edeploy_ab::installer::service::Service as Client;
 use edeploy_ab::trust::Store;
 use edeploy_format::fleet::{Arrival, File, Hint, OnFailure, OnSuccess, Plan, Report, Script, Stage};
@@ -32,6 +32,8 @@ struct Lan {
     machine: Machine,
     uefi: bool,
     pauses: Cell<u32>,
+    /// Of them those for what did not answer at all.
+    away: Cell<u32>,
 }
 
 impl Lan {
@@ -53,7 +55,7 @@ impl Lan {
         machine.disk("sda", DISK / 512, &[]);
         fs::create_dir(machine.root().join("dev")).unwrap();
         fs::hard_link(lab.path("disk"), machine.root().join("dev/sda")).unwrap();
-        Self { lab, machine, uefi: true, pauses: Cell::new(0) }
+        Self { lab, machine, uefi: true, pauses: Cell::new(0), away: Cell::new(0) }
     }
 
     fn site(&self) -> String {
@@ -92,14 +94,17 @@ impl Lan {
         let store = Store::anchor(&self.lab.path("root.json")).unwrap();
         let console = Console::new(true);
         let scratch = tempfile::tempdir().unwrap();
-        let pause = |_: Duration| self.pauses.set(self.pauses.get() + 1);
+        let pause = |_: Duration, why: For| {
+            self.pauses.set(self.pauses.get() + 1);
+            self.away.set(self.away.get() + u32::from(why == For::Away));
+        };
         let flow = Flow {
             root: self.machine.root(),
             uefi: self.uefi,
             arguments: &arguments,
             store: &store,
             ca: None,
-            expiry: Expiry::At(Time::new(self.lab.site.now)),
+            expiry: &|| Expiry::At(Time::new(self.lab.site.now)),
             scratch: scratch.path(),
             pause: &pause,
         };
@@ -179,6 +184,7 @@ fn what_is_away_is_waited_for_and_said() {
     assert!(ended.is_ok(), "{log}");
     assert!(log.contains("waiting: the service answers 503: starting\n"), "{log}");
     assert!(lan.pauses.get() >= 2);
+    assert_eq!(lan.away.get(), 0, "it answers");
     let nonces: std::collections::BTreeSet<_> = told.reports.iter().map(|report| &report.nonce).collect();
     assert_eq!((told.reports.len(), nonces.len()), (3, 3), "each report has a nonce of its own");
     assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
@@ -294,6 +300,13 @@ fn what_is_wrong_in_a_plan_is_found_before_the_first_write() {
     let of = |files: Vec<File>| wrong(&move |plan| plan.files.clone_from(&files));
     assert_eq!(of(vec![file("/usr/bin/x", "0755", "")]), (Stage::Prepared, lost.to_owned()));
     assert_eq!(of(vec![file("etc/hostname", "0644", "")]).0, Stage::Planned);
+    let folder = "the file /etc/network of the plan: web 1 has a folder there";
+    assert_eq!(of(vec![file("/etc/network", "0644", "")]), (Stage::Prepared, folder.to_owned()));
+    let under = |path: &str| format!("the file {path} of the plan: /etc/hostname is no folder");
+    assert_eq!(of(vec![file("/etc/hostname/x", "0644", "")]), (Stage::Prepared, under("/etc/hostname/x")));
+    let twice = ["/var/a", "/var/a/b"].map(|path| file(path, "0644", "")).to_vec();
+    let expected = "the file /var/a/b of the plan: /var/a is no folder";
+    assert_eq!(of(twice), (Stage::Planned, expected.to_owned()));
     let script = |text: &str| {
         let text = text.to_owned();
         let script = Script { name: "raid".to_owned(), text, seconds: 60, env: Default::default() };
@@ -319,6 +332,7 @@ fn a_service_that_dies_at_any_request_and_comes_back_is_waited_for() {
         assert!(ended.is_ok(), "at request {request}: {log}");
         assert_eq!(told.progress.last().unwrap().stage, Stage::Installed, "at request {request}");
         assert!(request > 1 || log.starts_with("waiting: the service at "), "at request {request}: {log}");
+        assert!(request > 1 || lan.away.get() > 0, "another way is tried");
     }
 }
 

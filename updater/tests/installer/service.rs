@@ -122,8 +122,11 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
             other => panic!("nobody asks for {other}"),
         };
         drop(state);
-        let length =
-            if status == 204 { String::new() } else { format!("Content-Length: {}\r\n", text.len()) };
+        let length = match status {
+            204 => String::new(),
+            200 => format!("Content-Length: {}\r\n", text.len()),
+            _ => format!("Content-Type: application/problem+json\r\nContent-Length: {}\r\n", text.len()),
+        };
         let head = format!("HTTP/1.1 {status} Said\r\n{length}\r\n");
         let mut stream = stream;
         stream.write_all(&[head.as_bytes(), &text].concat()).ok()?;
