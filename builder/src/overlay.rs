@@ -16,6 +16,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
 };
 
+use crate::parallel;
 use crate::scan::xattrs;
 
 /// What only the real root may set, on a file system that can be the upper side. The kernel asks the same, and quietly
@@ -80,17 +81,35 @@ fn mount(lower: &Path, upper: &Path, scratch: &Path) -> io::Result<OwnedFd> {
 /// Whether an overlay would show all of a folder: no other file system is mounted below it, and nothing there is a mark
 /// to overlays, which hide a character device 0:0 and what has its name.
 fn is_shown(folder: &Path, device: u64) -> io::Result<bool> {
+    // Level by level, so that all processors look.
+    let mut level = vec![folder.to_owned()];
+    while !level.is_empty() {
+        let looked = parallel::map(&level, |folder| shown_folders(folder, device));
+        level.clear();
+        for folders in looked {
+            let Some(folders) = folders? else { return Ok(false) };
+            level.extend(folders);
+        }
+    }
+    Ok(true)
+}
+
+/// The folders right in a folder; `None` where an overlay would not show all of what is there.
+fn shown_folders(folder: &Path, device: u64) -> io::Result<Option<Vec<PathBuf>>> {
+    let mut folders = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (path, form) = (entry.path(), entry.file_type()?);
         let marked = form.is_char_device() && entry.metadata()?.rdev() == 0
             || xattrs(&path)?.iter().any(|(name, _)| name.starts_with(MARK));
-        let hidden = form.is_dir() && (entry.metadata()?.dev() != device || !is_shown(&path, device)?);
-        if marked || hidden {
-            return Ok(false);
+        if marked || form.is_dir() && entry.metadata()?.dev() != device {
+            return Ok(None);
+        }
+        if form.is_dir() {
+            folders.push(path);
         }
     }
-    Ok(true)
+    Ok(Some(folders))
 }
 
 #[cfg(test)]

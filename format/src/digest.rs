@@ -82,8 +82,16 @@ impl FromStr for Digest {
     type Err = NotADigest;
 
     fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let bytes = unhex(text).and_then(|b| b.try_into().ok());
-        bytes.map(Self).ok_or_else(|| NotADigest(text.chars().take(80).collect()))
+        let wrong = || NotADigest(text.chars().take(80).collect());
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut bytes = [0; 32];
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return Err(wrong());
+        }
+        for (byte, digits) in bytes.iter_mut().zip(pairs) {
+            *byte = pair(*digits).ok_or_else(wrong)?;
+        }
+        Ok(Self(bytes))
     }
 }
 
@@ -98,16 +106,21 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The bytes of a text of lower-case hex digits; `None` for anything else.
 #[must_use]
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs.iter().map(|digits| pair(*digits)).collect()
+}
+
+/// The byte that two lower-case hex digits write.
+fn pair([high, low]: [u8; 2]) -> Option<u8> {
     let digit = |c: u8| match c {
         b'0'..=b'9' => Some(c - b'0'),
         b'a'..=b'f' => Some(c - b'a' + 10),
         _ => None,
     };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 impl serde::Serialize for Digest {

@@ -38,19 +38,25 @@ impl TreePath {
     /// [`BadPath`] names the rule that is broken.
     pub fn new(text: impl Into<String>) -> Result<Self, BadPath> {
         let text = text.into();
+        let sound = |c: &str| (1..=255).contains(&c.len()) && c != "." && c != "..";
+        if text.len() <= 4095 && text.split('/').all(sound) && !text.contains('\0') {
+            return Ok(Self(text));
+        }
+        Err(Self::fault(text))
+    }
+
+    /// Which rule a text breaks that is no path.
+    fn fault(text: String) -> BadPath {
         if text.len() > 4095 || text.split('/').any(|c| c.len() > 255) {
-            return Err(BadPath::TooLong(text.chars().take(64).collect()));
+            return BadPath::TooLong(text.chars().take(64).collect());
         }
         if text.split('/').any(str::is_empty) {
-            return Err(BadPath::Empty(text));
+            return BadPath::Empty(text);
         }
         if text.split('/').any(|c| c == "." || c == "..") {
-            return Err(BadPath::Dots(text));
+            return BadPath::Dots(text);
         }
-        if text.contains('\0') {
-            return Err(BadPath::Nul(text));
-        }
-        Ok(Self(text))
+        BadPath::Nul(text)
     }
 
     /// The path as text, without leading slash.
@@ -140,6 +146,9 @@ pub fn escape(text: &str) -> String {
 /// # Errors
 /// [`BadPath::Escape`] unless `text` is exactly what `escape` writes: one text, one form.
 pub fn unescape(text: &str) -> Result<String, BadPath> {
+    if !text.bytes().any(|byte| byte == b'\\' || must_be_escaped(byte)) {
+        return Ok(text.to_owned());
+    }
     let bad = || BadPath::Escape(text.chars().take(64).collect());
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -152,9 +161,6 @@ pub fn unescape(text: &str) -> Result<String, BadPath> {
         }
         out.push(char::from(byte));
         rest = &rest[at + 4..];
-    }
-    if rest.len() == text.len() && !text.bytes().any(must_be_escaped) {
-        return Ok(text.to_owned());
     }
     out.push_str(rest);
     if escape(&out) == text { Ok(out) } else { Err(bad()) }

@@ -85,7 +85,8 @@ impl Order {
         while self.folders.last().is_some_and(|folder| !path.is_below(folder.as_str())) {
             self.folders.pop();
         }
-        let inside = path.parent() == self.folders.last().cloned();
+        let parent = path.as_str().rsplit_once('/').map(|(parent, _)| parent);
+        let inside = parent == self.folders.last().map(TreePath::as_str);
         if !inside || self.last.as_ref().is_some_and(|last| last >= path) {
             return Err(ManifestError::Order { number, path: path.clone() });
         }

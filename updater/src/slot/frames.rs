@@ -304,20 +304,29 @@ impl<'a> Opener<'a> {
     /// Drops `gap` bytes of `stream` and opens the frame that follows.
     fn open<P>(&mut self, stream: &mut dyn Read, gap: u64, frame: &Frame<P>) -> Result<&[u8], FramesError> {
         let (path, at, length) = (|| self.path.to_owned(), frame.offset, frame.length);
-        self.compressed.resize(frame.compressed as usize, 0);
+        let compressed = room(&mut self.compressed, frame.compressed);
         let skipped = io::copy(&mut stream.take(gap), &mut io::sink());
-        let read = skipped.and_then(|_| stream.read_exact(&mut self.compressed));
+        let read = skipped.and_then(|_| stream.read_exact(compressed));
         read.map_err(|source| FramesError::Read { path: path(), at, source })?;
-        if Digest::of(&self.compressed) != frame.digest {
+        if Digest::of(compressed) != frame.digest {
             return Err(FramesError::Digest { path: path(), at });
         }
-        self.contents.resize(length as usize, 0);
-        let opened = self.zstd.decompress_to_buffer(&self.compressed, &mut self.contents[..]);
+        let contents = room(&mut self.contents, length);
+        let opened = self.zstd.decompress_to_buffer(compressed, contents);
         let exact = opened.and_then(|n| {
             let short = || io::Error::other(format!("it ends after {n}"));
             if n == length as usize { Ok(()) } else { Err(short()) }
         });
         exact.map_err(|source| FramesError::Decompress { path: path(), at, length, source })?;
-        Ok(&self.contents)
+        Ok(contents)
     }
+}
+
+/// The first bytes of a buffer that is kept, so that it is made once for the longest.
+fn room(buffer: &mut Vec<u8>, length: u32) -> &mut [u8] {
+    let length = length as usize;
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    &mut buffer[..length]
 }
