@@ -18,7 +18,7 @@ use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::exit::Exit;
 use edeploy_format::frames::FRAME_LIMIT;
 use edeploy_format::manifest::{ManifestError, Reader};
-use edeploy_format::pack::{Frame, Piece, index_head};
+use edeploy_format::pack::{Frame, PIECES, Piece, index_head};
 use edeploy_format::path::TreePath;
 
 pub use earlier::Earlier;
@@ -161,7 +161,9 @@ fn plan(
     contents.sort_by_key(|(package, ..)| *package);
     let (mut shared, mut shared_length, mut last) = (Plan::new(), 0, 0);
     for (package, path, size, digest) in contents {
-        let full = shared_length + size > SHARED || package != last && shared_length >= LEAST;
+        let full = shared_length + size > SHARED
+            || shared.len() == PIECES
+            || package != last && shared_length >= LEAST;
         if full && !shared.is_empty() {
             ready(std::mem::take(&mut shared))?;
             shared_length = 0;

@@ -33,7 +33,7 @@ use crate::repack::Form;
 
 /// A piece has no more bases than this.
 pub const BASES: usize = 64;
-/// A frame has no more pieces and bases of them together.
+/// A frame has no more pieces, bases of them, and parts of forms together: what a host must be able to list.
 pub const PIECES: usize = 1 << 14;
 /// The longest text of a view: a digest, and a form of 64 parts.
 const VIEW: u64 = 65 + 2 + 64 * 28;
@@ -54,6 +54,14 @@ pub struct View {
     pub content: Digest,
     /// How it is packed, where the view is its unpacked form.
     pub form: Option<Form>,
+}
+
+impl View {
+    /// Itself and the parts of its form: what listing it takes.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        1 + self.form.as_ref().map_or(0, |form| form.parts().len())
+    }
 }
 
 impl From<Digest> for View {
@@ -130,7 +138,7 @@ impl frames::Piece for Piece {
     }
 
     fn count(&self) -> usize {
-        1 + self.bases.len()
+        self.view.count() + self.bases.iter().map(View::count).sum::<usize>()
     }
 }
 

@@ -24,7 +24,7 @@ pub trait Piece: fmt::Display + Sized {
     const MAGIC: &'static str;
     /// The longest line of an index.
     const LINE: u64;
-    /// No frame has more pieces and bases of them together: what a host must be able to list.
+    /// No frame counts more of its pieces: what a host must be able to list.
     const MOST: usize;
 
     /// Reads its line.
@@ -36,7 +36,7 @@ pub trait Piece: fmt::Display + Sized {
     /// The content of the manifest that it belongs to.
     fn content(&self) -> &Digest;
 
-    /// Itself and its bases.
+    /// Itself and all that it lists.
     fn count(&self) -> usize {
         1
     }

@@ -33,11 +33,14 @@ impl fmt::Display for Piece {
     }
 }
 
+/// A frame has no more pieces: what a host must be able to list.
+pub const PIECES: usize = 1 << 17;
+
 impl frames::Piece for Piece {
     const OF: &'static str = "pack";
     const MAGIC: &'static str = "edeploy-pack 1";
     const LINE: u64 = 256;
-    const MOST: usize = frames::FRAME_LIMIT as usize;
+    const MOST: usize = PIECES;
 
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(' ');
@@ -117,7 +120,10 @@ mod tests {
         empty[1].length = 0;
         let mut bomb = frames();
         bomb[0].compressed = COMPRESSED_LIMIT + 1;
-        for hostile in [too_long, sum, empty, bomb] {
+        let mut many = frames();
+        many[1].pieces = vec![Piece { length: 1, ..many[1].pieces[0] }; PIECES + 1];
+        many[1].length = u32::try_from(PIECES).unwrap() + 1;
+        for hostile in [too_long, sum, empty, bomb, many] {
             assert!(matches!(read(&text(&hostile)), Err(IndexError::Lengths(..))), "{hostile:?}");
         }
     }

@@ -59,6 +59,10 @@ impl fmt::Display for Delta {
             };
             writeln!(f, "{bytes:>10} of {size:>10}  {path}  ({base})")?;
         }
+        if !costs.is_empty() {
+            let sum: u64 = costs.iter().map(|cost| cost.bytes).sum();
+            writeln!(f, "{sum:>10} in all, each by itself: frames are shared, and the index comes to them")?;
+        }
         write!(f, "{role} {from} -> {to}: {bytes} bytes, in place of {spares} of the pack")?;
         if *published { Ok(()) } else { f.write_str("; not published, as it spares nothing") }
     }

@@ -21,6 +21,13 @@ pub struct Part {
     pub cut: Cut,
 }
 
+impl Part {
+    /// What listing it takes, as a host counts it.
+    fn count(&self) -> usize {
+        self.view.count() + self.bases.iter().map(View::count).sum::<usize>()
+    }
+}
+
 /// Gathers parts, and writes delta and index.
 pub struct Frames<'a> {
     level: i32,
@@ -28,7 +35,7 @@ pub struct Frames<'a> {
     delta: &'a mut dyn Write,
     index: &'a mut dyn Write,
     open: Vec<Part>,
-    /// Bytes of the open frame's streams, and how many pieces and bases it lists.
+    /// Bytes of the open frame's streams, and how much it lists.
     streams: usize,
     listed: usize,
     ready: Vec<Vec<Part>>,
@@ -49,9 +56,9 @@ impl<'a> Frames<'a> {
     /// When delta or index cannot be written.
     pub fn add(&mut self, part: Part) -> io::Result<()> {
         self.streams += part.cut.streams();
-        self.listed += 1 + part.bases.len();
+        self.listed += part.count();
         if !self.open.is_empty() && (self.streams > self.limit || self.listed > PIECES) {
-            (self.streams, self.listed) = (part.cut.streams(), 1 + part.bases.len());
+            (self.streams, self.listed) = (part.cut.streams(), part.count());
             self.ready.push(std::mem::take(&mut self.open));
             if self.ready.len() == 2 * parallel::threads() {
                 self.flush()?;

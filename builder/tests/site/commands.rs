@@ -95,6 +95,35 @@ fn a_version_is_published_with_deltas_from_those_before_it() {
 }
 
 #[test]
+fn deltas_from_the_last_versions_are_made_and_explained_the_dearest_first() {
+    let place = Place::bare();
+    run(&place, "init");
+    let (old, new) = (noise(1, 20_000), noise(2, 9_000));
+    let files = |n: usize| [("yy", new[..3_000 * n].to_vec()), ("zz", [&old[..], &new[..100 * n]].concat())];
+    for (n, version) in ["1.0", "2.0", "3.0"].into_iter().enumerate() {
+        let files = files(n + 1);
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (*path, &bytes[..])).collect();
+        place.build(version, n as u64 + 1, &files);
+        json(&place, &format!("publish web {version}"));
+    }
+    let made = json(&place, "delta web 3.0 --auto 2 --explain");
+    let deltas = made["deltas"].as_array().unwrap();
+    let from: Vec<_> = deltas.iter().map(|delta| delta["from"].as_str().unwrap()).collect();
+    assert_eq!(from, ["1.0", "2.0"], "the nearest last");
+    for delta in deltas {
+        let costs = delta["costs"].as_array().unwrap();
+        let bytes: Vec<_> = costs.iter().map(|cost| cost["bytes"].as_u64().unwrap()).collect();
+        assert!(bytes.is_sorted_by(|a, b| a >= b), "{costs:?}");
+        let of = |path: &str| costs.iter().find(|cost| cost["path"] == path).unwrap();
+        assert_eq!((&of("yy")["base"], &of("zz")["base"]), (&"yy".into(), &"zz".into()));
+        assert!(of("zz")["bytes"].as_u64() < of("zz")["size"].as_u64(), "{costs:?}");
+    }
+    let told = String::from_utf8(run(&place, "delta web 2.0 3.0 --explain").stdout).unwrap();
+    assert!(told.contains("  yy  (from yy)\n") && told.contains(" in all, each by itself: "), "{told}");
+    assert_eq!(json(&place, "delta web 2.0 3.0")["deltas"][0]["costs"], Value::Array(Vec::new()));
+}
+
+#[test]
 fn a_delta_that_fails_leaves_its_version_published_the_others_made_and_its_exit_code() {
     let place = Place::bare();
     run(&place, "init");

@@ -95,3 +95,17 @@ fn a_cut_or_a_wrong_line_is_found() {
         assert!(read(&whole.replacen(right, wrong, 1)).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_frame_lists_no_more_than_a_host_must_be_able_to() {
+    // 64 bases, each with a form of 64 parts, and the piece itself.
+    let form: Form = format!("1{}", ",lz4-9:1".repeat(64)).parse().unwrap();
+    let base = View { content: Digest::of(b"x"), form: Some(form) };
+    let one = |n: u64| Piece { bases: vec![base.clone(); BASES], ..piece(b"c", n, 1, [0, 0], &[]) };
+    let with = |pieces: u64| text(&[frame(0, 9, (0..pieces).map(one).collect())]);
+    let each = 1 + BASES * 65;
+    assert_eq!(frames::Piece::count(&one(0)), each);
+    let most = (PIECES / each) as u64;
+    assert_eq!(read(&with(most)).unwrap().len(), 1);
+    assert!(matches!(read(&with(most + 1)), Err(IndexError::Lengths(..))));
+}

@@ -206,9 +206,11 @@ impl FillError {
                 }
                 FramesError::Manifest(_) | FramesError::Read { .. } => false,
             },
-            Self::Scratch(error) => error.kind() == io::ErrorKind::StorageFull,
-            // What it leaves at a path is for the next run to judge.
-            Self::Slot(_) | Self::Manifest(_) | Self::Running(_) | Self::Missing(_) => false,
+            // It takes room of its own. What it leaves at a path is for the next run to judge.
+            Self::Scratch(error) | Self::Slot(Fault { source: error, .. }) => {
+                error.kind() == io::ErrorKind::StorageFull
+            }
+            Self::Manifest(_) | Self::Running(_) | Self::Missing(_) => false,
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::fetch::{Fetch, FetchError};
 
 /// Frames with less than this between them are one request: some 10 ms at 100 Mbit/s.
 const NEAR: u64 = 128 << 10;
-/// The index lines of one request are in memory: at most so many pieces, unless one frame has more.
-const PIECES: usize = 1 << 14;
+/// The index lines of one request are in memory: they list at most so much, unless one frame does more.
+const LISTED: usize = 1 << 14;
 
 /// A published pack or delta.
 #[derive(Clone, Copy)]
@@ -245,6 +245,11 @@ fn span<P>(run: &[Frame<P>]) -> Option<Range<u64>> {
     Some(first.offset..last.offset + u64::from(last.compressed))
 }
 
+/// How much a frame lists.
+fn count<P: Piece>(frame: &Frame<P>) -> usize {
+    frame.pieces.iter().map(Piece::count).sum()
+}
+
 /// The wanted frames of an index, in runs of near ones.
 struct Runs<'w, R, P: Part> {
     index: IndexReader<R, P>,
@@ -256,13 +261,13 @@ struct Runs<'w, R, P: Part> {
 impl<R: BufRead, P: Part> Runs<'_, R, P> {
     fn next_run(&mut self) -> Result<Option<Vec<Frame<P>>>, FramesError> {
         let mut run: Vec<_> = self.next.take().into_iter().collect();
-        let mut pieces = run.iter().map(|frame: &Frame<P>| frame.pieces.len()).sum::<usize>();
+        let mut listed = run.iter().map(count).sum::<usize>();
         while let Some(frame) = self.index.next_frame()? {
             if !self.is_wanted(&frame)? {
                 continue;
             }
-            pieces += frame.pieces.len();
-            let near = span(&run).is_none_or(|range| frame.offset - range.end < NEAR && pieces <= PIECES);
+            listed += count(&frame);
+            let near = span(&run).is_none_or(|range| frame.offset - range.end < NEAR && listed <= LISTED);
             if !near {
                 self.next = Some(frame);
                 break;

@@ -26,6 +26,8 @@ pub(super) struct Bases<'a> {
     new: Index<'a>,
     views: Vec<View>,
     pub(super) files: Vec<(u64, Paged)>,
+    /// Those that a piece without bases closed: the next one mostly has them again, and hashing them takes long.
+    resting: Vec<(View, (u64, Paged))>,
     buffer: Vec<u8>,
     progress: &'a dyn Progress,
     pub(super) drifted: u64,
@@ -52,8 +54,8 @@ impl<'a> Bases<'a> {
         others.sort_unstable();
         others.dedup();
         let new = Index::of(filling.manifest, &others)?;
-        let (views, files, buffer) = (Vec::new(), Vec::new(), vec![0; BUFFER]);
-        Ok(Self { running, slot, new, views, files, buffer, progress, drifted })
+        let (views, files, resting, buffer) = (Vec::new(), Vec::new(), Vec::new(), vec![0; BUFFER]);
+        Ok(Self { running, slot, new, views, files, resting, buffer, progress, drifted })
     }
 
     /// Opens these; false if one cannot be had.
@@ -61,14 +63,18 @@ impl<'a> Bases<'a> {
         if self.views == views {
             return Ok(true);
         }
-        let mut before: Vec<_> =
-            std::mem::take(&mut self.views).into_iter().zip(self.files.drain(..)).collect();
+        let mut before = std::mem::take(&mut self.resting);
+        before.extend(std::mem::take(&mut self.views).into_iter().zip(self.files.drain(..)));
+        if views.is_empty() {
+            self.resting = before;
+            return Ok(true);
+        }
         before.retain(|(view, _)| views.contains(view));
         let mut files = Vec::with_capacity(views.len());
         for view in views {
             let file = match before.iter().position(|(one, _)| one == view) {
                 Some(n) => Some(before.swap_remove(n).1),
-                None => self.view(view)?.map(|(length, file)| (length, Paged::new(file))),
+                None => self.view(view)?.map(|(length, file)| (length, Paged::new(file, views.len()))),
             };
             let Some(file) = file else { return Ok(false) };
             files.push(file);
@@ -127,4 +133,68 @@ fn opened(tree: &Tree, record: &Record, content: &Digest, buffer: &mut [u8]) -> 
         at += n as u64;
     }
     (at == size && hasher.finish() == *content).then_some((size, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Seek;
+
+    use edeploy_format::manifest::{Head, Kind, Owner, Writer};
+    use edeploy_format::path::TreePath;
+
+    use super::*;
+    use crate::progress::Quiet;
+
+    fn manifest(name: &str, content: &[u8]) -> File {
+        let path = |text: &str| TreePath::new(text).unwrap();
+        let head = Head {
+            role: "web".parse().unwrap(),
+            version: "1".parse().unwrap(),
+            serial: 1,
+            architecture: "amd64".parse().unwrap(),
+            built: 1,
+            kernel: path("k"),
+            initrd: path("i"),
+            loader: path("l"),
+            options: String::new(),
+            slot_size: 1,
+            persistent: vec![],
+            ostree: None,
+            updater: "0.1.0".to_owned(),
+            entries: 1,
+            bytes: content.len() as u64,
+        };
+        let kind = Kind::File { size: content.len() as u64, digest: Digest::of(content) };
+        let owner = Owner { uid: 0, gid: 0 };
+        let record = Record { path: path(name), mode: 0o644, owner, mtime: 0, xattrs: vec![], kind };
+        let mut writer = Writer::new(tempfile::tempfile().unwrap(), &head).unwrap();
+        writer.record(&record).unwrap();
+        let (mut file, _) = writer.finish().unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    #[test]
+    fn a_base_is_hashed_once_although_a_piece_between_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "content").unwrap();
+        let slot = Tree::new(File::open(folder.path()).unwrap().into());
+        let file = manifest("a", b"content");
+        let view = View::from(Digest::of(b"content"));
+        let new = Index::of(&file, &[view.content.prefix()]).unwrap();
+        let (views, files, resting, buffer) = (Vec::new(), Vec::new(), Vec::new(), vec![0; BUFFER]);
+        let (running, progress, drifted) = (None, &Quiet, 0);
+        let mut bases = Bases { running, slot: &slot, new, views, files, resting, buffer, progress, drifted };
+        let views = [view];
+        assert!(bases.open(&views).unwrap());
+        assert!(bases.open(&[]).unwrap());
+        assert!(bases.files.is_empty(), "a piece without bases reads none");
+        // Were it opened anew, it would not be there.
+        fs::remove_file(folder.path().join("a")).unwrap();
+        assert!(bases.open(&views).unwrap());
+        assert_eq!(bases.files.len(), 1);
+        assert!(!bases.open(&[View::from(Digest::of(b"other"))]).unwrap());
+        assert!(!bases.open(&views).unwrap(), "it was let go of");
+    }
 }

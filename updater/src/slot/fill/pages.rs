@@ -11,12 +11,15 @@ use std::os::unix::fs::FileExt;
 use edeploy_format::delta::patch::Base;
 
 const PAGE: usize = 4096;
-/// Pages that are kept of a base, each in the place of those whose numbers differ by a multiple of this: 1 MiB.
+/// Pages that are kept of a base at most, 1 MiB,
 const PLACES: usize = 256;
+/// and of all bases of a piece, 4 MiB.
+const POOL: usize = 1024;
 
 /// A file, and some of its pages.
 pub(super) struct Paged {
     file: File,
+    /// Each page has its place, which it shares with those whose numbers differ by a multiple of their count.
     pages: RefCell<Vec<Page>>,
 }
 
@@ -30,8 +33,10 @@ struct Page {
 }
 
 impl Paged {
-    pub(super) fn new(file: File) -> Self {
-        Self { file, pages: RefCell::new(vec![Page::default(); PLACES]) }
+    /// One of so many bases that are open at once, at least one.
+    pub(super) fn new(file: File, bases: usize) -> Self {
+        let places = (POOL / bases.max(1)).clamp(1, PLACES);
+        Self { file, pages: RefCell::new(vec![Page::default(); places]) }
     }
 }
 
@@ -43,7 +48,8 @@ impl Base for Paged {
         let mut pages = self.pages.borrow_mut();
         while !into.is_empty() {
             let (number, offset) = (at / PAGE as u64, (at % PAGE as u64) as usize);
-            let page = &mut pages[(number % PLACES as u64) as usize];
+            let place = (number % pages.len() as u64) as usize;
+            let page = &mut pages[place];
             if page.number != number || page.bytes.is_empty() {
                 page.read(&self.file, number)?;
             }
@@ -91,15 +97,18 @@ mod tests {
         let content: Vec<u8> = (0..(PLACES + 3) * PAGE + 100).map(|n| (n / 7 % 251) as u8).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&content).unwrap();
-        let paged = Paged::new(file);
+        let paged = [1, 64, 5000].map(|bases| Paged::new(file.try_clone().unwrap(), bases));
+        assert_eq!(paged.each_ref().map(|paged| paged.pages.borrow().len()), [PLACES, 16, 1]);
         let end = content.len();
         for at in [0, 1, PAGE - 1, PAGE, PLACES * PAGE - 3, 5, end - 100, end - 1, 2 * PAGE - 10, 0] {
             for length in [0, 1, 10, PAGE - 1, PAGE, 2 * PAGE + 1] {
-                let mut into = vec![0; length];
-                let read = paged.read(at as u64, &mut into);
-                match content.get(at..at + length) {
-                    Some(there) => assert!(read.is_ok() && into == there, "{length} bytes at {at}"),
-                    None => assert!(read.is_err(), "{length} bytes at {at}"),
+                for paged in &paged {
+                    let mut into = vec![0; length];
+                    let read = paged.read(at as u64, &mut into);
+                    match content.get(at..at + length) {
+                        Some(there) => assert!(read.is_ok() && into == there, "{length} bytes at {at}"),
+                        None => assert!(read.is_err(), "{length} bytes at {at}"),
+                    }
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! A base is hashed before it is patched, and what comes out is held to the manifest as everything else is. A
 //! content whose base cannot be had is left to the pack.
 
+use std::cell::Cell;
 use std::io::Seek;
 
 use edeploy_format::delta::patch::Patch;
@@ -28,7 +29,8 @@ impl<'a> Filling<'a> {
         let found = self.slot.room()?;
         let mut room = found.f_bavail.saturating_mul(found.f_frsize);
         for record in needs.records() {
-            room = room.saturating_sub(record?.content().map_or(0, |(size, _)| size));
+            let size = record?.content().map_or(0, |(size, _)| size);
+            room = room.saturating_sub(size.next_multiple_of(found.f_frsize.max(1)));
         }
         let by_delta = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content));
         let by_pack = |piece: &pack::Piece| Ok(!lefts.has(piece) && needs.has(&piece.content));
@@ -72,19 +74,25 @@ impl<'a> Filling<'a> {
             lefts: lefts.clone(),
             half: None,
         };
-        delta.fetch::<Piece, FillError>(
+        let came = Cell::new(0);
+        let fetched = delta.fetch::<Piece, FillError>(
             &wants,
-            |bytes| self.progress.advance(bytes),
+            |bytes| {
+                came.set(came.get() + bytes);
+                self.progress.advance(bytes);
+            },
             |frame, streams| {
                 patches(frame, streams).try_for_each(|(piece, patch)| {
                     if wants(piece)? { patching.piece(piece, patch) } else { Ok(()) }
                 })
             },
-        )?;
-        patching.abandon()?;
+        );
+        // Also where the delta does not do: that came, and what was made of it stays.
         filled.patched = patching.contents.bytes;
         filled.drifted = patching.bases.drifted;
-        filled.downloaded += download;
+        filled.downloaded += came.get();
+        fetched?;
+        patching.abandon()?;
         self.progress.done();
         Ok(())
     }
