@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -21,6 +22,7 @@ use serde_json::json;
 
 use crate::lab::{DISK, Lab, rule, tree};
 use crate::machine::Machine;
+use crate::repository;
 use crate::service::{Answer, Service, Told};
 
 /// The seed of the key that may sign plans.
@@ -34,6 +36,8 @@ struct Lan {
     pauses: Cell<u32>,
     /// Of them those for what did not answer at all.
     away: Cell<u32>,
+    /// What is away, until somebody waits for it.
+    gone: Arc<AtomicBool>,
 }
 
 impl Lan {
@@ -55,7 +59,7 @@ impl Lan {
         machine.disk("sda", DISK / 512, &[]);
         fs::create_dir(machine.root().join("dev")).unwrap();
         fs::hard_link(lab.path("disk"), machine.root().join("dev/sda")).unwrap();
-        Self { lab, machine, uefi: true, pauses: Cell::new(0), away: Cell::new(0) }
+        Self { lab, machine, uefi: true, pauses: Cell::new(0), away: Cell::new(0), gone: Arc::default() }
     }
 
     fn site(&self) -> String {
@@ -97,6 +101,7 @@ impl Lan {
         let pause = |_: Duration, why: For| {
             self.pauses.set(self.pauses.get() + 1);
             self.away.set(self.away.get() + u32::from(why == For::Away));
+            self.gone.store(false, Ordering::SeqCst);
         };
         let flow = Flow {
             root: self.machine.root(),
@@ -345,6 +350,20 @@ fn a_machine_that_lost_power_starts_over() {
     lan.lab.esp("mdel", &["::/loader/entries/*"]);
     let (ended, told, log) = lan.run(Service::new(0, signed(lan.plan(), FLEET)));
     assert!(ended.is_ok(), "{log}");
+    assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
+}
+
+#[test]
+fn a_repository_that_goes_away_while_the_slot_is_written_is_waited_for() {
+    let lan = Lan::new();
+    let base = repository::serve(lan.lab.site_folder(), Arc::clone(&lan.gone));
+    let plan = Plan { repos: vec![base.clone()], ..lan.plan() };
+    let (ended, told, log) = lan.run(Service::new(0, signed(plan, FLEET)));
+    assert!(ended.is_ok(), "{log}");
+    assert_eq!(log.matches("waiting: ").count(), 1, "{log}");
+    assert!(log.contains(&format!("{base}/targets/")), "{log}");
+    assert_eq!(log.matches("fetching the manifest\n").count(), 2, "it begins to write anew: {log}");
+    assert!(lan.away.get() > 0, "another way to it is tried");
     assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
 }
 

@@ -9,6 +9,7 @@ mod flow;
 mod lab;
 #[path = "../detect/machine.rs"]
 mod machine;
+mod repository;
 mod service;
 #[path = "../support/site.rs"]
 mod site;
