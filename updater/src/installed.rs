@@ -233,6 +233,19 @@ impl Installed {
         Ok(Kept::load(&self.tree)?)
     }
 
+    /// Manifest and rules of the running slot, by which its files are a source for another one. `None` where they are not
+    /// what they were, which the disk may have done to them: nothing depends on them, so an upgrade goes on without.
+    pub fn source(&self, progress: &dyn Progress) -> Option<(File, Kept)> {
+        let source = self.manifest().and_then(|manifest| Ok((manifest, self.kept()?)));
+        source
+            .inspect_err(|failure| {
+                progress.note(&format!(
+                    "nothing is copied from the running slot: {failure}; `edeploy-ab verify` says more"
+                ));
+            })
+            .ok()
+    }
+
     /// What runs, as the journal tells it.
     #[must_use]
     pub fn deployment(&self) -> Deployment {

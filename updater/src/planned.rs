@@ -10,7 +10,7 @@ use crate::disk::place::Volume;
 use crate::failure::Failure;
 use crate::fetch::Fetch;
 use crate::installed::{Installed, mount_point, own_manifest};
-use crate::progress::{Progress, size};
+use crate::progress::{Progress, Quiet, size};
 use crate::slot::{Change, Index, Kept, NoRoom, Plan, PlannedFrom, Planning, Tree, content_at};
 use crate::trust::Scratch;
 use crate::wanted::Wanted;
@@ -40,10 +40,11 @@ impl Planned {
 }
 
 /// Fetches the index of the delta that an upgrade may take: the one from what runs; else the one of the version from
-/// itself. That makes the initrd, so it is of no use where the running slot has the same.
+/// itself. That makes the initrd, so it is of no use where the running slot has the same. Where the manifest of the
+/// running slot cannot be read, nothing is made of it.
 ///
 /// # Errors
-/// If the manifest of the running slot cannot be read.
+/// If that manifest is none.
 pub fn fetch_delta(
     installed: &Installed,
     wanted: &mut Wanted,
@@ -52,12 +53,14 @@ pub fn fetch_delta(
     progress: &dyn Progress,
 ) -> Result<(), Failure> {
     let Installed { head, options, .. } = installed;
-    if head.version != wanted.head.version {
+    let own = installed.manifest().ok();
+    if head.version != wanted.head.version && own.is_some() {
         wanted.fetch_delta(fetch, &head.version, options.manifest, scratch, progress);
     }
     if wanted.delta(fetch).is_none() {
         let [_, (initrd, _)] = wanted.boot;
-        if content_at(&installed.manifest()?, &head.initrd)? != Some(initrd) {
+        let has = own.map(|own| content_at(&own, &head.initrd)).transpose()?.flatten();
+        if has != Some(initrd) {
             wanted.fetch_own_delta(fetch, scratch, progress);
         }
     }
@@ -77,9 +80,12 @@ pub fn plan(
     let rule = wanted.rule(&installed.head)?;
     let kept = Kept::new(&rule.exclude, &rule.add_only)?;
     kept.lint(&wanted.head)?;
-    let (own, own_kept) = (installed.manifest()?, installed.kept()?);
-    let index = Index::of_running(&own, &own_kept)?;
-    let running = Some(PlannedFrom { tree: &installed.tree, manifest: &own, index: &index });
+    // Filling says so.
+    let source = installed.source(&Quiet);
+    let index = source.as_ref().map(|(own, kept)| Index::of_running(own, kept)).transpose()?;
+    let running = source.as_ref().zip(index.as_ref());
+    let running =
+        running.map(|((manifest, _), index)| PlannedFrom { tree: &installed.tree, manifest, index });
     let spare = installed.slot().other();
     // A slot that cannot be mounted or has no manifest counts as empty.
     let volume = installed.place.looked_at(installed.place.layout.slot(spare)).ok();

@@ -143,3 +143,33 @@ fn only_root_may_look() {
     let ran = Ran::of(Command::new(program).arg("status").uid(65534).gid(65534).output().unwrap());
     documented(&ran, 10, "only root can look into slots and boot entries; try sudo");
 }
+
+#[test]
+fn a_running_slot_whose_own_files_rotted_is_no_source_and_keeps_no_upgrade_away() {
+    // A digit of a record; a line that is none in what the slot was filled by.
+    for (name, rot) in [("manifest", 0), ("exclude", 1)] {
+        let lab = Lab::installed();
+        let file = lab.path("rotten");
+        let at = format!("usr/lib/edeploy/slot/{name}");
+        lab.slot_a(&format!("dump {at} {}", file.display()));
+        let mut bytes = std::fs::read(&file).unwrap_or_default();
+        match rot {
+            0 => *bytes.iter_mut().rev().find(|byte| byte.is_ascii_digit()).unwrap() ^= 1,
+            _ => bytes = b"[".to_vec(),
+        }
+        std::fs::write(&file, bytes).unwrap();
+        lab.slot_a(&format!("rm {at}"));
+        lab.slot_a(&format!("write {} {at}", file.display()));
+        let told = "nothing is copied from the running slot: ";
+        assert!(lab.run(&["test-upgrade", "2"]).done().out.contains("whole contents"), "{name}");
+        let ran = lab.run(&["upgrade", "2"]).done();
+        assert!(ran.err.contains(told), "{name}: {ran:?}");
+        assert!(ran.out.contains("2 is in slot b, verified, and boots next"), "{name}: {ran:?}");
+        assert!(
+            ran.out.contains(" 0 bytes copied from the running slot")
+                || ran.out.contains("0 bytes were there, 0 bytes"),
+            "{name}: {ran:?}"
+        );
+        lab.run_as("b", &["verify"]).done();
+    }
+}

@@ -155,11 +155,13 @@ impl Host for Linux<'_> {
         };
         self.filled = match self.subject {
             Subject::Blank(_) | Subject::Remains(_) => filling(None)?,
-            Subject::Installed(installed) => {
-                let (own, kept) = (installed.manifest()?, installed.kept()?);
-                let index = Index::of_running(&own, &kept)?;
-                filling(Some(slot::Running { tree: &installed.tree, index: &index }))?
-            }
+            Subject::Installed(installed) => match installed.source(self.progress) {
+                Some((own, kept)) => {
+                    let index = Index::of_running(&own, &kept)?;
+                    filling(Some(slot::Running { tree: &installed.tree, index: &index }))?
+                }
+                None => filling(None)?,
+            },
         };
         self.write_own(&tree)
     }
