@@ -26,6 +26,8 @@ pub const GRACE: Duration = Duration::from_secs(5);
 pub const KEPT: usize = 8 << 10;
 /// A line longer than this is shown and kept in parts.
 const LINE: usize = 1 << 10;
+/// Bytes that Linux keeps in a pipe.
+const PIPE: usize = 64 << 10;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,18 +166,24 @@ impl Running {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
     }
 
-    /// Takes what is there; false at the end of the stream.
+    /// Takes what is there, as much as a pipe holds: a program may write faster than its lines are shown, and its time
+    /// ends all the same. False at the end of the stream.
     fn drain(&mut self, lines: &mut Lines<'_>) -> io::Result<bool> {
         let mut buffer = [0; 4096];
-        loop {
+        let mut taken = 0;
+        while taken < PIPE {
             match self.output.read(&mut buffer) {
                 Ok(0) => return Ok(false),
-                Ok(n) => lines.take(&buffer[..n]),
+                Ok(n) => {
+                    lines.take(&buffer[..n]);
+                    taken += n;
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
+        Ok(true)
     }
 }
 
@@ -271,6 +279,15 @@ mod tests {
         let ending = end_of("sleep 600 & echo started; sleep 600", Duration::from_millis(200));
         assert_eq!(ending, Ending { end: End::OutOfTime, output: "started\n".to_owned() });
         assert!(began.elapsed() < GRACE);
+    }
+
+    #[test]
+    fn a_program_that_writes_faster_than_it_is_shown_ends_at_its_limit() {
+        // To show a line takes longer than to write it.
+        let mut slowly = |_: &str| std::thread::sleep(Duration::from_micros(1));
+        let ending = run(shell("exec yes"), Duration::from_millis(200), &mut slowly).unwrap();
+        assert_eq!(ending.end, End::OutOfTime);
+        assert!(ending.output.ends_with("y\ny\n"), "what it said last is kept");
     }
 
     #[test]
