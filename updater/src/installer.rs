@@ -131,7 +131,8 @@ fn installed(arguments: &Arguments, console: &Console) -> Result<Infallible, Fai
     let count = early::drivers(Path::new("/sys")).map_err(failed)?;
     console.detail(&format!("{count} devices were asked for their drivers"));
     // What nothing asks for by itself.
-    early::modprobe(&["8021q", "ext4", "loop"].map(str::to_owned).each_ref()).map_err(failed)?;
+    early::modprobe(&["8021q", "ext4", "ipmi_devintf", "loop", "sg"].map(str::to_owned).each_ref())
+        .map_err(failed)?;
     let mut network = Network::new(&arguments.links, console);
     network.bring().map_err(failed)?;
     let network = RefCell::new(network);

@@ -34,6 +34,8 @@ const INSISTENCE: u32 = 8;
 const FORBIDDEN: u16 = 403;
 /// So often, a second apart, a disk is looked for that a script may have made.
 const LOOKS: u32 = 20;
+/// So often in a row it must be the same one.
+const STEADY: u32 = 5;
 /// What is away is said again after so many tries.
 const OFTEN: u32 = 10;
 
@@ -168,7 +170,7 @@ fn attempt(
     };
     let mut patience = Patience::default();
     let installed = loop {
-        match install(&request, console) {
+        match install(&Request { expiry: (machine.expiry)(), ..request }, console) {
             Err(failure) if failure.exit == Exit::Network => {
                 patience.wait(machine, console, (failure.to_string(), Duration::ZERO, For::Away))?;
                 console.reach(Stage::Prepared);
@@ -180,16 +182,19 @@ fn attempt(
     Ok((installed, disk))
 }
 
-/// The disk. One that a script has just made of others shows itself after a while.
+/// The disk. One that a script has just made of others shows itself after a while, and what fits alone until then may be
+/// another: so the choice must stay the same.
 fn chosen(machine: &Machine<'_>, plan: &Plan) -> Result<PathBuf, Failure> {
-    let mut looks = if plan.scripts.is_empty() { 1 } else { LOOKS };
-    loop {
+    let mut chosen = hint::choose(machine.root, &plan.disk);
+    let (mut looks, mut same) = (if plan.scripts.is_empty() { 0 } else { LOOKS }, 0);
+    while looks > 0 && (chosen.is_err() || same < STEADY) {
+        (machine.pause)(Duration::from_secs(1), For::Busy);
+        let now = hint::choose(machine.root, &plan.disk);
+        same = if now == chosen { same + 1 } else { 0 };
+        chosen = now;
         looks -= 1;
-        match hint::choose(machine.root, &plan.disk) {
-            Err(_) if looks > 0 => (machine.pause)(Duration::from_secs(1), For::Busy),
-            chosen => return chosen.map_err(|e| Failure::new(Exit::Unsuitable, e)),
-        }
     }
+    chosen.map_err(|e| Failure::new(Exit::Unsuitable, e))
 }
 
 /// Asks for a token where the boot script brought none. A machine that nobody permitted waits for somebody to do it.

@@ -38,6 +38,8 @@ struct Lan {
     away: Cell<u32>,
     /// What is away, until somebody waits for it.
     gone: Arc<AtomicBool>,
+    /// A second disk shows itself while something is waited for.
+    appears: Cell<bool>,
 }
 
 impl Lan {
@@ -59,7 +61,15 @@ impl Lan {
         machine.disk("sda", DISK / 512, &[]);
         fs::create_dir(machine.root().join("dev")).unwrap();
         fs::hard_link(lab.path("disk"), machine.root().join("dev/sda")).unwrap();
-        Self { lab, machine, uefi: true, pauses: Cell::new(0), away: Cell::new(0), gone: Arc::default() }
+        Self {
+            lab,
+            machine,
+            uefi: true,
+            pauses: Cell::new(0),
+            away: Cell::new(0),
+            gone: Arc::default(),
+            appears: Cell::new(false),
+        }
     }
 
     fn site(&self) -> String {
@@ -102,6 +112,9 @@ impl Lan {
             self.pauses.set(self.pauses.get() + 1);
             self.away.set(self.away.get() + u32::from(why == For::Away));
             self.gone.store(false, Ordering::SeqCst);
+            if self.appears.take() {
+                self.machine.disk("sdb", DISK / 512, &[]);
+            }
         };
         let flow = Flow {
             root: self.machine.root(),
@@ -325,6 +338,19 @@ fn what_is_wrong_in_a_plan_is_found_before_the_first_write() {
     assert_eq!(wrong(&|plan| plan.version = "2".parse().unwrap()).0, Stage::Prepared);
     assert_eq!(wrong(&|plan| plan.slot_size = Some(DISK)).0, Stage::Prepared);
     assert_eq!(wrong(&|plan| plan.repos.clear()).0, Stage::Planned);
+}
+
+#[test]
+fn behind_scripts_a_disk_must_be_the_one_for_some_seconds() {
+    let lan = Lan::new();
+    lan.appears.set(true);
+    let mut plan = lan.plan();
+    let text = "#!/bin/sh\necho made a volume\n".to_owned();
+    plan.scripts = vec![Script { name: "raid".to_owned(), text, seconds: 60, env: Default::default() }];
+    let (stage, text) = lan.refused(plan);
+    assert_eq!(stage, Stage::Planned);
+    assert!(text.starts_with("more than one disk fits: sda, sdb"), "{text}");
+    assert!(lan.is_blank());
 }
 
 #[test]
