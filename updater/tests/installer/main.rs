@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![allow(dead_code, unreachable_pub, reason = "support is shared by several tests")]
 
+#[path = "../support/dying_site.rs"]
+mod dying_site;
 mod flow;
 #[path = "../program/lab.rs"]
 mod lab;

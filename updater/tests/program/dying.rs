@@ -1,12 +1,11 @@
 //! Sites over HTTP that die in the middle, or know no ranges.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::TcpListener;
+use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::dying_site::answer;
 use crate::lab::{Lab, Ran, program, rule};
 use crate::limits::large;
 
@@ -22,21 +21,6 @@ fn serve(site: PathBuf, dies: bool) -> String {
         }
     });
     base
-}
-
-/// Answers one request; true if the server died of it.
-fn answer(mut stream: &TcpStream, site: &Path, dies: bool) -> bool {
-    let head: Vec<String> =
-        BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
-    let found = fs::read(site.join(&path[1..]));
-    let (status, body) = found.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
-    let dies = dies && path.ends_with("@pack");
-    let sent = if dies { &body[..body.len() / 2] } else { &body[..] };
-    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-    // Who has enough of it hangs up.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(sent));
-    dies
 }
 
 #[test]

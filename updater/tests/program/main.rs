@@ -15,6 +15,8 @@ mod clock;
 mod delta;
 mod documented;
 mod dying;
+#[path = "../support/dying_site.rs"]
+mod dying_site;
 mod full;
 mod journal;
 mod lab;
