@@ -41,6 +41,18 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     put(&mut Text { path, new, bytes, mode, file: None })
 }
 
+/// Has the name of a file that [`replace`] put there on the disk. Its content is: it was, before it had the name.
+///
+/// # Errors
+/// Any of the file system.
+pub fn settle(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
 /// A small file.
 struct Text<'a> {
     path: &'a Path,
@@ -50,15 +62,9 @@ struct Text<'a> {
     file: Option<File>,
 }
 
-impl Text<'_> {
-    fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new("/"))
-    }
-}
-
 impl Successor for Text<'_> {
     fn make(&mut self) -> io::Result<()> {
-        fs::create_dir_all(self.folder())?;
+        fs::create_dir_all(folder(self.path))?;
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(self.mode).open(&self.new)?;
         file.write_all(self.bytes)?;
@@ -75,7 +81,7 @@ impl Successor for Text<'_> {
     }
 
     fn sync_name(&mut self) -> io::Result<()> {
-        File::open(self.folder())?.sync_all()
+        settle(self.path)
     }
 }
 

@@ -177,7 +177,7 @@ pub trait Host {
 /// # Errors
 /// A refusal, when nothing was changed; or a fault, after which the machine boots what it booted before,
 /// or what runs where a staged version or an EFI variable was in its way; the next run starts over. With
-/// [`EspError::Unsure`] alone it may boot the entry that is named.
+/// [`EspError::Unsure`] alone it may boot the entry that is named; after a repair, what that has put back.
 pub fn run<H: Host>(host: &mut H, goal: &Goal) -> Result<Outcome, H::Error> {
     let mut reached = None;
     let ended = advance(host, goal, &mut reached);
@@ -226,12 +226,18 @@ pub fn observe<H: Host>(host: &mut H, far: Progress) -> Result<Observed, H::Erro
 /// The same for a repair: everything on the ESP is read, and the slots too where something is wrong there.
 ///
 /// # Errors
-/// If the machine cannot be looked at. An ESP that cannot be read is lost.
+/// If the machine cannot be looked at. What holds no file system is lost; where the device fails that is not known.
 pub fn survey<H: Host>(host: &mut H, far: Progress) -> Result<Observed, H::Error> {
     let (world, state, device) = (host.world()?, host.state()?, host.esp()?);
-    let read = Esp::open(device).and_then(|mut esp| Ok((esp.read_entries()?, esp.has_loader()?)));
-    let esp = read.is_ok();
-    let (entries, loader) = read.unwrap_or_default();
+    let read = Esp::open(device).and_then(|mut esp| {
+        let entries = esp.read_entries()?;
+        Ok((entries, esp.has_loader()? && esp.has_configuration()?))
+    });
+    let (esp, (entries, loader)) = match read {
+        Ok(found) => (true, found),
+        Err(fault) if fault.is_of_the_device() => return Err(fault.into()),
+        Err(_) => (false, Default::default()),
+    };
     let rescue = Rescue { esp, loader, state, ..Rescue::default() };
     let mut seen = Observed { world, entries, progress: far, rescue };
     if seen.esp_is_broken() {

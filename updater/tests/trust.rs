@@ -127,15 +127,6 @@ fn an_older_site_is_refused_after_a_newer_was_seen_in_either_store() {
 }
 
 #[test]
-fn nothing_is_kept_of_a_site_that_fails_a_check() {
-    let host = Host::new();
-    site().publish(&host.site());
-    fs::write(host.site().join("metadata/1.role-web.json"), b"{}").unwrap();
-    assert!(host.refresh().is_err());
-    assert!(!host.folder.path().join("state").exists());
-}
-
-#[test]
 fn a_frozen_site_is_refused_with_both_times_named() {
     let host = Host::new();
     site().publish(&host.site());

@@ -68,6 +68,19 @@ pub fn lose_state(disk: &Path, base: &Path) {
     run("qemu-io", &["-f", "qcow2", "-c", &format!("write -P 0 {start} 1M"), text(disk)]);
 }
 
+/// The first sector of 512 bytes of a file in a partition of a raw image.
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn sector_of(raw: &Path, number: usize, file: &str) -> u64 {
+    let (start, _) = place(raw, number);
+    let image = format!("{}?offset={start}", text(raw));
+    let blocks = run("debugfs", &["-R", &format!("blocks {file}"), &image]);
+    let first = blocks.split_whitespace().next().and_then(|block| block.parse::<u64>().ok());
+    start / 512 + first.unwrap_or_else(|| panic!("{file}: {blocks:?}")) * (4096 / 512)
+}
+
 /// Where a partition begins, and its length, in bytes.
 ///
 /// # Panics

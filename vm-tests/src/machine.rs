@@ -33,6 +33,8 @@ pub struct Machine {
     kernel: Option<[String; 3]>,
     /// The logs of its writes, one for each start, if they are to be logged.
     logs: Option<Vec<PathBuf>>,
+    /// The sector of its disk that cannot be read.
+    bad_sector: Option<u64>,
     qemu: Option<Child>,
     /// Console bytes that earlier waits have passed over.
     seen: usize,
@@ -76,6 +78,7 @@ impl Machine {
             uefi: true,
             kernel: None,
             logs: None,
+            bad_sector: None,
             qemu: None,
             seen: 0,
             narrator: None,
@@ -126,6 +129,11 @@ impl Machine {
     /// From its next start on, logs all that it writes to its disk.
     pub fn log_writes(&mut self) {
         self.logs = Some(Vec::new());
+    }
+
+    /// From its next start on, reads of this sector of its disk (of 512 bytes) fail.
+    pub fn fail_reads_of(&mut self, sector: u64) {
+        self.bad_sector = Some(sector);
     }
 
     /// The logs so far, one for each start, in the format of dm-log-writes.
@@ -205,6 +213,12 @@ impl Machine {
     /// The disk as QEMU's arguments, as the drive `disk`.
     fn disk_arguments(&mut self) -> Vec<String> {
         let (format, disk) = (self.format, self.disk.display());
+        if let Some(sector) = self.bad_sector {
+            let rule = format!("event=none,inject-error.0.iotype=read,inject-error.0.sector={sector}");
+            let node = format!("driver=blkdebug,inject-error.0.{rule},node-name=disk");
+            let image = format!("image.driver={format},image.file.driver=file,image.file.filename={disk}");
+            return ["-blockdev".to_owned(), format!("{node},{image}")].into();
+        }
         let Some(logs) = &mut self.logs else {
             return ["-drive".to_owned(), format!("if=none,id=disk,format={format},file={disk}")].into();
         };

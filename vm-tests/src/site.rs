@@ -164,7 +164,7 @@ impl Site {
         run(rolebuild(), &args)
     }
 
-    /// Publishes a version of a role.
+    /// Publishes a version of a role, with the delta from the one before it.
     pub fn publish(&self, role: &str, version: &str) -> String {
         let metadata = repository().join("metadata");
         let (builds, repo, keys) = (self.path("builds"), self.path("repo"), self.path("keys"));
@@ -173,6 +173,8 @@ impl Site {
             "publish",
             role,
             version,
+            "--deltas",
+            "1",
             "--builds",
             &builds,
             "--repo",

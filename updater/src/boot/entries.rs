@@ -82,12 +82,12 @@ pub(super) fn not_counted(listed: &[Listed], trial: Trial) -> Option<String> {
 }
 
 /// Whether a reboot may help. Where the entries cannot be read it is taken for true: the count of tries
-/// ends that.
+/// ends that. Where the loader does not count, nothing would: the machine stays up.
 pub(super) fn leads_elsewhere(root: &Path, say: &mut dyn FnMut(&str)) -> bool {
     let running = Running::of(root).map_err(|e| chain(&e));
     let listed = of_running(root).map_err(|e| chain(&e));
     match running.and_then(|running| Ok((running, listed?))) {
-        Ok((running, listed)) => worth_a_reboot(&listed, &running.deployment),
+        Ok((running, listed)) => worth_a_reboot(&listed, &running.deployment, running.trial),
         Err(e) => {
             say(&format!("not known what a reboot would lead to: {e}"));
             true
@@ -95,15 +95,15 @@ pub(super) fn leads_elsewhere(root: &Path, say: &mut dyn FnMut(&str)) -> bool {
     }
 }
 
-/// Whether a reboot of this trial can lead anywhere else: the other slot is bootable, and this trial
-/// was not blessed meanwhile.
-pub(super) fn worth_a_reboot(listed: &[Listed], running: &Deployment) -> bool {
+/// Whether a reboot of this trial can lead anywhere else: the other slot is bootable, the loader counts, and
+/// this trial was not blessed meanwhile.
+fn worth_a_reboot(listed: &[Listed], running: &Deployment, trial: Trial) -> bool {
     let bootable = |l: &Listed| l.name.slot != running.slot && !l.name.exhausted() && l.whole().is_some();
     let blessed = |l: &Listed| {
         let plain = l.name.slot == running.slot && l.name.tries.is_none() && l.whole().is_some();
         plain && running.generation == Some(l.name.generation)
     };
-    listed.iter().any(bootable) && !listed.iter().any(blessed)
+    listed.iter().any(bootable) && not_counted(listed, trial).is_none() && !listed.iter().any(blessed)
 }
 
 #[cfg(test)]
@@ -219,10 +219,18 @@ mod tests {
 
     #[test]
     fn a_reboot_is_worth_it_while_another_slot_can_be_booted_and_nothing_is_blessed() {
-        let worth = |names: &[&str]| worth_a_reboot(&all(names), &running(Slot::B, 2));
+        let trial = Trial::Counted("edeploy-b-g2+2-1.conf".parse().unwrap());
+        let worth = |names: &[&str]| worth_a_reboot(&all(names), &running(Slot::B, 2), trial);
         assert!(worth(&["a-g1", "b-g2+2-1"]));
         assert!(!worth(&["b-g2+2-1"]));
         assert!(!worth(&["a-g1+0-3", "b-g2+2-1"]));
         assert!(!worth(&["a-g1", "b-g2+2-1", "b-g2"]));
+    }
+
+    #[test]
+    fn where_the_loader_does_not_count_no_failing_trial_reboots_without_end() {
+        let trial = Trial::Counted("edeploy-b-g2+2-1.conf".parse().unwrap());
+        assert!(!worth_a_reboot(&all(&["a-g1", "b-g2+3"]), &running(Slot::B, 2), trial));
+        assert!(!worth_a_reboot(&all(&["a-g1"]), &running(Slot::B, 2), trial));
     }
 }

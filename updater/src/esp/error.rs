@@ -87,6 +87,11 @@ impl EspError {
         Self::Unsure { name, source: Box::new(self) }
     }
 
+    /// Did the device fail? Then nothing is known about what it holds.
+    pub(crate) fn is_of_the_device(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.raw_os_error().is_some())
+    }
+
     /// For `map_err`: reading `what` failed.
     pub(super) fn reading(what: &str) -> impl Fn(io::Error) -> Self {
         move |source| Self::Io { action: "reading", what: what.to_owned(), source }

@@ -32,23 +32,31 @@ impl<D: BlockDevice> Esp<D> {
         self.cache.sync(SyncId::EspSettled).map_err(EspError::writing("what was left to write"))
     }
 
-    /// Puts the configuration and, last, the loader where firmware finds them.
+    /// Puts the configuration and, last, the loader where firmware finds them. A loader that is there stays, of
+    /// whatever version: in its place there would be none for a while.
     ///
     /// # Errors
     /// If it does not fit or does not read back.
     pub fn install_loader(&mut self, loader: &[u8]) -> Result<(), EspError> {
         self.put_file(CONFIG_FOLDER, CONFIG, CONFIG_TEXT.as_bytes())?;
-        self.put_file(LOADER_FOLDER, LOADER, loader)
+        if self.has_loader()? { Ok(()) } else { self.put_file(LOADER_FOLDER, LOADER, loader) }
     }
 
-    /// Are the loader and its configuration there? The loader may be of another version than any slot's, so
-    /// that it is only asked to be a whole program.
+    /// Is there a loader for firmware to start? It may be of another version than any slot's, so that it is only
+    /// asked to be a whole program.
     ///
     /// # Errors
     /// If the device fails or the folders are damaged.
     pub fn has_loader(&mut self) -> Result<bool, EspError> {
-        let loader = self.content(LOADER_FOLDER, LOADER)?;
-        Ok(loader.starts_with(b"MZ") && self.content(CONFIG_FOLDER, CONFIG)? == CONFIG_TEXT.as_bytes())
+        Ok(self.content(LOADER_FOLDER, LOADER)?.starts_with(b"MZ"))
+    }
+
+    /// Is the loader's configuration as it must be?
+    ///
+    /// # Errors
+    /// As for [`Self::has_loader`].
+    pub fn has_configuration(&mut self) -> Result<bool, EspError> {
+        self.reads_back(CONFIG_FOLDER, CONFIG, CONFIG_TEXT.as_bytes())
     }
 
     /// Puts a kernel or initrd under its digest; nothing is written if it is there and reads back right.

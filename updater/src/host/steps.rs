@@ -166,7 +166,9 @@ fn retire<H: Host>(
     reached: &mut Option<Outcome>,
 ) -> Result<(), H::Error> {
     if let Outcome::Blessed(plain) = outcome {
-        return Ok(esp(host)?.delete_entries(names).map_err(|fault| fault.unsure(plain))?);
+        esp(host)?.delete_entries(names).map_err(|fault| fault.unsure(plain))?;
+        *reached = Some(outcome);
+        return Ok(());
     }
     *reached = Some(outcome);
     Ok(esp(host)?.delete_entries(names)?)

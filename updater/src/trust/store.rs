@@ -87,11 +87,10 @@ impl Store {
     pub fn save(&self, trusted: &Trusted) -> Result<(), StoreError> {
         for (name, bytes) in trusted.files() {
             let path = self.folder.join(&name);
-            if fs::read(&path).is_ok_and(|kept| kept == bytes) {
-                continue;
-            }
-            let replaced = durable::replace(&path, bytes, 0o644);
-            replaced.map_err(|source| StoreError::Io { doing: "writing", path, source })?;
+            // A run that was killed may have left the name of what it kept to memory.
+            let is_kept = fs::read(&path).is_ok_and(|kept| kept == bytes);
+            let done = if is_kept { durable::settle(&path) } else { durable::replace(&path, bytes, 0o644) };
+            done.map_err(|source| StoreError::Io { doing: "writing", path, source })?;
         }
         Ok(())
     }

@@ -83,6 +83,29 @@ fn metadata_that_was_tampered_with_or_has_expired_is_refused() {
     documented(&lab.run(&["upgrade", "2"]), 5, expired);
 }
 
+/// The kept metadata of the machine, all of it.
+fn kept(lab: &Lab) -> Vec<String> {
+    let documents = ["root", "timestamp", "snapshot", "targets", "role-web"];
+    documents.map(|name| lab.state_text(&format!("/lib/edeploy/tuf/{name}.json"))).into()
+}
+
+#[test]
+fn nothing_is_kept_of_a_site_that_fails_a_check() {
+    let mut lab = Lab::installed();
+    let before = kept(&lab);
+    lab.site.version += 1;
+    lab.sign();
+    // All documents but the last one are right, and newer than what is kept.
+    let last = file(&lab, "metadata", "role-web.json");
+    let right = fs::read(&last).unwrap();
+    tamper(&last);
+    documented(&lab.run(&["upgrade", "2"]), 5, "reading ….json: …");
+    assert_eq!(kept(&lab), before);
+    fs::write(&last, right).unwrap();
+    lab.run(&["upgrade", "2"]).done();
+    assert_ne!(kept(&lab), before);
+}
+
 #[test]
 fn objects_that_were_tampered_with_are_refused_and_cut_ones_too() {
     for object in ["web@2@manifest", "web@2@pack-index", "web@2@transition"] {

@@ -8,17 +8,33 @@ use std::rc::Rc;
 
 use edeploy_ab::esp::{BlockDevice, SECTOR, SyncId};
 
-type Sector = [u8; SECTOR];
+pub(crate) type Sector = [u8; SECTOR];
+
+/// What a disk that fails answers.
+const EIO: i32 = 5;
 
 /// The switch of all disks of a machine, and their faults.
 #[derive(Clone, Default)]
 pub(crate) struct Power(Rc<Cell<Option<usize>>>, Rc<Cell<Faults>>);
 
-/// Effects that go well, and how many fail then.
+/// Effects or reads that go well, and how many fail then.
 #[derive(Clone, Copy, Default)]
 struct Faults {
+    reads: bool,
     after: usize,
     count: usize,
+}
+
+impl Faults {
+    /// Does the next one fail?
+    fn strike(&mut self) -> bool {
+        if self.after > 0 || self.count == 0 {
+            self.after = self.after.saturating_sub(1);
+            return false;
+        }
+        self.count -= 1;
+        true
+    }
 }
 
 impl Power {
@@ -29,7 +45,12 @@ impl Power {
 
     /// Lets `count` effects fail after the next `after`, while the power stays on.
     pub(crate) fn fail_after(&self, after: usize, count: usize) {
-        self.1.set(Faults { after, count });
+        self.1.set(Faults { reads: false, after, count });
+    }
+
+    /// Lets `count` reads fail after the next `after`.
+    pub(crate) fn fail_reads_after(&self, after: usize, count: usize) {
+        self.1.set(Faults { reads: true, after, count });
     }
 
     /// How many of the faults that were asked for have not happened.
@@ -46,15 +67,18 @@ impl Power {
         self.0.get().is_none()
     }
 
-    fn tick(&self) -> io::Result<()> {
-        match self.1.get() {
-            Faults { count: 0, .. } => {}
-            Faults { after: 0, count } => {
-                self.1.set(Faults { after: 0, count: count - 1 });
-                return Err(io::Error::other("the disk failed"));
-            }
-            Faults { after, count } => self.1.set(Faults { after: after - 1, count }),
+    fn may_fail(&self, reads: bool) -> io::Result<()> {
+        let mut faults = self.1.get();
+        if faults.reads != reads {
+            return Ok(());
         }
+        let struck = faults.strike();
+        self.1.set(faults);
+        if struck { Err(io::Error::from_raw_os_error(EIO)) } else { Ok(()) }
+    }
+
+    fn tick(&self) -> io::Result<()> {
+        self.may_fail(false)?;
         match self.0.get() {
             None => Ok(()),
             Some(0) => Err(io::Error::other("the power is cut")),
@@ -121,6 +145,12 @@ impl Disk {
         self.durable.retain(|_, sector| **sector != [0; SECTOR]);
     }
 
+    /// A sector, as a reader sees it.
+    pub(crate) fn sector(&self, number: u64) -> Sector {
+        let known = self.cached.get(&number).or_else(|| self.durable.get(&number));
+        known.map_or([0; SECTOR], |sector| **sector)
+    }
+
     /// Every sector that is not zero, as a reader sees it.
     pub(crate) fn content(&self) -> BTreeMap<u64, Rc<Sector>> {
         let mut all = self.durable.clone();
@@ -138,6 +168,7 @@ impl BlockDevice for Disk {
     fn read(&mut self, first: u64, into: &mut [u8]) -> io::Result<()> {
         let end = first + (into.len() / SECTOR) as u64;
         assert!(end <= self.sectors, "read behind the end");
+        self.power.may_fail(true)?;
         into.fill(0);
         let known = self.durable.range(first..end).chain(self.cached.range(first..end));
         for (number, sector) in known {

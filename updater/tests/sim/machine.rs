@@ -12,7 +12,7 @@ use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
 use edeploy_format::transition::Hook;
 
-use crate::disk::{Disk, Power, Shared};
+use crate::disk::{Disk, Power, Sector, Shared};
 use crate::esp::{SMALL, content, entry};
 use crate::tree::{HOOKED, KEPT, LEFT, OWN, TREE, Tree};
 
@@ -169,9 +169,7 @@ impl Machine {
     }
 
     fn sector(&self, disk: &Shared, number: u64) -> [u8; 512] {
-        let mut sector = [0; 512];
-        disk.clone().read(number, &mut sector).unwrap();
-        sector
+        disk.0.borrow().sector(number)
     }
 
     /// Does the slot hold this whole tree, in a file system?
@@ -201,11 +199,14 @@ impl Machine {
         self.journal = Shared::new(Disk::new(1 << 20, &self.power));
     }
 
-    /// A file on the ESP that begins like this is another one.
-    pub(crate) fn rot(&mut self, bytes: &[u8]) {
+    /// A file on the ESP that begins like this begins with `rot`.
+    pub(crate) fn rot(&mut self, bytes: &[u8], rot: &[u8]) {
         let sectors = self.esp.0.borrow().content();
-        let number = sectors.iter().find(|(_, sector)| sector[..] == bytes[..512]).map(|(number, _)| *number);
-        self.esp.write(number.unwrap(), &[0x77; 512]).unwrap();
+        let begins = |sector: &Sector| sector.starts_with(&bytes[..bytes.len().min(512)]);
+        let (number, mut sector) =
+            sectors.into_iter().find(|(_, sector)| begins(sector)).map(|(n, s)| (n, *s)).unwrap();
+        sector[..rot.len()].copy_from_slice(rot);
+        self.esp.write(number, &sector).unwrap();
         self.settle();
     }
 

@@ -32,7 +32,8 @@ impl Recording {
 /// long that took, from the command to the blessing.
 ///
 /// # Panics
-/// If the machine does not come to the end of the upgrade, or its disk has no write cache that it flushes.
+/// If the machine does not come to the end of the upgrade, would not take a delta that patches something, or its disk
+/// has no write cache that it flushes.
 pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) -> (Recording, Duration) {
     fs::create_dir_all(folder).expect("a folder for the recording");
     let after = folder.join("recorded.img");
@@ -46,7 +47,11 @@ pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) 
     assert!(cache.trim() == "write back", "the disk tells of a cache that is {cache}: nobody flushes it");
     shell.must("systemctl is-system-running --wait");
     let boot = shell.boot().expect("it is ready");
-    tell(&format!("recording: edeploy-ab upgrade {version}"));
+    let plan = shell.must(&format!("edeploy-ab test-upgrade {version} --json"));
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("a plan");
+    let [delta, patched] = ["by_delta", "patch"].map(|key| plan[key].as_u64().expect("bytes"));
+    assert!(delta > 0 && patched > 0, "no delta that patches: {plan}");
+    tell(&format!("recording: edeploy-ab upgrade {version}, {delta} bytes by its delta"));
     let begun = Instant::now();
     // The reboot may be faster than the answer.
     let answer = shell.try_run(&format!("edeploy-ab upgrade {version} 2>&1"));

@@ -9,6 +9,7 @@
 mod fixture;
 mod guest;
 
+mod bad_sector;
 mod boot_model;
 mod fall_back;
 mod first_version;
