@@ -169,7 +169,10 @@ fn store(error: &StoreError) -> Exit {
 fn network(error: &FetchError) -> Exit {
     match error {
         FetchError::TooLong { .. } => Exit::Untrusted,
-        FetchError::NotFound { .. } | FetchError::Answer { .. } | FetchError::Io { .. } => Exit::Network,
+        FetchError::NotFound { .. }
+        | FetchError::Forbidden { .. }
+        | FetchError::Answer { .. }
+        | FetchError::Io { .. } => Exit::Network,
         FetchError::Limit(e) => limited(*e),
     }
 }

@@ -64,6 +64,12 @@ pub enum FetchError {
         /// The address.
         url: String,
     },
+    /// The server does not say whether there is: stores of objects answer so for what is not there to who may not list.
+    #[error("{url}: the server answers 403: it is not there, or not for us to see")]
+    Forbidden {
+        /// The address.
+        url: String,
+    },
     /// More bytes than there may be.
     #[error("{url}: longer than the {limit} bytes it may have")]
     TooLong {
@@ -95,6 +101,12 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Is there no such object, as far as the server says?
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Forbidden { .. })
+    }
+
     /// Why a stream from `url` broke.
     fn broken(url: &str, source: io::Error) -> Self {
         match limit(&source) {

@@ -238,7 +238,7 @@ impl Source for Site<'_> {
 
     fn if_there(&self, file: &str, limit: u64) -> Result<Option<Vec<u8>>, TrustError> {
         match Source::fetch(self, file, limit) {
-            Err(TrustError::Fetch(FetchError::NotFound { .. })) => Ok(None),
+            Err(TrustError::Fetch(e)) if e.is_missing() => Ok(None),
             other => other.map(Some),
         }
     }

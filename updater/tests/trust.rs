@@ -126,6 +126,38 @@ fn an_older_site_is_refused_after_a_newer_was_seen_in_either_store() {
     }
 }
 
+/// A store of objects: what is not there it does not show either.
+struct Store403(FolderFetch<'static>);
+
+impl Fetch for Store403 {
+    fn get(&self, path: &str, limit: u64) -> Result<Vec<u8>, FetchError> {
+        self.0.get(path, limit).map_err(|error| match error {
+            FetchError::NotFound { url } => FetchError::Forbidden { url },
+            other => other,
+        })
+    }
+
+    fn open(
+        &self,
+        path: &str,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<Box<dyn Read + '_>, FetchError> {
+        self.0.open(path, range)
+    }
+}
+
+#[test]
+fn a_store_that_answers_403_for_the_next_root_has_none() {
+    let host = Host::new();
+    site().publish(&host.site());
+    let store = Store403(FolderFetch::new(host.site()));
+    let refresh = || Trusted::refresh(&store, &host.stores, &role(), Expiry::At(Time::new(NOW + 60)));
+    assert_eq!(refresh().unwrap().versions().len(), 2);
+    fs::remove_file(host.site().join("metadata/timestamp.json")).unwrap();
+    let said = refresh().unwrap_err();
+    assert!(matches!(said, TrustError::Fetch(FetchError::Forbidden { .. })), "{said}");
+}
+
 #[test]
 fn a_frozen_site_is_refused_with_both_times_named() {
     let host = Host::new();

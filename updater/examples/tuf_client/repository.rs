@@ -132,7 +132,7 @@ impl Source for Repository {
     fn if_there(&self, file: &str, limit: u64) -> Result<Option<Vec<u8>>, ClientError> {
         match self.fetch.get(file, limit) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(FetchError::NotFound { .. }) => Ok(None),
+            Err(e) if e.is_missing() => Ok(None),
             Err(e) => Err(e.into()),
         }
     }

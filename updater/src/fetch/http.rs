@@ -141,6 +141,7 @@ impl<'a> HttpFetch<'a> {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 return Err(FetchError::NotFound { url: url.to_owned() });
             }
+            StatusCode::FORBIDDEN => return Err(FetchError::Forbidden { url: url.to_owned() }),
             other => return Err(wrong(other.to_string())),
         };
         if let Some(encoding) = found(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {

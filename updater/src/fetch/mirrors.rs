@@ -84,7 +84,7 @@ impl<'a> Mirrors<'a> {
                         return Ok(site);
                     }
                     Err(e @ FetchError::Limit(_)) => return Err(e),
-                    Err(e @ FetchError::NotFound { .. }) => missing = missing.or(Some(e)),
+                    Err(e) if e.is_missing() => missing = missing.or(Some(e)),
                     Err(e) => {
                         self.set_back(site, &e);
                         fault = fault.or(Some(e));

@@ -201,9 +201,7 @@ impl FillError {
             Self::Patch(_) | Self::Piece(_) | Self::Form { .. } | Self::Content(_) | Self::Order(_) => true,
             Self::Frames(error) => match error {
                 FramesError::Index(_) | FramesError::Digest { .. } | FramesError::Decompress { .. } => true,
-                FramesError::Fetch(error) => {
-                    matches!(error, FetchError::NotFound { .. } | FetchError::Answer { .. })
-                }
+                FramesError::Fetch(error) => error.is_missing() || matches!(error, FetchError::Answer { .. }),
                 FramesError::Manifest(_) | FramesError::Read { .. } => false,
             },
             // It takes room of its own. What it leaves at a path is for the next run to judge.

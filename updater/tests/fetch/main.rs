@@ -61,6 +61,20 @@ fn not_there_is_its_own_answer_and_is_not_tried_again() {
 }
 
 #[test]
+fn forbidden_is_not_there_or_not_for_us_and_is_not_tried_again() {
+    let (fetch, server) = site(vec![answer("403 Forbidden\r\nContent-Length: 0", "")]);
+    let error = fetch.get("2.root.json", 10).unwrap_err();
+    assert!(
+        error.is_missing()
+            && error
+                .to_string()
+                .ends_with("2.root.json: the server answers 403: it is not there, or not for us to see"),
+        "{error}"
+    );
+    assert_eq!(server.join().unwrap().len(), 1);
+}
+
+#[test]
 fn endless_data_ends_at_the_limit() {
     let (fetch, _server) = site(vec![whole(&"a".repeat(1_000_000))]);
     assert!(matches!(fetch.get("x", 999), Err(FetchError::TooLong { limit: 999, .. })));

@@ -21,6 +21,7 @@ mod full;
 mod journal;
 mod lab;
 mod limits;
+mod many;
 mod own_delta;
 mod repair;
 mod set_up;
