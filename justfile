@@ -82,6 +82,10 @@ check: && man
 vm-test: host installer-program rolebuild fleet-debug
     cargo test -p vm-tests -- --test-threads=3 --nocapture
 
+# Cuts the power of a simulated machine at every effect of every command: the tables of docs/power.md
+simulate:
+    cargo test -p edeploy-ab --test sim -- --nocapture
+
 # Cuts the power at every flush of an upgrade and in between: the table of docs/power.md (needs root; `--seed N`)
 power-cut *args: host rolebuild
     cargo run --quiet -p vm-tests --bin power-cut -- replay {{args}}

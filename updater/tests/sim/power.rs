@@ -175,7 +175,9 @@ stories! {
 
 #[test]
 fn a_killed_process_leaves_nothing_that_a_later_cut_could_break() {
-    for (name, plan) in [("upgrade", first_upgrade()), ("rollback", rollback())] {
+    for (name, plan) in
+        [("upgrade", first_upgrade()), ("after a fall-back", after_a_fall_back()), ("rollback", rollback())]
+    {
         let cases = plan.every_kill(None).unwrap_or_else(|what| panic!("{name}: {what}"));
         println!("{name}: killed and cut, {cases} different machines");
         assert!(cases > 30, "{name}: {cases}");
