@@ -104,7 +104,7 @@ impl<'a> Making<'_, 'a> {
                     self.hashers.submit(Job { record, file, copy: Some(Copy { to, source, offset, tried }) });
                     return Ok(());
                 }
-                self.drifted(&source);
+                self.drifted(&source, None);
                 tried += 1;
             }
         }
@@ -129,17 +129,20 @@ impl<'a> Making<'_, 'a> {
             // A running slot that cannot be read is one that drifted.
             Ok(_) | Err(HashError::Read(_)) => {
                 slot.remove(path, Shape::File)?;
-                self.drifted(&copy.source);
+                self.drifted(&copy.source, found.err().as_ref());
                 self.copy(record, copy.offset, copy.tried + 1)
             }
         }
     }
 
-    fn drifted(&mut self, source: &TreePath) {
+    fn drifted(&mut self, source: &TreePath, why: Option<&HashError>) {
         self.filled.drifted += 1;
         if self.filled.drifted <= NAMED {
-            let text = format!("/{source} of the running slot is not what its manifest says");
-            self.filling.progress.note(&text);
+            let what = match why {
+                Some(HashError::Read(e)) => format!("cannot be read: {e}"),
+                Some(HashError::Write(_)) | None => "is not what its manifest says".to_owned(),
+            };
+            self.filling.progress.note(&format!("/{source} of the running slot {what}"));
         }
     }
 
