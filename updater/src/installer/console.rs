@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use edeploy_format::fleet::{LOG_LIMIT, Progress as Told, Stage};
 
 use super::service::Service;
+use crate::address::masked;
 use crate::progress::{Progress, Terminal};
 use crate::slot::READING_BACK;
 
@@ -116,7 +117,7 @@ impl Console {
 
     fn keep(&self, line: &str) {
         let mut log = self.log.borrow_mut();
-        log.push_str(line);
+        log.push_str(&masked(line));
         log.push('\n');
         let limit = usize::try_from(LOG_LIMIT).unwrap_or(usize::MAX);
         if log.len() > limit {
