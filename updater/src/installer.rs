@@ -7,6 +7,7 @@
 
 pub mod arguments;
 pub mod belongings;
+mod cards;
 pub mod console;
 mod early;
 mod ending;

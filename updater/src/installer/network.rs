@@ -11,10 +11,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::cards::{Turns, cards, has_carrier, tagged};
 use super::early;
 use super::flow::For;
 use super::lease::{HOOK, LEASES, Lease, Route, ip};
-use super::link::{Address, Link, Links, is_card};
+use super::link::{Address, Link, Links};
 use crate::program::tether::die_with_us;
 use crate::progress::Progress;
 
@@ -28,7 +29,7 @@ pub(super) struct Network<'a> {
     links: &'a Links,
     progress: &'a dyn Progress,
     raised: BTreeSet<String>,
-    begun: BTreeSet<String>,
+    turns: Turns,
     clients: Vec<Child>,
     /// The way out that is tried, and since when.
     tried: Option<(Route, Instant)>,
@@ -56,8 +57,8 @@ impl Missing {
 
 impl<'a> Network<'a> {
     pub(super) fn new(links: &'a Links, progress: &'a dyn Progress) -> Self {
-        let (raised, begun) = (BTreeSet::new(), BTreeSet::new());
-        Self { links, progress, raised, begun, clients: Vec::new(), tried: None }
+        let (raised, turns) = (BTreeSet::new(), Turns::default());
+        Self { links, progress, raised, turns, clients: Vec::new(), tried: None }
     }
 
     /// Waits until one card has an address.
@@ -115,8 +116,9 @@ impl<'a> Network<'a> {
         for card in cards.iter().filter(|card| has_carrier(Path::new("/sys"), card)) {
             linked = true;
             ruled |= self.links.of(card).address != Address::None;
-            if self.begun.insert(card.clone()) {
-                self.begin(card)?;
+            if self.turns.is_due(card, Instant::now()) {
+                let is_up = self.begin(card)?;
+                self.turns.had(card, is_up, Instant::now());
             }
         }
         if fs::read_dir(Path::new("/").join(LEASES)).is_ok_and(|mut leases| leases.next().is_some()) {
@@ -130,28 +132,27 @@ impl<'a> Network<'a> {
         }))
     }
 
-    fn begin(&mut self, card: &str) -> io::Result<()> {
+    /// Sets a card up; whether that was possible. What was not is told.
+    fn begin(&mut self, card: &str) -> io::Result<bool> {
         let Link { address, vlan } = self.links.of(card);
         let card = match vlan.filter(|_| address != Address::None) {
             None => card.to_owned(),
             Some(vlan) => {
                 let tagged = tagged(Path::new("/sys"), card, vlan);
-                if let Err(e) = add_vlan(card, vlan, &tagged) {
-                    self.progress.note(&format!("VLAN {vlan} on {card}: {e}"));
-                    return Ok(());
+                if !self.try_to(&format!("VLAN {vlan} on {card}"), add_vlan(card, vlan, &tagged)) {
+                    return Ok(false);
                 }
                 tagged
             }
         };
         match address {
-            Address::None => Ok(()),
+            Address::None => Ok(true),
             Address::Static(network) => {
                 // One card's gateway is no other's.
                 let gateway = self.links.gateway.filter(|gateway| network.contains(*gateway));
                 let lease = Lease { card, network, gateway, dns: self.links.dns.clone() };
                 self.progress.note(&format!("{}: {network}", lease.card));
-                self.try_to("setting the address", lease.apply(Path::new("/")));
-                Ok(())
+                Ok(self.try_to("setting the address", lease.apply(Path::new("/"))))
             }
             Address::Dhcp => {
                 self.progress.note(&format!("{card}: asking for an address"));
@@ -161,16 +162,14 @@ impl<'a> Network<'a> {
                 // An installer that starts over starts its own.
                 die_with_us(&mut client);
                 self.clients.push(client.spawn()?);
-                Ok(())
+                Ok(true)
             }
         }
     }
 
-    /// One card that fails does not stop the others.
-    fn try_to(&self, what: &str, result: io::Result<()>) {
-        if let Err(e) = result {
-            self.progress.note(&format!("{what}: {e}"));
-        }
+    /// One card that fails does not stop the others. Whether it did not.
+    fn try_to(&self, what: &str, result: io::Result<()>) -> bool {
+        result.map_err(|e| self.progress.note(&format!("{what}: {e}"))).is_ok()
     }
 }
 
@@ -189,16 +188,6 @@ fn next_of<'r>(routes: &'r [Route], tried: Option<&Route>) -> Option<&'r Route> 
     routes.iter().find(|route| tried.is_none_or(|tried| *route > tried)).or(routes.first())
 }
 
-/// What a card's VLAN is called: by the card, or by its number where that is too long for the kernel.
-fn tagged(sys: &Path, card: &str, vlan: u16) -> String {
-    let name = format!("{card}.{vlan}");
-    if is_card(&name) {
-        return name;
-    }
-    let number = fs::read_to_string(sys.join("class/net").join(card).join("ifindex")).unwrap_or_default();
-    format!("v{}.{vlan}", number.trim())
-}
-
 fn add_vlan(card: &str, vlan: u16, tagged: &str) -> io::Result<()> {
     // An installer that starts over finds it.
     if !Path::new("/sys/class/net").join(tagged).exists() {
@@ -212,40 +201,9 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// The Ethernet cards: what has a device and speaks Ethernet.
-fn cards(sys: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(sys.join("class/net")) else { return Vec::new() };
-    let mut cards: Vec<String> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let kind = fs::read_to_string(entry.path().join("type")).unwrap_or_default();
-            kind.trim() == "1" && entry.path().join("device").exists()
-        })
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    cards.sort();
-    cards
-}
-
-fn has_carrier(sys: &Path, card: &str) -> bool {
-    let carrier = fs::read_to_string(sys.join("class/net").join(card).join("carrier"));
-    carrier.is_ok_and(|text| text.trim() == "1")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_card_has_a_vlan_of_its_own_whose_name_the_kernel_takes() {
-        let sys = tempfile::tempdir().unwrap();
-        let long = "enp65s0f0np0";
-        let folder = sys.path().join("class/net").join(long);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("ifindex"), "12\n").unwrap();
-        let names = ["eth0", "eth1", long].map(|card| tagged(sys.path(), card, 4094));
-        assert_eq!(names, ["eth0.4094", "eth1.4094", "v12.4094"]);
-    }
 
     #[test]
     fn of_several_ways_out_each_has_its_turn() {
@@ -258,27 +216,5 @@ mod tests {
         }
         assert_eq!(turns, ["eth0", "eth1", "eth3", "eth0"]);
         assert_eq!(next_of(&routes, Some(&route("eth2"))), Some(&routes[2]), "one that is gone");
-    }
-
-    #[test]
-    fn cards_are_what_has_a_device_and_speaks_ethernet() {
-        let sys = tempfile::tempdir().unwrap();
-        for (name, kind, device, carrier) in [
-            ("eth1", "1\n", true, "1\n"),
-            ("eth0", "1\n", true, "0\n"),
-            ("lo", "772\n", false, "1\n"),
-            ("bond0", "1\n", false, "1\n"),
-            ("ib0", "32\n", true, "1\n"),
-        ] {
-            let folder = sys.path().join("class/net").join(name);
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(folder.join("type"), kind).unwrap();
-            fs::write(folder.join("carrier"), carrier).unwrap();
-            if device {
-                fs::create_dir(folder.join("device")).unwrap();
-            }
-        }
-        assert_eq!(cards(sys.path()), ["eth0", "eth1"]);
-        assert_eq!([has_carrier(sys.path(), "eth0"), has_carrier(sys.path(), "eth1")], [false, true]);
     }
 }
