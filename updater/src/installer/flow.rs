@@ -4,6 +4,9 @@
 //! from the initrd or the kernel's arguments, never from the plan. What is away is waited for; what is wrong ends the
 //! install with its stage.
 
+mod belief;
+mod patience;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +16,22 @@ use edeploy_format::exit::Exit;
 use edeploy_format::fleet::{OnFailure, Plan, Progress as Told, Report, Stage};
 use edeploy_format::tuf::{Expiry, Verified};
 
+use belief::believed;
+use patience::{Patience, insist, later};
+
 use super::arguments::Arguments;
 use super::belongings::Files;
 use super::console::Console;
 use super::scripts;
 use super::service::{Service, ServiceError};
 use crate::detect::{self, hint};
-use crate::failure::{Failure, chain};
-use crate::fetch::{Limits, Meter, SystemClock, open_repos, pause};
+use crate::failure::Failure;
+use crate::fetch::Limits;
 use crate::install::{Installed, Request, install, no_uefi};
 use crate::progress::Progress;
 use crate::random;
 use crate::settings::{Settings, lasting};
-use crate::trust::{self, Store};
+use crate::trust::Store;
 use crate::wanted::own_architecture;
 
 /// So often a failure or a log is told to a service that is away, before the machine goes on.
@@ -36,8 +42,6 @@ const FORBIDDEN: u16 = 403;
 const LOOKS: u32 = 20;
 /// So often in a row it must be the same one.
 const STEADY: u32 = 5;
-/// What is away is said again after so many tries.
-const OFTEN: u32 = 10;
 
 /// What the flow works on.
 pub struct Machine<'a> {
@@ -217,18 +221,6 @@ fn admitted(machine: &Machine<'_>, service: &Service, console: &Console) -> Resu
     }
 }
 
-/// What is said of what may answer later, how long it asked to be left alone, and why it is waited for.
-type Wait = (String, Duration, For);
-
-/// How a service is waited for; its refusal is one.
-fn later(console: &Console, error: ServiceError) -> Result<Wait, Failure> {
-    match error {
-        ServiceError::Refused { .. } => Err(refused(console, error)),
-        ServiceError::Busy { pause, .. } => Ok((error.to_string(), pause, For::Busy)),
-        ServiceError::Away { .. } => Ok((chain(&error), Duration::ZERO, For::Away)),
-    }
-}
-
 /// What the machine remembers; wrong now or never.
 fn settings(machine: &Machine<'_>, plan: &Plan) -> Result<Settings, Failure> {
     let (repo, mirrors) = lasting(&plan.repos)?;
@@ -278,78 +270,6 @@ fn refused(console: &Console, error: ServiceError) -> Failure {
         }
     }
     Failure::new(Exit::Refused, error)
-}
-
-/// The plan in `bytes`, under the newest `targets.json` of the first site that has one that holds.
-fn believed(
-    machine: &Machine<'_>,
-    console: &Console,
-    bytes: &[u8],
-    nonce: &str,
-) -> Result<Verified<Plan>, Failure> {
-    let repos = machine.arguments.repos().map_err(|e| Failure::new(Exit::Usage, e))?;
-    let mut first = None;
-    for repo in repos {
-        let meter = Meter::new(Limits::default(), &SystemClock, console);
-        let fetch = open_repos(std::slice::from_ref(&repo), machine.ca.as_deref(), meter)?;
-        match trust::targets(&*fetch, std::slice::from_ref(machine.store), (machine.expiry)()) {
-            Ok(targets) => {
-                return targets.plan(bytes, nonce).map_err(|e| Failure::new(Exit::Untrusted, e));
-            }
-            Err(fault) => {
-                console.note(&format!("{repo}: {}", chain(&fault)));
-                let failure = Failure::from(fault);
-                // One that is away may be the one that holds.
-                if first.is_none() || failure.exit == Exit::Network {
-                    first = Some(failure);
-                }
-            }
-        }
-    }
-    Err(first.unwrap_or_else(|| Failure::new(Exit::Usage, "no repository is given")))
-}
-
-/// How long something has been away, and what was said of it.
-#[derive(Default)]
-struct Patience {
-    failures: u32,
-    said: String,
-}
-
-impl Patience {
-    /// Waits before it is asked again. What was said before is said again only now and then.
-    fn wait(
-        &mut self,
-        machine: &Machine<'_>,
-        console: &Console,
-        (text, asked, why): Wait,
-    ) -> Result<(), Failure> {
-        self.failures = self.failures.saturating_add(1);
-        if self.said != text || self.failures.is_multiple_of(OFTEN) {
-            console.note(&format!("waiting: {text}"));
-            self.said = text;
-        }
-        (machine.pause)(pause(self.failures, random::number()?).max(asked), why);
-        Ok(())
-    }
-}
-
-/// Tells the service until it has heard, or so often.
-fn insist(machine: &Machine<'_>, console: &Console, times: u32, tell: impl Fn() -> Result<(), ServiceError>) {
-    for attempt in 1..=times {
-        let (error, asked, why) = match tell() {
-            Ok(()) => return,
-            Err(ServiceError::Refused { status, text, .. }) => {
-                return console.note(&format!("the service would not hear of it: {status}: {text}"));
-            }
-            Err(ServiceError::Busy { pause, status, text }) => {
-                (format!("the service answers {status}: {text}"), pause, For::Busy)
-            }
-            Err(error @ ServiceError::Away { .. }) => (chain(&error), Duration::ZERO, For::Away),
-        };
-        console.note(&format!("waiting to tell the service: {error}"));
-        (machine.pause)(pause(attempt, random::number().unwrap_or(u32::MAX)).max(asked), why);
-    }
 }
 
 fn hand_in_log(machine: &Machine<'_>, service: &Service, console: &Console) {
