@@ -1,5 +1,6 @@
 //! What is away, answers later, or is answered for by others: it is waited for.
 
+use std::fs;
 use std::sync::Arc;
 
 use edeploy_format::fleet::{Arrival, Plan, Stage};
@@ -83,6 +84,49 @@ fn a_service_that_dies_at_any_request_and_comes_back_is_waited_for() {
         assert!(request > 1 || log.starts_with("waiting: the service at "), "at request {request}: {log}");
         assert!(request > 1 || lan.away.get() > 0, "another way is tried");
     }
+}
+
+#[test]
+fn a_page_in_place_of_the_service_is_waited_for_and_another_way_is_tried() {
+    // A token, a report, what is told, the log: nothing of it counts as heard.
+    for requests in [1, 3] {
+        let lan = Lan::new();
+        let service = Service::new(0, signed(lan.plan(), FLEET)).behind_a_portal(requests);
+        let (ended, told, log) = lan.run_with("", service);
+        assert!(ended.is_ok(), "{log}");
+        let said = "waiting: the service answers 200: something else answers in its place, with text/html\n";
+        assert!(log.starts_with(said), "{log}");
+        assert_eq!(lan.away.get(), requests, "{log}");
+        assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
+        assert_eq!(told.logs.len(), 1);
+    }
+}
+
+#[test]
+fn a_page_in_place_of_the_report_s_answer_or_of_the_metadata_is_no_forged_plan() {
+    let lan = Lan::new();
+    let timestamp = lan.lab.site_folder().join("metadata/timestamp.json");
+    let right = fs::read(&timestamp).unwrap();
+    fs::write(&timestamp, "<html>").unwrap();
+    let (mut count, mut plan) = (0, signed(lan.plan(), FLEET));
+    let service = Service::new(0, move |report| {
+        count += 1;
+        match count {
+            1 => (200, b"<html>".to_vec()),
+            2 => plan(report),
+            _ => {
+                fs::write(&timestamp, &right).unwrap();
+                plan(report)
+            }
+        }
+    });
+    let (ended, told, log) = lan.run(service);
+    assert!(ended.is_ok(), "{log}");
+    assert!(
+        log.contains("waiting: the service answers 200: something else answers in its place, with no JSON\n")
+    );
+    assert!(log.contains("waiting: reading timestamp.json: not a signed JSON document"), "{log}");
+    assert_eq!((told.reports.len(), lan.away.get()), (3, 2));
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use edeploy_format::exit::Exit;
 use edeploy_format::fleet::Plan;
-use edeploy_format::tuf::Verified;
+use edeploy_format::tuf::{Fault, TufError, Verified};
 
 use super::Machine;
 use crate::failure::Failure;
 use crate::fetch::{Limits, Meter, SystemClock, open_repos};
 use crate::installer::console::Console;
 use crate::progress::Progress;
-use crate::trust;
+use crate::trust::{self, TrustError};
 
 /// The plan in `bytes`, under the `targets.json` of the first site under which it holds: one that lags behind may not
 /// know the service's key yet. What newer metadata denies, older does not allow.
@@ -32,6 +32,10 @@ pub(super) fn believed(
                     Ok(plan) => return Ok(plan),
                     Err(e) => Failure::new(Exit::Untrusted, e),
                 }
+            }
+            // No site, but something that answers in its place.
+            Err(TrustError::Tuf(e @ TufError { fault: Fault::Envelope(_), .. })) => {
+                Failure::new(Exit::Network, e)
             }
             Err(fault) => Failure::from(fault),
         };

@@ -20,9 +20,14 @@ pub(super) type Wait = (String, Duration, For);
 pub(super) fn later(console: &Console, error: ServiceError) -> Result<Wait, Failure> {
     match error {
         ServiceError::Refused { .. } => Err(refused(console, error)),
-        ServiceError::Busy { pause, .. } => Ok((error.to_string(), pause, For::Busy)),
+        ServiceError::Busy { pause, is_its_own, .. } => Ok((error.to_string(), pause, waits_for(is_its_own))),
         ServiceError::Away { .. } => Ok((chain(&error), Duration::ZERO, For::Away)),
     }
+}
+
+/// A service that asks for patience is reached; one in whose place something else answers is not.
+fn waits_for(is_its_own: bool) -> For {
+    if is_its_own { For::Busy } else { For::Away }
 }
 
 /// How long something has been away, and what was said of it.
@@ -63,8 +68,8 @@ pub(super) fn insist(
             Err(ServiceError::Refused { status, text, .. }) => {
                 return console.note(&format!("the service would not hear of it: {status}: {text}"));
             }
-            Err(ServiceError::Busy { pause, status, text }) => {
-                (format!("the service answers {status}: {text}"), pause, For::Busy)
+            Err(ServiceError::Busy { pause, status, text, is_its_own }) => {
+                (format!("the service answers {status}: {text}"), pause, waits_for(is_its_own))
             }
             Err(error @ ServiceError::Away { .. }) => (chain(&error), Duration::ZERO, For::Away),
         };
