@@ -27,7 +27,7 @@ use super::service::{Service, ServiceError};
 use crate::detect::{self, hint};
 use crate::failure::Failure;
 use crate::fetch::Limits;
-use crate::install::{Installed, Request, install, no_uefi};
+use crate::install::{Installed, Order, Request, check, install, no_uefi};
 use crate::progress::Progress;
 use crate::random;
 use crate::settings::{Settings, lasting};
@@ -151,16 +151,7 @@ fn attempt(
     let plan = out.insert(plan);
     let files = Files::of(&plan.files).map_err(|e| Failure::new(Exit::Refused, e))?;
     let settings = settings(machine, plan)?;
-    for script in &plan.scripts {
-        console.note(&format!("running the script {}", script.name));
-        scripts::run(script, machine.scratch, &plan.profile, &mut |line| console.note(line))?;
-    }
-    let disk = chosen(machine, plan)?;
-    console.reach(Stage::Prepared);
-    console.note(&format!("installing on {}", disk.display()));
-    let request = Request {
-        disk: &disk,
-        wipe: true,
+    let order = || Order {
         role: &plan.role,
         version: &plan.version,
         store: machine.store,
@@ -169,21 +160,43 @@ fn attempt(
         limits: Limits::default(),
         settings: &settings,
         slot_size: plan.slot_size,
-        hostname: None,
         own: Some(&files),
     };
-    let mut patience = Patience::default();
-    let installed = loop {
-        match install(&Request { expiry: (machine.expiry)(), ..request }, console) {
-            Err(failure) if failure.exit == Exit::Network => {
-                patience.wait(machine, console, (failure.to_string(), Duration::ZERO, For::Away))?;
-                console.reach(Stage::Prepared);
-            }
-            other => break other?,
-        }
-    };
+    if !plan.scripts.is_empty() {
+        // They may end what the disks hold, so whatever would end the install anyway is found before.
+        scripts::check(&plan.scripts)?;
+        until_there(machine, console, Stage::Planned, || check(&order(), console))?;
+    }
+    for script in &plan.scripts {
+        console.note(&format!("running the script {}", script.name));
+        scripts::run(script, machine.scratch, &plan.profile, &mut |line| console.note(line))?;
+    }
+    let disk = chosen(machine, plan)?;
+    console.reach(Stage::Prepared);
+    console.note(&format!("installing on {}", disk.display()));
+    let request = || Request { disk: &disk, wipe: true, hostname: None, order: order() };
+    let installed = until_there(machine, console, Stage::Prepared, || install(&request(), console))?;
     console.reach(Stage::Armed);
     Ok((installed, disk))
+}
+
+/// Does what needs repositories; where they go away it waits, and begins again at `stage`.
+fn until_there<T>(
+    machine: &Machine<'_>,
+    console: &Console,
+    stage: Stage,
+    run: impl Fn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut patience = Patience::default();
+    loop {
+        match run() {
+            Err(failure) if failure.exit == Exit::Network => {
+                patience.wait(machine, console, (failure.to_string(), Duration::ZERO, For::Away))?;
+                console.reach(stage);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// The disk. One that a script has just made of others shows itself after a while, and what fits alone until then may be

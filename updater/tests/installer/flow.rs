@@ -148,6 +148,32 @@ fn what_is_wrong_in_a_plan_is_found_before_the_first_write() {
 }
 
 #[test]
+fn before_a_script_runs_all_is_checked_that_does_not_depend_on_it() {
+    let lan = Lan::new();
+    let mark = lan.lab.path("ran");
+    let script = |name: &str, text: String| {
+        let name = name.to_owned();
+        Script { name, text, seconds: 60, env: Default::default() }
+    };
+    let wrong = |bend: &dyn Fn(&mut Plan)| {
+        let mut plan = lan.plan();
+        plan.scripts = vec![script("raid", format!("#!/bin/sh\ntouch {}\n", mark.display()))];
+        bend(&mut plan);
+        let (stage, text) = lan.refused(plan);
+        assert_eq!((stage, mark.exists(), lan.is_blank()), (Stage::Planned, false, true), "{text}");
+        text
+    };
+    let none = "there is no version 2 of role web; `edeploy-ab list` shows those there are";
+    assert_eq!(wrong(&|plan| plan.version = "2".parse().unwrap()), none);
+    let lost = wrong(&|plan| plan.files = vec![file("/usr/bin/x", "0755", "")]);
+    assert!(lost.starts_with("the file /usr/bin/x of the plan lies neither"), "{lost}");
+    let room = wrong(&|plan| plan.slot_size = Some(1 << 20));
+    assert!(room.contains("slot a"), "{room}");
+    let form = wrong(&|plan| plan.scripts.push(script("bmc", "ipmitool".to_owned())));
+    assert_eq!(form, "the script bmc does not begin with #!");
+}
+
+#[test]
 fn behind_scripts_a_disk_must_be_the_one_for_some_seconds() {
     let lan = Lan::new();
     lan.appears.set(true);
