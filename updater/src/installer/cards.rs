@@ -1,4 +1,5 @@
-//! The network cards as the kernel shows them, and when it is the turn of each. Nothing here changes any.
+//! The network cards as the kernel shows them, when it is the turn of each, and what of them is waited for. Nothing here
+//! changes any.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +10,10 @@ use super::link::is_card;
 
 /// A card that could not be set up has another turn after so long.
 const AGAIN: Duration = Duration::from_secs(5);
+/// One that has no carrier so long after it was raised has no cable.
+const NEGOTIATION: Duration = Duration::from_secs(5);
+/// Once one has an address the others have so long to get theirs.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// Which cards were set up, and when one where that failed is tried again.
 #[derive(Debug, Default)]
@@ -27,6 +32,67 @@ impl Turns {
     pub(super) fn had(&mut self, card: &str, is_up: bool, now: Instant) {
         self.0.insert(card.to_owned(), (!is_up).then(|| now + AGAIN));
     }
+}
+
+/// What keeps the network from being up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// No card shows itself.
+    Card,
+    /// None has a link.
+    Carrier,
+    /// Nobody has given an address yet.
+    Lease,
+    /// None that has a link is to have one.
+    Rule,
+}
+
+impl Missing {
+    /// What is missing where no card has an address.
+    pub(super) fn of(cards: &[Seen]) -> Self {
+        let linked: Vec<&Seen> = cards.iter().filter(|card| card.has_carrier).collect();
+        match (cards, linked.is_empty()) {
+            ([], _) => Self::Card,
+            (_, true) => Self::Carrier,
+            (_, false) if linked.iter().all(|card| !card.asks) => Self::Rule,
+            (_, false) => Self::Lease,
+        }
+    }
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Card => "a network card: none shows itself, or its driver is not in this initrd",
+            Self::Carrier => "a link: no network card has a carrier; is a cable plugged in?",
+            Self::Lease => "an address: no DHCP server has answered yet",
+            Self::Rule => "an address: IP= leaves every card that has a link alone",
+        }
+    }
+}
+
+/// What is seen of a card.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Whether it has a link.
+    pub(super) has_carrier: bool,
+    /// Whether it is to have an address.
+    pub(super) asks: bool,
+    /// Whether it has one.
+    pub(super) has_address: bool,
+    /// How long ago it was raised.
+    pub(super) raised: Duration,
+}
+
+impl Seen {
+    /// Whether more is to be expected of it: a link that is negotiated, or an address.
+    fn is_coming(&self) -> bool {
+        if self.has_carrier { self.asks && !self.has_address } else { self.raised < NEGOTIATION }
+    }
+}
+
+/// Whether all cards are what they will be, so that a report says of none what it is by chance. What has not come when
+/// `waited` is over is not waited for.
+pub(super) fn are_settled(cards: &[Seen], waited: Duration) -> bool {
+    waited >= SETTLING || !cards.iter().any(Seen::is_coming)
 }
 
 /// What a card's VLAN is called: by the card, or by its number where that is too long for the kernel.
@@ -75,6 +141,32 @@ mod tests {
         assert_eq!(due(&turns, AGAIN), [true, false]);
         turns.had("eth0", true, begun + AGAIN);
         assert_eq!(due(&turns, 9 * AGAIN), [false, false]);
+    }
+
+    const CARD: Seen = Seen { has_carrier: true, asks: true, has_address: false, raised: Duration::ZERO };
+
+    #[test]
+    fn what_is_missing_is_the_first_that_is() {
+        let unplugged = Seen { has_carrier: false, ..CARD };
+        let unruled = Seen { asks: false, ..CARD };
+        assert_eq!(Missing::of(&[]), Missing::Card);
+        assert_eq!(Missing::of(&[unplugged, unplugged]), Missing::Carrier);
+        assert_eq!(Missing::of(&[unplugged, unruled]), Missing::Rule);
+        assert_eq!(Missing::of(&[unruled, CARD]), Missing::Lease);
+    }
+
+    #[test]
+    fn a_late_answer_of_dhcp_and_a_link_that_comes_are_waited_for_and_not_for_ever() {
+        let up = Seen { has_address: true, ..CARD };
+        let unplugged = Seen { has_carrier: false, ..CARD };
+        let moment = Duration::from_millis(1);
+        assert!(are_settled(&[up], Duration::ZERO), "a machine with one card does not wait");
+        assert!(are_settled(&[up, Seen { asks: false, ..CARD }], Duration::ZERO), "it is to be left alone");
+        assert!(!are_settled(&[up, CARD], SETTLING - moment), "it has a link, and DHCP is late");
+        assert!(are_settled(&[up, CARD], SETTLING), "there is no DHCP");
+        assert!(!are_settled(&[up, unplugged], Duration::ZERO), "its link may come");
+        let later = Seen { raised: NEGOTIATION, ..unplugged };
+        assert!(are_settled(&[up, later], NEGOTIATION), "it has no cable");
     }
 
     #[test]

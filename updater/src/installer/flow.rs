@@ -24,7 +24,7 @@ use super::belongings::Files;
 use super::console::Console;
 use super::scripts;
 use super::service::{Service, ServiceError};
-use crate::detect::{self, hint};
+use crate::detect::{self, Line, hint};
 use crate::failure::Failure;
 use crate::fetch::Limits;
 use crate::install::{Installed, Order, Request, check, install, no_uefi};
@@ -38,6 +38,12 @@ use crate::wanted::own_architecture;
 const INSISTENCE: u32 = 8;
 /// The status of an answer to a machine that nobody permitted.
 const FORBIDDEN: u16 = 403;
+/// And of one to a machine that no profile fits.
+const UNFIT: u16 = 409;
+/// So long after such an answer the network cards are looked at again.
+const COMING: Duration = Duration::from_secs(5);
+/// So often a machine reports that its cards are others now.
+const COMINGS: u32 = 3;
 /// So often, a second apart, a disk is looked for that a script may have made.
 const LOOKS: u32 = 20;
 /// So often in a row it must be the same one.
@@ -136,10 +142,7 @@ fn attempt(
 ) -> Result<(Installed, PathBuf), Failure> {
     admitted(machine, service, console)?;
     console.tell(service);
-    let mut hardware = detect::hardware(machine.root);
-    if !machine.arguments.lldp.is_zero() {
-        hardware.extend(detect::neighbours(machine.arguments.lldp));
-    }
+    let hardware = detected(machine);
     console.reach(Stage::Detected);
     console.note(&format!("detected {} lines of hardware", hardware.len()));
     for [class, item, attribute, value] in &hardware {
@@ -178,6 +181,26 @@ fn attempt(
     let installed = until_there(machine, console, Stage::Prepared, || install(&request(), console))?;
     console.reach(Stage::Armed);
     Ok((installed, disk))
+}
+
+/// The lines of a report.
+fn detected(machine: &Machine<'_>) -> Vec<Line> {
+    let mut hardware = detect::hardware(machine.root);
+    if !machine.arguments.lldp.is_zero() {
+        hardware.extend(detect::neighbours(machine.arguments.lldp));
+    }
+    hardware
+}
+
+/// What is detected now, where the network cards are not what `before` says: a link that came since may be what
+/// a profile asks for.
+fn come(machine: &Machine<'_>, before: &[Line]) -> Option<Vec<Line>> {
+    (machine.pause)(COMING, For::Busy);
+    let now = detected(machine);
+    let of_cards = |lines: &[Line]| -> Vec<Line> {
+        lines.iter().filter(|[class, ..]| class == "network").cloned().collect()
+    };
+    (of_cards(&now) != of_cards(before)).then_some(now)
 }
 
 /// Does what needs repositories; where they go away it waits, and begins again at `stage`.
@@ -245,7 +268,7 @@ fn planned(
     machine: &Machine<'_>,
     service: &Service,
     console: &Console,
-    hardware: Vec<[String; 4]>,
+    hardware: Vec<Line>,
 ) -> Result<Verified<Plan>, Failure> {
     let mut report = Report {
         nonce: String::new(),
@@ -254,7 +277,7 @@ fn planned(
         uefi: machine.uefi,
         hardware,
     };
-    let mut patience = Patience::default();
+    let (mut patience, mut looks) = (Patience::default(), COMINGS);
     loop {
         report.nonce = hex(&random::bytes::<32>()?);
         let answer = service.report(&report);
@@ -269,6 +292,14 @@ fn planned(
                 }
                 other => return other,
             },
+            Err(error @ ServiceError::Refused { status: UNFIT, .. }) if looks > 0 => {
+                looks -= 1;
+                let failure = refused(console, error);
+                let Some(hardware) = come(machine, &report.hardware) else { return Err(failure) };
+                console.note("the network cards are not what was reported: this machine reports again");
+                report.hardware = hardware;
+                continue;
+            }
             Err(error) => later(console, error)?,
         };
         patience.wait(machine, console, wait)?;

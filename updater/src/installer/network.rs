@@ -4,14 +4,13 @@
 //! has an address may still lead nowhere, so while anything is waited for the other cards are looked after, and of
 //! several ways out one after the other is tried.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::cards::{Turns, cards, has_carrier, tagged};
+use super::cards::{Missing, Seen, Turns, are_settled, cards, has_carrier, tagged};
 use super::early;
 use super::flow::For;
 use super::lease::{HOOK, LEASES, Lease, Route, ip};
@@ -28,52 +27,40 @@ const SAY: Duration = Duration::from_secs(15);
 pub(super) struct Network<'a> {
     links: &'a Links,
     progress: &'a dyn Progress,
-    raised: BTreeSet<String>,
+    /// When each was raised.
+    raised: BTreeMap<String, Instant>,
     turns: Turns,
     clients: Vec<Child>,
     /// The way out that is tried, and since when.
     tried: Option<(Route, Instant)>,
 }
 
-/// What keeps it from being up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missing {
-    Card,
-    Carrier,
-    Lease,
-    Rule,
-}
-
-impl Missing {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Card => "a network card: none shows itself, or its driver is not in this initrd",
-            Self::Carrier => "a link: no network card has a carrier; is a cable plugged in?",
-            Self::Lease => "an address: no DHCP server has answered yet",
-            Self::Rule => "an address: IP= leaves every card that has a link alone",
-        }
-    }
-}
-
 impl<'a> Network<'a> {
     pub(super) fn new(links: &'a Links, progress: &'a dyn Progress) -> Self {
-        let (raised, turns) = (BTreeSet::new(), Turns::default());
+        let (raised, turns) = (BTreeMap::new(), Turns::default());
         Self { links, progress, raised, turns, clients: Vec::new(), tried: None }
     }
 
-    /// Waits until one card has an address.
+    /// Waits until one card has an address, and then a little for the others.
     ///
     /// # Errors
     /// If a program that must be in the initrd cannot be started.
     pub(super) fn bring(&mut self) -> io::Result<()> {
-        let mut said = None::<Instant>;
+        let (mut said, mut up) = (None::<Instant>, None::<Instant>);
         loop {
-            let Some(missing) = self.look()? else { return Ok(()) };
-            let since = said.get_or_insert_with(Instant::now);
-            if since.elapsed() > SAY {
-                said = Some(Instant::now());
-                self.progress.note(&format!("waiting for {}", missing.text()));
-                early::drivers(Path::new("/sys"))?;
+            let seen = self.look()?;
+            if seen.iter().any(|card| card.has_address) {
+                let up = up.get_or_insert_with(Instant::now);
+                if are_settled(&seen, up.elapsed()) {
+                    return Ok(());
+                }
+            } else {
+                let since = said.get_or_insert_with(Instant::now);
+                if since.elapsed() > SAY {
+                    said = Some(Instant::now());
+                    self.progress.note(&format!("waiting for {}", Missing::of(&seen).text()));
+                    early::drivers(Path::new("/sys"))?;
+                }
             }
             std::thread::sleep(LOOK);
         }
@@ -104,32 +91,31 @@ impl<'a> Network<'a> {
         self.tried = Some((next.clone(), Instant::now()));
     }
 
-    /// Does what can be done now; what is still missing until a card has an address.
-    fn look(&mut self) -> io::Result<Option<Missing>> {
+    /// Does what can be done now; what is seen of each card then.
+    fn look(&mut self) -> io::Result<Vec<Seen>> {
         let cards = cards(Path::new("/sys"));
         for card in &cards {
-            if self.raised.insert(card.clone()) {
+            if !self.raised.contains_key(card) {
+                self.raised.insert(card.clone(), Instant::now());
                 self.try_to(&format!("raising {card}"), ip(&words(&["link", "set", "dev", card, "up"])));
             }
-        }
-        let (mut linked, mut ruled) = (false, false);
-        for card in cards.iter().filter(|card| has_carrier(Path::new("/sys"), card)) {
-            linked = true;
-            ruled |= self.links.of(card).address != Address::None;
-            if self.turns.is_due(card, Instant::now()) {
+            if has_carrier(Path::new("/sys"), card) && self.turns.is_due(card, Instant::now()) {
                 let is_up = self.begin(card)?;
                 self.turns.had(card, is_up, Instant::now());
             }
         }
-        if fs::read_dir(Path::new("/").join(LEASES)).is_ok_and(|mut leases| leases.next().is_some()) {
-            return Ok(None);
+        Ok(cards.iter().map(|card| self.seen(card)).collect())
+    }
+
+    fn seen(&self, card: &str) -> Seen {
+        let Link { address, vlan } = self.links.of(card);
+        let named = vlan.map_or_else(|| card.to_owned(), |vlan| tagged(Path::new("/sys"), card, vlan));
+        Seen {
+            has_carrier: has_carrier(Path::new("/sys"), card),
+            asks: address != Address::None,
+            has_address: Path::new("/").join(LEASES).join(named).exists(),
+            raised: self.raised.get(card).map_or(Duration::ZERO, Instant::elapsed),
         }
-        Ok(Some(match (cards.is_empty(), linked) {
-            (true, _) => Missing::Card,
-            (_, false) => Missing::Carrier,
-            (_, true) if !ruled => Missing::Rule,
-            (_, true) => Missing::Lease,
-        }))
     }
 
     /// Sets a card up; whether that was possible. What was not is told.

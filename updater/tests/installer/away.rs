@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use edeploy_format::fleet::{Arrival, Plan, Stage};
+use edeploy_format::fleet::{Arrival, Plan, Report, Stage};
 
 use crate::lan::{FLEET, Lan, signed};
 use crate::repository;
@@ -84,6 +84,24 @@ fn a_service_that_dies_at_any_request_and_comes_back_is_waited_for() {
         assert!(request > 1 || log.starts_with("waiting: the service at "), "at request {request}: {log}");
         assert!(request > 1 || lan.away.get() > 0, "another way is tried");
     }
+}
+
+#[test]
+fn a_machine_that_no_profile_fits_reports_again_when_a_link_comes() {
+    let lan = Lan::new();
+    let address = [("address", "52:54:00:00:00:01\n")];
+    lan.machine.card("eth0", ("pci", "pci0000:00/0000:00:03.0"), "virtio_net", &address);
+    lan.links.set(true);
+    let is_linked = |report: &Report| report.hardware.iter().any(|line| line[2..] == ["link", "yes"]);
+    let mut plan = signed(lan.plan(), FLEET);
+    let service = Service::new(0, move |report| {
+        if is_linked(report) { plan(report) } else { (409, br#"{"title":"no profile fits"}"#.to_vec()) }
+    });
+    let (ended, told, log) = lan.run(service);
+    assert!(ended.is_ok(), "{log}");
+    assert_eq!(told.reports.iter().map(is_linked).collect::<Vec<_>>(), [false, true]);
+    assert_ne!(told.reports[0].nonce, told.reports[1].nonce);
+    assert!(told.progress.iter().all(|progress| progress.failure.is_none()), "{log}");
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn a_machine_that_matches_nothing_says_which_profiles_were_tried_and_why() {
     let (ended, told, log) = lan.run(Service::new(0, move |_| (409, body.to_string().into_bytes())));
     let Err(failed) = ended else { panic!("{log}") };
     assert_eq!(failed.failure.to_string(), "the service answers 409: no profile fits");
+    assert_eq!((told.reports.len(), lan.pauses.get()), (1, 1), "its cards stay what they were");
     assert!(
         log.contains("profile web: ('disk', '$disk', 'size', 'gt(100)')\nprofile db: no place left\n"),
         "{log}"

@@ -38,6 +38,8 @@ pub struct Lan {
     pub gone: Arc<AtomicBool>,
     /// A second disk shows itself while something is waited for.
     pub appears: Cell<bool>,
+    /// And the link of a card comes.
+    pub links: Cell<bool>,
 }
 
 impl Lan {
@@ -67,6 +69,7 @@ impl Lan {
             away: Cell::new(0),
             gone: Arc::default(),
             appears: Cell::new(false),
+            links: Cell::new(false),
         }
     }
 
@@ -110,6 +113,9 @@ impl Lan {
             self.pauses.set(self.pauses.get() + 1);
             self.away.set(self.away.get() + u32::from(why == For::Away));
             self.gone.store(false, Ordering::SeqCst);
+            if self.links.take() {
+                self.machine.file("sys/class/net/eth0/carrier", "1\n");
+            }
             if self.appears.take() {
                 self.machine.disk("sdb", DISK / 512, &[]);
             }
