@@ -176,11 +176,16 @@ fn next_of<'r>(routes: &'r [Route], tried: Option<&Route>) -> Option<&'r Route> 
 
 fn add_vlan(card: &str, vlan: u16, tagged: &str) -> io::Result<()> {
     // An installer that starts over finds it.
-    if !Path::new("/sys/class/net").join(tagged).exists() {
-        let number = vlan.to_string();
-        ip(&words(&["link", "add", "link", card, "name", tagged, "type", "vlan", "id", &number]))?;
-    }
-    ip(&words(&["link", "set", "dev", tagged, "up"]))
+    let is_there = Path::new("/sys/class/net").join(tagged).exists();
+    vlan_calls(card, vlan, tagged, is_there).iter().try_for_each(|call| ip(call))
+}
+
+/// The calls of `ip` that bring a VLAN up, which may be there already.
+fn vlan_calls(card: &str, vlan: u16, tagged: &str, is_there: bool) -> Vec<Vec<String>> {
+    let number = vlan.to_string();
+    let add = ["link", "add", "link", card, "name", tagged, "type", "vlan", "id", &number];
+    let up = words(&["link", "set", "dev", tagged, "up"]);
+    if is_there { vec![up] } else { vec![words(&add), up] }
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -190,6 +195,17 @@ fn words(words: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vlan_is_made_once_and_raised_each_time() {
+        let calls = |is_there| {
+            let calls = vlan_calls("eth0", 42, "eth0.42", is_there);
+            calls.iter().map(|call| call.join(" ")).collect::<Vec<_>>()
+        };
+        let up = "link set dev eth0.42 up";
+        assert_eq!(calls(false), ["link add link eth0 name eth0.42 type vlan id 42", up]);
+        assert_eq!(calls(true), [up], "it failed behind that, or the installer starts over");
+    }
 
     #[test]
     fn of_several_ways_out_each_has_its_turn() {
