@@ -26,6 +26,7 @@ use std::io::Write;
 use edeploy_format::exit::Exit;
 use edeploy_format::tuf::{Expiry, Time};
 
+use crate::address::masked;
 use crate::cli::{Cli, Command, Common};
 use crate::disk::mount::{Access, private_namespace};
 use crate::failure::Failure;
@@ -86,7 +87,7 @@ fn progress(common: &Common) -> Box<dyn Progress> {
 
 /// Answers with `json`, or with `lines` for people.
 fn answer(common: &Common, json: &serde_json::Value, lines: &[String]) -> Result<(), Failure> {
-    put(&if common.json { format!("{json}\n") } else { lines.join("\n") + "\n" })
+    put(&if common.json { format!("{json}\n") } else { masked(&(lines.join("\n") + "\n")).into_owned() })
 }
 
 /// Answers after what was asked for was done: that it cannot be told undoes nothing.
@@ -139,7 +140,7 @@ pub fn put(text: &str) -> Result<(), Failure> {
 
 /// Writes a line to standard error; when that is closed or full, nobody listens.
 pub fn say(line: &str) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = std::io::stderr().write_all(format!("{}\n", masked(line)).as_bytes());
 }
 
 /// The time that counts for expiry: no earlier than the build of what runs.

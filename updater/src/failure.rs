@@ -7,6 +7,7 @@ use std::io;
 use edeploy_format::exit::Exit;
 use edeploy_format::tuf::Fault;
 
+use crate::address::masked;
 use crate::esp::EspError;
 use crate::fetch::{FetchError, LimitError, limit};
 use crate::lock::LockError;
@@ -39,7 +40,7 @@ impl fmt::Display for Failure {
 /// All causes are told already: it has no source of its own.
 impl Error for Failure {}
 
-/// An error and all its sources on one line.
+/// An error and all its sources on one line, for people: no address in it says who asks.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -54,7 +55,7 @@ pub fn chain(error: &dyn Error) -> String {
         said = next;
         source = cause.source();
     }
-    text
+    masked(&text).into_owned()
 }
 
 /// Which exit code stands for which error, wherever `?` meets it.

@@ -14,7 +14,7 @@ use edeploy_format::name::{Role, Version};
 use edeploy_format::tuf::Expiry;
 
 use crate::failure::Failure;
-use crate::fetch::{Limits, Meter, SystemClock, open_repos};
+use crate::fetch::{Fetch, Limits, Meter, SystemClock, open_repos};
 use crate::host::linux::{Blank, Coming, Linux};
 use crate::host::run as run_host;
 use crate::lock::Lock;
@@ -43,6 +43,15 @@ pub struct Request<'a> {
     pub disk: &'a Path,
     /// Install although the disk holds something.
     pub wipe: bool,
+    /// Host name to start with, instead of the role's.
+    pub hostname: Option<&'a str>,
+    /// What.
+    pub order: Order<'a>,
+}
+
+/// What is to be installed, on whichever disk.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
     /// The role.
     pub role: &'a Role,
     /// Its version.
@@ -59,8 +68,6 @@ pub struct Request<'a> {
     pub settings: &'a Settings,
     /// Bytes of each slot, if not those that the version asks for.
     pub slot_size: Option<u64>,
-    /// Host name to start with, instead of the role's.
-    pub hostname: Option<&'a str>,
     /// What the machine has of its own beside that.
     pub own: Option<&'a dyn Belongings>,
 }
@@ -99,32 +106,9 @@ pub struct Installed {
 pub fn install(request: &Request<'_>, progress: &dyn Progress) -> Result<Installed, Failure> {
     must_be_bootable(request.disk)?;
     let _lock = Lock::disk(request.disk)?;
-    let ca = request.settings.ca.as_deref();
-    // What the machine is to remember is wrong now or never.
-    open_repos(&request.settings.repos(), ca, Meter::default())?;
-    let fetch = open_repos(request.repos, ca, Meter::new(request.limits, &SystemClock, progress))?;
-    let stores = std::slice::from_ref(request.store);
-    let (role, version) = (request.role, request.version);
-    let trusted = Trusted::current(&*fetch, stores, role, request.expiry, Some(version), progress)?;
-    let scratch = std::env::temp_dir();
-    let scratch = Scratch(&scratch);
-    let mut wanted = Wanted::fetch(&*fetch, trusted, version, &own_architecture(), scratch, progress)?;
-    if let Some(size) = request.slot_size {
-        wanted.head.slot_size = size;
-    }
-    if let Some(own) = request.own {
-        let rewound = wanted.manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e));
-        rewound.and_then(|()| own.check(&wanted.head, &mut BufReader::new(&wanted.manifest)))?;
-    }
-    wanted.fetch_own_delta(&*fetch, scratch, progress);
-    announce(&plan_install(&wanted, &*fetch)?, &wanted, &*fetch, progress)?;
-    let blank = Blank {
-        disk: request.disk,
-        wipe: request.wipe,
-        hostname: request.hostname,
-        own: request.own,
-        settings: request.settings,
-    };
+    let Order { own, settings, .. } = request.order;
+    let (wanted, fetch) = prepared(&request.order, progress)?;
+    let blank = Blank { disk: request.disk, wipe: request.wipe, hostname: request.hostname, own, settings };
     let coming = Coming { wanted: &wanted, fetch: &*fetch };
     let mut host = Linux::blank(blank, coming, progress)?;
     let Outcome::Installed(entry) = run_host(&mut host, &Goal::Install)? else {
@@ -134,6 +118,42 @@ pub fn install(request: &Request<'_>, progress: &dyn Progress) -> Result<Install
     drop(host);
     let manifest = wanted.digest();
     Ok(Installed { head: wanted.head, manifest, entry, filled })
+}
+
+/// Whether it could be installed, as far as that does not depend on the disk: fetches and checks all that describes it.
+///
+/// # Errors
+/// [`Failure`], as [`install`] would.
+#[cfg(feature = "installer")]
+pub(crate) fn check(order: &Order<'_>, progress: &dyn Progress) -> Result<(), Failure> {
+    prepared(order, progress).map(drop)
+}
+
+/// What comes, checked, and its sites.
+fn prepared<'a>(
+    order: &Order<'_>,
+    progress: &'a dyn Progress,
+) -> Result<(Wanted, Box<dyn Fetch + 'a>), Failure> {
+    let ca = order.settings.ca.as_deref();
+    // What the machine is to remember is wrong now or never.
+    open_repos(&order.settings.repos(), ca, Meter::default())?;
+    let fetch = open_repos(order.repos, ca, Meter::new(order.limits, &SystemClock, progress))?;
+    let stores = std::slice::from_ref(order.store);
+    let (role, version) = (order.role, order.version);
+    let trusted = Trusted::current(&*fetch, stores, role, order.expiry, Some(version), progress)?;
+    let scratch = std::env::temp_dir();
+    let scratch = Scratch(&scratch);
+    let mut wanted = Wanted::fetch(&*fetch, trusted, version, &own_architecture(), scratch, progress)?;
+    if let Some(size) = order.slot_size {
+        wanted.head.slot_size = size;
+    }
+    if let Some(own) = order.own {
+        let rewound = wanted.manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e));
+        rewound.and_then(|()| own.check(&wanted.head, &mut BufReader::new(&wanted.manifest)))?;
+    }
+    wanted.fetch_own_delta(&*fetch, scratch, progress);
+    announce(&plan_install(&wanted, &*fetch)?, &wanted, &*fetch, progress)?;
+    Ok((wanted, fetch))
 }
 
 /// A machine that was not started by UEFI would not boot from the disk it installs on.

@@ -7,6 +7,7 @@
 
 pub mod arguments;
 pub mod belongings;
+mod cards;
 pub mod console;
 mod early;
 mod ending;
@@ -103,7 +104,7 @@ fn is_serial() -> bool {
 fn work() -> ! {
     let texts = [ARGUMENTS, "/proc/cmdline"].map(|path| fs::read_to_string(path).unwrap_or_default());
     let parsed = Arguments::parse(&[&texts[0], &texts[1]]);
-    let on_failure = parsed.as_ref().ok().and_then(|arguments| arguments.on_failure).unwrap_or_default();
+    let on_failure = parsed.as_ref().ok().and_then(|arguments| arguments.on_failure);
     let console = Console::new(parsed.as_ref().is_ok_and(|arguments| arguments.verbose));
     console.note(concat!("edeploy-ab ", env!("CARGO_PKG_VERSION"), ": the installer"));
     // What is mounted goes with this process: whoever starts over finds the disk free.
@@ -116,7 +117,7 @@ fn work() -> ! {
     };
     let Err(failure) = ended;
     console.note(&format!("FAILED: {failure}"));
-    ending::failure(on_failure)
+    ending::failure(on_failure, None)
 }
 
 /// Installs, and ends the machine; returns why it could not begin to.
@@ -152,11 +153,10 @@ fn installed(arguments: &Arguments, console: &Console) -> Result<Infallible, Fai
     };
     match flow::run(&machine, &service, console) {
         Ok(done) => {
-            let what = arguments.on_success.unwrap_or(done.plan.on_success);
             console.note(&format!("{} is installed", done.plan.machine));
-            ending::success(&done, what)
+            ending::success(&done, arguments.on_success)
         }
-        Err(failed) => ending::failure(arguments.on_failure.or(failed.on_failure).unwrap_or_default()),
+        Err(failed) => ending::failure(arguments.on_failure, failed.on_failure),
     }
 }
 

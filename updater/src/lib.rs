@@ -1,5 +1,6 @@
 //! The host side: slots, boot entries, upgrades.
 
+pub mod address;
 pub mod boot;
 pub mod cli;
 pub mod commands;

@@ -2,7 +2,8 @@
 //!
 //! It gets a process group of its own and no standard input. What it prints is shown line by line as
 //! it comes, and the end of it is kept. When the time is over the group gets TERM and, [`GRACE`] later,
-//! KILL; when the program ends by itself, what it left behind in its group is killed as well.
+//! KILL; when the program ends by itself, what it left behind in its group is killed as well. One that survives that,
+//! as what waits for a dead disk does, is waited for no longer than [`GRACE`] again: it stays, and that is an error.
 //! What left the group is killed too, in a process that called [`adopt`]. When we are killed, so is the program,
 //! but not what it started.
 
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-/// How long a program has between TERM and KILL.
+/// How long a program has between TERM and KILL, and after that.
 pub const GRACE: Duration = Duration::from_secs(5);
 /// How much of the end of the output is kept.
 pub const KEPT: usize = 8 << 10;
@@ -76,8 +77,8 @@ impl std::fmt::Display for End {
 /// Runs `command` for at most `limit`; each line of its output is handed to `show`.
 ///
 /// # Errors
-/// When it cannot be started or followed, or something that it left behind does not end; how it ended is no error
-/// here.
+/// When it cannot be started or followed, or it or something that it left behind does not end when it is killed; how it
+/// ended is no error here.
 pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) -> io::Result<Ending> {
     let (output, input) = io::pipe()?;
     rustix::io::ioctl_fionbio(&output, true)?;
@@ -86,7 +87,7 @@ pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) ->
     let child = command.spawn()?;
     drop(command);
     let mut lines = Lines { show, partial: Vec::new(), kept: String::new() };
-    let mut running = Running { child, output, deadline: Some(Instant::now() + limit), out_of_time: false };
+    let mut running = Running { child, output, deadline: Instant::now() + limit, sent: None };
     let ended = running.until_end(&mut lines);
     if ended.is_err() {
         running.give_up();
@@ -97,7 +98,7 @@ pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) ->
     let status = ended?;
     alone?;
     let end = match status.code() {
-        _ if running.out_of_time => End::OutOfTime,
+        _ if running.sent.is_some() => End::OutOfTime,
         Some(code) => End::Code(code),
         None => End::Signal(status.signal().unwrap_or(0)),
     };
@@ -107,9 +108,10 @@ pub fn run(mut command: Command, limit: Duration, show: &mut dyn FnMut(&str)) ->
 struct Running {
     child: Child,
     output: PipeReader,
-    /// When the next signal is due; `None` after KILL.
-    deadline: Option<Instant>,
-    out_of_time: bool,
+    /// When the next signal is due, or it is given up.
+    deadline: Instant,
+    /// The signal that it was sent last.
+    sent: Option<Signal>,
 }
 
 impl Running {
@@ -121,9 +123,9 @@ impl Running {
             if open {
                 fds.push(PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN));
             }
-            let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let timeout = left.map(|d| Timespec::try_from(d).expect("limits are far below 2^63 seconds"));
-            match poll(&mut fds, timeout.as_ref()) {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).expect("limits are far below 2^63 seconds");
+            match poll(&mut fds, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -136,29 +138,39 @@ impl Running {
                 self.drain(lines)?;
                 return self.child.wait();
             }
-            self.look_at_the_clock();
+            self.look_at_the_clock()?;
         }
     }
 
-    fn look_at_the_clock(&mut self) {
-        if self.deadline.is_none_or(|at| Instant::now() < at) {
-            return;
+    fn look_at_the_clock(&mut self) -> io::Result<()> {
+        if Instant::now() < self.deadline {
+            return Ok(());
         }
-        if self.out_of_time {
-            self.signal(Signal::KILL);
-            self.deadline = None;
-        } else {
-            self.signal(Signal::TERM);
-            self.out_of_time = true;
-            self.deadline = Some(Instant::now() + GRACE);
-        }
+        let next = match self.sent {
+            None => Signal::TERM,
+            Some(Signal::TERM) => Signal::KILL,
+            Some(_) => return Err(self.stays()),
+        };
+        self.signal(next);
+        self.sent = Some(next);
+        self.deadline = Instant::now() + GRACE;
+        Ok(())
     }
 
-    /// Ends what cannot be followed.
+    fn stays(&self) -> io::Error {
+        let text =
+            format!("process {} was killed when its time was over, and could not be ended", self.child.id());
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    }
+
+    /// Ends what cannot be followed, if it can be ended.
     fn give_up(&mut self) {
+        let patience = Instant::now() + if self.sent == Some(Signal::KILL) { Duration::ZERO } else { GRACE };
         self.signal(Signal::KILL);
         // The error that led here is what the caller reports.
-        let _ = self.child.wait();
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -294,6 +306,27 @@ mod tests {
     fn a_program_that_ignores_term_is_killed() {
         let ending = end_of("trap '' TERM; while :; do sleep 600; done", Duration::from_millis(200));
         assert_eq!(ending.end, End::OutOfTime);
+    }
+
+    #[test]
+    fn a_program_that_survives_kill_is_given_up_and_named() {
+        let (output, _input) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&output, true).unwrap();
+        // It has no group of its own, so that no signal finds it: as if it waited for a disk that is gone.
+        let child = shell("exec sleep 600").stdin(Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        let mut running = Running { child, output, deadline: began, sent: Some(Signal::TERM) };
+        let mut lines = Lines { show: &mut |_| (), partial: Vec::new(), kept: String::new() };
+        let error = running.until_end(&mut lines).unwrap_err();
+        running.give_up();
+        assert!((GRACE..2 * GRACE).contains(&began.elapsed()), "{:?}", began.elapsed());
+        let id = running.child.id();
+        assert_eq!(
+            error.to_string(),
+            format!("process {id} was killed when its time was over, and could not be ended")
+        );
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
     }
 
     #[test]

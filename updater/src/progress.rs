@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::address::masked;
+
 /// What long work reports to.
 pub trait Progress {
     /// A stage begins; it will take `total` bytes, 0 where that is not known.
@@ -83,7 +85,7 @@ impl Progress for Terminal {
 
     fn note(&self, line: &str) {
         let clear = if self.redraw { "\r\x1b[K" } else { "" };
-        self.put(&format!("{clear}{line}\n"));
+        self.put(&format!("{clear}{}\n", masked(line)));
     }
 
     fn done(&self) {

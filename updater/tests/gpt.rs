@@ -23,7 +23,8 @@ fn sgdisk_and_sfdisk_find_a_new_table_sound() {
     let path = file.path().to_str().unwrap();
     file.as_file().set_len(3 << 30).unwrap();
     let mut disk = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let layout = create(&mut disk, Sizes { esp: 512 * MIB, slot: 1024 * MIB }).unwrap();
+    let layout =
+        create(&mut disk, Sizes { esp: 512 * MIB, slot: 1024 * MIB }, |disk| disk.sync_all()).unwrap();
     assert!(run("sgdisk", &["-v", path]).contains("No problems found"));
     let dump = run("sfdisk", &["--dump", path]);
     for part in [&layout.esp, &layout.slots[0], &layout.slots[1], &layout.state] {

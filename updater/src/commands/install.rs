@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::{Common, Install};
 use crate::failure::Failure;
-use crate::install::{Request, SOURCES, install};
+use crate::install::{Order, Request, SOURCES, install};
 use crate::progress::size;
 use crate::settings::{Settings, certificates, lasting};
 use crate::trust::Store;
@@ -21,16 +21,18 @@ pub(super) fn run(common: &Common, typed: &Install) -> Result<Exit, Failure> {
     let request = Request {
         disk,
         wipe: typed.wipe,
-        role: &typed.role,
-        version: &typed.version,
-        store: &Store::anchor(&typed.root)?,
-        expiry: super::now(SOURCES, &*progress),
-        repos,
-        limits: common.limits,
-        settings: &Settings { repo, mirrors, profile: typed.profile.clone(), ca },
-        slot_size: None,
         hostname: typed.hostname.as_deref(),
-        own: None,
+        order: Order {
+            role: &typed.role,
+            version: &typed.version,
+            store: &Store::anchor(&typed.root)?,
+            expiry: super::now(SOURCES, &*progress),
+            repos,
+            limits: common.limits,
+            settings: &Settings { repo, mirrors, profile: typed.profile.clone(), ca },
+            slot_size: None,
+            own: None,
+        },
     };
     let installed = install(&request, &*progress)?;
     let (head, entry, filled) = (&installed.head, installed.entry, installed.filled);

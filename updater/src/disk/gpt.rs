@@ -194,26 +194,31 @@ fn check_entries(disk: &mut (impl Read + Seek), size: u64) -> Result<(), GptErro
     Ok(())
 }
 
-/// Makes the table of a new machine and zeroes both ends of the disk before it.
+/// Makes the table of a new machine. Before it, and durably by `sync`, both ends of the disk are zeroed, and where the
+/// ESP will begin: an older one lies at the same place, and under a new table its loader would start again, with
+/// entries for slots that are gone.
 ///
-/// Nothing is durable before the caller syncs.
+/// The table is not durable before the caller syncs.
 ///
 /// # Errors
 /// [`GptError::TooSmall`] before anything is written, or [`GptError::Io`].
-pub fn create(
-    disk: &mut (impl Read + Write + Seek + std::fmt::Debug),
+pub fn create<D: Read + Write + Seek + std::fmt::Debug>(
+    disk: &mut D,
     sizes: Sizes,
+    sync: impl FnOnce(&mut D) -> io::Result<()>,
 ) -> Result<Layout, GptError> {
-    let have = disk.seek(SeekFrom::End(0)).map_err(reading)? / ALIGNMENT * ALIGNMENT;
+    let size = disk.seek(SeekFrom::End(0)).map_err(reading)?;
+    let have = size / ALIGNMENT * ALIGNMENT;
     let need = 2 * MARGIN + sizes.esp + 2 * sizes.slot + STATE_MIN;
     if have < need {
         return Err(GptError::TooSmall { have, need });
     }
     let zeroes = vec![0; usize::try_from(MARGIN).expect("1 MiB")];
-    for start in [0, have - MARGIN] {
+    for start in [0, MARGIN, size - MARGIN] {
         disk.seek(SeekFrom::Start(start)).map_err(writing)?;
         disk.write_all(&zeroes).map_err(writing)?;
     }
+    sync(disk).map_err(writing)?;
     let state = have - 2 * MARGIN - sizes.esp - 2 * sizes.slot;
     let parts = [
         ("esp", sizes.esp, EFI),
@@ -257,6 +262,10 @@ mod tests {
         Cursor::new(vec![0; usize::try_from(size).unwrap()])
     }
 
+    fn create(disk: &mut Cursor<Vec<u8>>, sizes: Sizes) -> Result<Layout, GptError> {
+        super::create(disk, sizes, |_| Ok(()))
+    }
+
     #[test]
     fn a_new_layout_is_read_back_and_fills_the_disk() {
         let mut disk = disk(400 * MIB + 12345);
@@ -267,6 +276,28 @@ mod tests {
         assert_eq!(offsets, [MIB, 65 * MIB, 165 * MIB, 265 * MIB]);
         assert_eq!(layout.state.size, 134 * MIB);
         assert_eq!(layout.state.number, 4);
+    }
+
+    #[test]
+    fn an_older_system_is_gone_durably_before_there_is_a_new_table() {
+        // Of no whole number of MiB, as disks are: the backup of the older table lies in the rest.
+        let mut used = disk(400 * MIB + 512 * 7);
+        used.get_mut().fill(0x55);
+        let mut cleared = None;
+        let layout = super::create(&mut used, SIZES, |disk| {
+            cleared = Some(disk.clone());
+            Ok(())
+        });
+        let mut cleared = cleared.unwrap();
+        must_be_blank(&mut cleared).unwrap();
+        let esp = usize::try_from(layout.unwrap().esp.offset).unwrap();
+        assert!(cleared.get_ref()[esp..].starts_with(&[0; 1 << 20]), "the loader of the older system");
+        assert!(read(&mut cleared).is_err(), "no table yet");
+        // What could not be made durable has no new table over it.
+        let mut failing = disk(400 * MIB);
+        let failed = super::create(&mut failing, SIZES, |_| Err(io::ErrorKind::Other.into()));
+        assert!(matches!(failed, Err(GptError::Io { .. })));
+        assert!(read(&mut failing).is_err());
     }
 
     #[test]

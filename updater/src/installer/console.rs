@@ -1,9 +1,11 @@
 //! What is told while a machine is installed: to its console at once, to the service as it can be reached.
 //!
 //! The service is told by a thread of its own, and of each stage only the newest: an install never waits for it and
-//! never fails because of it. All that stood on the console is kept, to be handed in at the end.
+//! never fails because of it. While nothing new happens, as in a script, it hears the same again: that the machine is
+//! at work still. All that stood on the console is kept, to be handed in at the end.
 
 use std::cell::{Cell, RefCell};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,11 +13,14 @@ use std::time::{Duration, Instant};
 use edeploy_format::fleet::{LOG_LIMIT, Progress as Told, Stage};
 
 use super::service::Service;
+use crate::address::masked;
 use crate::progress::{Progress, Terminal};
 use crate::slot::READING_BACK;
 
 /// The service hears of bytes no more often than this.
 const THROTTLE: Duration = Duration::from_secs(1);
+/// It hears something at least so often: a service gives up a machine that is silent.
+const ALIVE: Duration = Duration::from_secs(20);
 
 /// The console of the machine.
 pub struct Console {
@@ -34,16 +39,26 @@ struct Teller {
 }
 
 impl Teller {
-    fn of(service: Arc<Service>) -> Self {
-        let (send, receive) = mpsc::channel();
+    /// Hands what is told to `tell`, and the last of it again whenever it was still for as long as `alive`.
+    fn of(tell: impl Fn(&Told) + Send + 'static, alive: Duration) -> Self {
+        let (send, receive) = mpsc::channel::<Told>();
         let thread = std::thread::spawn(move || {
-            while let Ok(mut told) = receive.recv() {
+            let mut last = None;
+            loop {
+                let mut told = match receive.recv_timeout(alive) {
+                    Ok(told) => told,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => {
+                        last.iter().for_each(&tell);
+                        continue;
+                    }
+                };
                 // Of what piled up meanwhile only the newest counts.
                 while let Ok(newer) = receive.try_recv() {
                     told = newer;
                 }
-                // The next one comes soon; how it ended is told by someone who insists.
-                let _: Result<(), _> = service.progress(&told);
+                tell(&told);
+                last = Some(told);
             }
         });
         Self { send, thread }
@@ -66,7 +81,12 @@ impl Console {
 
     /// Tells `service` too, from now on.
     pub fn tell(&self, service: &Arc<Service>) {
-        *self.teller.borrow_mut() = Some(Teller::of(Arc::clone(service)));
+        let service = Arc::clone(service);
+        let tell = move |told: &Told| {
+            // The next one comes soon; how it ended is told by someone who insists.
+            let _: Result<(), _> = service.progress(told);
+        };
+        *self.teller.borrow_mut() = Some(Teller::of(tell, ALIVE));
         self.send();
     }
 
@@ -116,7 +136,7 @@ impl Console {
 
     fn keep(&self, line: &str) {
         let mut log = self.log.borrow_mut();
-        log.push_str(line);
+        log.push_str(&masked(line));
         log.push('\n');
         let limit = usize::try_from(LOG_LIMIT).unwrap_or(usize::MAX);
         if log.len() > limit {
@@ -175,6 +195,21 @@ mod tests {
             assert!(log.ends_with("█\nthe last line\n"));
             assert!(log.lines().all(|line| line == "the last line" || line.chars().count() >= 330));
         }
+    }
+
+    #[test]
+    fn while_nothing_new_is_told_the_same_is_told_again() {
+        let (heard, hears) = mpsc::channel();
+        let tell = move |told: &Told| heard.send(told.clone()).unwrap();
+        let teller = Teller::of(tell, Duration::from_millis(5));
+        let at = |stage| Told { stage, done: 0, total: 0, failure: None };
+        for stage in [Stage::Planned, Stage::Prepared] {
+            teller.send.send(at(stage)).unwrap();
+            while hears.recv().unwrap() != at(stage) {}
+            assert_eq!([hears.recv().unwrap(), hears.recv().unwrap()], [at(stage), at(stage)]);
+        }
+        drop(teller.send);
+        teller.thread.join().unwrap();
     }
 
     #[test]

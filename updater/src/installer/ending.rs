@@ -22,40 +22,85 @@ const KEXEC: &str = "/usr/sbin/kexec";
 /// A shell that ended begins anew after so long.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The end of a machine that is installed.
-pub(super) fn success(done: &Done, what: OnSuccess) -> ! {
-    match what {
-        OnSuccess::Reboot => end(RebootCommand::Restart),
-        OnSuccess::Halt => end(RebootCommand::PowerOff),
-        OnSuccess::Console => console(),
-        OnSuccess::Kexec => {
-            let Err(failure) = kexec(done);
-            say(&format!("{failure}; the firmware boots what is installed instead"));
-            end(RebootCommand::Restart)
+/// The last that a machine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    /// It boots what was installed.
+    Kexec,
+    /// Its firmware does.
+    Restart,
+    /// It is switched off.
+    PowerOff,
+    /// It stays.
+    Console,
+}
+
+impl Last {
+    /// Of a machine that is installed; what was `asked` for counts before the plan.
+    fn of_success(asked: Option<OnSuccess>, plan: OnSuccess) -> Self {
+        match asked.unwrap_or(plan) {
+            OnSuccess::Kexec => Self::Kexec,
+            OnSuccess::Reboot => Self::Restart,
+            OnSuccess::Halt => Self::PowerOff,
+            OnSuccess::Console => Self::Console,
+        }
+    }
+
+    /// Of one that could not be; there may be no plan.
+    fn of_failure(asked: Option<OnFailure>, plan: Option<OnFailure>) -> Self {
+        match asked.or(plan).unwrap_or_default() {
+            OnFailure::Console => Self::Console,
+            OnFailure::Halt => Self::PowerOff,
+            OnFailure::Reboot => Self::Restart,
+        }
+    }
+
+    /// What it does where that is not possible.
+    fn instead(self) -> Self {
+        match self {
+            Self::Kexec => Self::Restart,
+            Self::Restart | Self::PowerOff | Self::Console => Self::Console,
         }
     }
 }
 
+/// The end of a machine that is installed.
+pub(super) fn success(done: &Done, asked: Option<OnSuccess>) -> ! {
+    end(Last::of_success(asked, done.plan.on_success), &|| kexec(done))
+}
+
 /// The end of a machine that could not be installed.
-pub(super) fn failure(what: OnFailure) -> ! {
-    match what {
-        OnFailure::Reboot => end(RebootCommand::Restart),
-        OnFailure::Halt => end(RebootCommand::PowerOff),
-        OnFailure::Console => console(),
+pub(super) fn failure(asked: Option<OnFailure>, plan: Option<OnFailure>) -> ! {
+    end(Last::of_failure(asked, plan), &|| Err(Failure::new(Exit::Failed, "nothing was installed")))
+}
+
+fn end(mut last: Last, kexec: &dyn Fn() -> Result<Infallible, Failure>) -> ! {
+    loop {
+        let failure = match last {
+            Last::Kexec => {
+                let Err(failure) = kexec();
+                format!("{failure}; the firmware boots what is installed instead")
+            }
+            Last::Restart => not_ended(RebootCommand::Restart),
+            Last::PowerOff => not_ended(RebootCommand::PowerOff),
+            Last::Console => console(),
+        };
+        say(&failure);
+        last = last.instead();
+    }
+}
+
+/// Ends the machine; returns why it goes on.
+fn not_ended(how: RebootCommand) -> String {
+    rustix::fs::sync();
+    match reboot(how) {
+        Ok(()) => "the kernel did not end".to_owned(),
+        Err(e) => format!("ending the machine: {e}"),
     }
 }
 
 fn failed(what: &str, source: &io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("{what}: {source}"))
-}
-
-fn end(how: RebootCommand) -> ! {
-    rustix::fs::sync();
-    match reboot(how) {
-        Ok(()) => say("the kernel did not end"),
-        Err(e) => say(&format!("ending the machine: {e}")),
-    }
-    console()
 }
 
 /// A shell on the console alone, where there is one; over the network nobody comes in. When it is left, it begins
@@ -114,4 +159,43 @@ fn call(words: &[&Path]) -> Result<(), Failure> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(Failure::new(Exit::Failed, format!("kexec: {}: {}", output.status, said.trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_ends_as_it_was_asked_then_as_the_plan_says_and_stays_where_nobody_said() {
+        use {OnFailure as Failure, OnSuccess as Success};
+        let every = [
+            (Success::Kexec, Last::Kexec),
+            (Success::Reboot, Last::Restart),
+            (Success::Halt, Last::PowerOff),
+            (Success::Console, Last::Console),
+        ];
+        for (what, last) in every {
+            assert_eq!(Last::of_success(None, what), last);
+            assert_eq!(Last::of_success(Some(what), Success::Kexec), last);
+        }
+        let every = [
+            (Failure::Console, Last::Console),
+            (Failure::Halt, Last::PowerOff),
+            (Failure::Reboot, Last::Restart),
+        ];
+        for (what, last) in every {
+            assert_eq!(Last::of_failure(None, Some(what)), last);
+            assert_eq!(Last::of_failure(Some(what), Some(Failure::Reboot)), last);
+            assert_eq!(Last::of_failure(Some(what), None), last);
+        }
+        assert_eq!(Last::of_failure(None, None), Last::Console);
+    }
+
+    #[test]
+    fn an_end_that_is_not_possible_is_another_and_never_a_second_install() {
+        assert_eq!(Last::Kexec.instead(), Last::Restart);
+        for last in [Last::Restart, Last::PowerOff, Last::Console] {
+            assert_eq!(last.instead(), Last::Console);
+        }
+    }
 }

@@ -4,6 +4,9 @@
 //! from the initrd or the kernel's arguments, never from the plan. What is away is waited for; what is wrong ends the
 //! install with its stage.
 
+mod belief;
+mod patience;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,31 +16,38 @@ use edeploy_format::exit::Exit;
 use edeploy_format::fleet::{OnFailure, Plan, Progress as Told, Report, Stage};
 use edeploy_format::tuf::{Expiry, Verified};
 
+use belief::believed;
+use patience::{Patience, insist, later};
+
 use super::arguments::Arguments;
 use super::belongings::Files;
 use super::console::Console;
 use super::scripts;
 use super::service::{Service, ServiceError};
-use crate::detect::{self, hint};
-use crate::failure::{Failure, chain};
-use crate::fetch::{Limits, Meter, SystemClock, open_repos, pause};
-use crate::install::{Installed, Request, install, no_uefi};
+use crate::detect::{self, Line, hint};
+use crate::failure::Failure;
+use crate::fetch::Limits;
+use crate::install::{Installed, Order, Request, check, install, no_uefi};
 use crate::progress::Progress;
 use crate::random;
 use crate::settings::{Settings, lasting};
-use crate::trust::{self, Store};
+use crate::trust::Store;
 use crate::wanted::own_architecture;
 
 /// So often a failure or a log is told to a service that is away, before the machine goes on.
 const INSISTENCE: u32 = 8;
 /// The status of an answer to a machine that nobody permitted.
 const FORBIDDEN: u16 = 403;
+/// And of one to a machine that no profile fits.
+const UNFIT: u16 = 409;
+/// So long after such an answer the network cards are looked at again.
+const COMING: Duration = Duration::from_secs(5);
+/// So often a machine reports that its cards are others now.
+const COMINGS: u32 = 3;
 /// So often, a second apart, a disk is looked for that a script may have made.
 const LOOKS: u32 = 20;
 /// So often in a row it must be the same one.
 const STEADY: u32 = 5;
-/// What is away is said again after so many tries.
-const OFTEN: u32 = 10;
 
 /// What the flow works on.
 pub struct Machine<'a> {
@@ -132,10 +142,7 @@ fn attempt(
 ) -> Result<(Installed, PathBuf), Failure> {
     admitted(machine, service, console)?;
     console.tell(service);
-    let mut hardware = detect::hardware(machine.root);
-    if !machine.arguments.lldp.is_zero() {
-        hardware.extend(detect::neighbours(machine.arguments.lldp));
-    }
+    let hardware = detected(machine);
     console.reach(Stage::Detected);
     console.note(&format!("detected {} lines of hardware", hardware.len()));
     for [class, item, attribute, value] in &hardware {
@@ -147,16 +154,7 @@ fn attempt(
     let plan = out.insert(plan);
     let files = Files::of(&plan.files).map_err(|e| Failure::new(Exit::Refused, e))?;
     let settings = settings(machine, plan)?;
-    for script in &plan.scripts {
-        console.note(&format!("running the script {}", script.name));
-        scripts::run(script, machine.scratch, &plan.profile, &mut |line| console.note(line))?;
-    }
-    let disk = chosen(machine, plan)?;
-    console.reach(Stage::Prepared);
-    console.note(&format!("installing on {}", disk.display()));
-    let request = Request {
-        disk: &disk,
-        wipe: true,
+    let order = || Order {
         role: &plan.role,
         version: &plan.version,
         store: machine.store,
@@ -165,21 +163,63 @@ fn attempt(
         limits: Limits::default(),
         settings: &settings,
         slot_size: plan.slot_size,
-        hostname: None,
         own: Some(&files),
     };
-    let mut patience = Patience::default();
-    let installed = loop {
-        match install(&Request { expiry: (machine.expiry)(), ..request }, console) {
-            Err(failure) if failure.exit == Exit::Network => {
-                patience.wait(machine, console, (failure.to_string(), Duration::ZERO, For::Away))?;
-                console.reach(Stage::Prepared);
-            }
-            other => break other?,
-        }
-    };
+    if !plan.scripts.is_empty() {
+        // They may end what the disks hold, so whatever would end the install anyway is found before.
+        scripts::check(&plan.scripts)?;
+        until_there(machine, console, Stage::Planned, || check(&order(), console))?;
+    }
+    for script in &plan.scripts {
+        console.note(&format!("running the script {}", script.name));
+        scripts::run(script, machine.scratch, &plan.profile, &mut |line| console.note(line))?;
+    }
+    let disk = chosen(machine, plan)?;
+    console.reach(Stage::Prepared);
+    console.note(&format!("installing on {}", disk.display()));
+    let request = || Request { disk: &disk, wipe: true, hostname: None, order: order() };
+    let installed = until_there(machine, console, Stage::Prepared, || install(&request(), console))?;
     console.reach(Stage::Armed);
     Ok((installed, disk))
+}
+
+/// The lines of a report.
+fn detected(machine: &Machine<'_>) -> Vec<Line> {
+    let mut hardware = detect::hardware(machine.root);
+    if !machine.arguments.lldp.is_zero() {
+        hardware.extend(detect::neighbours(machine.arguments.lldp));
+    }
+    hardware
+}
+
+/// What is detected now, where the network cards are not what `before` says: a link that came since may be what
+/// a profile asks for.
+fn come(machine: &Machine<'_>, before: &[Line]) -> Option<Vec<Line>> {
+    (machine.pause)(COMING, For::Busy);
+    let now = detected(machine);
+    let of_cards = |lines: &[Line]| -> Vec<Line> {
+        lines.iter().filter(|[class, ..]| class == "network").cloned().collect()
+    };
+    (of_cards(&now) != of_cards(before)).then_some(now)
+}
+
+/// Does what needs repositories; where they go away it waits, and begins again at `stage`.
+fn until_there<T>(
+    machine: &Machine<'_>,
+    console: &Console,
+    stage: Stage,
+    run: impl Fn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut patience = Patience::default();
+    loop {
+        match run() {
+            Err(failure) if failure.exit == Exit::Network => {
+                patience.wait(machine, console, (failure.to_string(), Duration::ZERO, For::Away))?;
+                console.reach(stage);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// The disk. One that a script has just made of others shows itself after a while, and what fits alone until then may be
@@ -217,18 +257,6 @@ fn admitted(machine: &Machine<'_>, service: &Service, console: &Console) -> Resu
     }
 }
 
-/// What is said of what may answer later, how long it asked to be left alone, and why it is waited for.
-type Wait = (String, Duration, For);
-
-/// How a service is waited for; its refusal is one.
-fn later(console: &Console, error: ServiceError) -> Result<Wait, Failure> {
-    match error {
-        ServiceError::Refused { .. } => Err(refused(console, error)),
-        ServiceError::Busy { pause, .. } => Ok((error.to_string(), pause, For::Busy)),
-        ServiceError::Away { .. } => Ok((chain(&error), Duration::ZERO, For::Away)),
-    }
-}
-
 /// What the machine remembers; wrong now or never.
 fn settings(machine: &Machine<'_>, plan: &Plan) -> Result<Settings, Failure> {
     let (repo, mirrors) = lasting(&plan.repos)?;
@@ -240,7 +268,7 @@ fn planned(
     machine: &Machine<'_>,
     service: &Service,
     console: &Console,
-    hardware: Vec<[String; 4]>,
+    hardware: Vec<Line>,
 ) -> Result<Verified<Plan>, Failure> {
     let mut report = Report {
         nonce: String::new(),
@@ -249,7 +277,7 @@ fn planned(
         uefi: machine.uefi,
         hardware,
     };
-    let mut patience = Patience::default();
+    let (mut patience, mut looks) = (Patience::default(), COMINGS);
     loop {
         report.nonce = hex(&random::bytes::<32>()?);
         let answer = service.report(&report);
@@ -264,6 +292,14 @@ fn planned(
                 }
                 other => return other,
             },
+            Err(error @ ServiceError::Refused { status: UNFIT, .. }) if looks > 0 => {
+                looks -= 1;
+                let failure = refused(console, error);
+                let Some(hardware) = come(machine, &report.hardware) else { return Err(failure) };
+                console.note("the network cards are not what was reported: this machine reports again");
+                report.hardware = hardware;
+                continue;
+            }
             Err(error) => later(console, error)?,
         };
         patience.wait(machine, console, wait)?;
@@ -278,78 +314,6 @@ fn refused(console: &Console, error: ServiceError) -> Failure {
         }
     }
     Failure::new(Exit::Refused, error)
-}
-
-/// The plan in `bytes`, under the newest `targets.json` of the first site that has one that holds.
-fn believed(
-    machine: &Machine<'_>,
-    console: &Console,
-    bytes: &[u8],
-    nonce: &str,
-) -> Result<Verified<Plan>, Failure> {
-    let repos = machine.arguments.repos().map_err(|e| Failure::new(Exit::Usage, e))?;
-    let mut first = None;
-    for repo in repos {
-        let meter = Meter::new(Limits::default(), &SystemClock, console);
-        let fetch = open_repos(std::slice::from_ref(&repo), machine.ca.as_deref(), meter)?;
-        match trust::targets(&*fetch, std::slice::from_ref(machine.store), (machine.expiry)()) {
-            Ok(targets) => {
-                return targets.plan(bytes, nonce).map_err(|e| Failure::new(Exit::Untrusted, e));
-            }
-            Err(fault) => {
-                console.note(&format!("{repo}: {}", chain(&fault)));
-                let failure = Failure::from(fault);
-                // One that is away may be the one that holds.
-                if first.is_none() || failure.exit == Exit::Network {
-                    first = Some(failure);
-                }
-            }
-        }
-    }
-    Err(first.unwrap_or_else(|| Failure::new(Exit::Usage, "no repository is given")))
-}
-
-/// How long something has been away, and what was said of it.
-#[derive(Default)]
-struct Patience {
-    failures: u32,
-    said: String,
-}
-
-impl Patience {
-    /// Waits before it is asked again. What was said before is said again only now and then.
-    fn wait(
-        &mut self,
-        machine: &Machine<'_>,
-        console: &Console,
-        (text, asked, why): Wait,
-    ) -> Result<(), Failure> {
-        self.failures = self.failures.saturating_add(1);
-        if self.said != text || self.failures.is_multiple_of(OFTEN) {
-            console.note(&format!("waiting: {text}"));
-            self.said = text;
-        }
-        (machine.pause)(pause(self.failures, random::number()?).max(asked), why);
-        Ok(())
-    }
-}
-
-/// Tells the service until it has heard, or so often.
-fn insist(machine: &Machine<'_>, console: &Console, times: u32, tell: impl Fn() -> Result<(), ServiceError>) {
-    for attempt in 1..=times {
-        let (error, asked, why) = match tell() {
-            Ok(()) => return,
-            Err(ServiceError::Refused { status, text, .. }) => {
-                return console.note(&format!("the service would not hear of it: {status}: {text}"));
-            }
-            Err(ServiceError::Busy { pause, status, text }) => {
-                (format!("the service answers {status}: {text}"), pause, For::Busy)
-            }
-            Err(error @ ServiceError::Away { .. }) => (chain(&error), Duration::ZERO, For::Away),
-        };
-        console.note(&format!("waiting to tell the service: {error}"));
-        (machine.pause)(pause(attempt, random::number().unwrap_or(u32::MAX)).max(asked), why);
-    }
 }
 
 fn hand_in_log(machine: &Machine<'_>, service: &Service, console: &Console) {

@@ -81,19 +81,34 @@ impl Lease {
         format!("# {}\n{gateway}{servers}", self.network)
     }
 
-    /// Leaves word that the card has an address, and tells the resolver of all name servers.
+    /// Leaves word that the card has an address, and tells the resolver.
     fn keep(&self, root: &Path) -> io::Result<()> {
         let folder = root.join(LEASES);
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(&self.card), self.text())?;
-        let mut all = String::new();
-        let mut cards: Vec<_> = fs::read_dir(&folder)?.collect::<Result<_, _>>()?;
-        cards.sort_by_key(fs::DirEntry::file_name);
-        for card in cards {
-            all.push_str(&fs::read_to_string(card.path())?);
-        }
-        fs::write(root.join(RESOLVER), all)
+        resolve(root, &folder)
     }
+
+    /// The card has none any more; the resolver asks no server that was reached by it.
+    fn forget(root: &Path, card: &str) -> io::Result<()> {
+        let folder = root.join(LEASES);
+        match fs::remove_file(folder.join(card)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e),
+            Ok(()) => resolve(root, &folder),
+        }
+    }
+}
+
+/// Tells the resolver of the name servers of all cards.
+fn resolve(root: &Path, leases: &Path) -> io::Result<()> {
+    let mut all = String::new();
+    let mut cards: Vec<_> = fs::read_dir(leases)?.collect::<Result<_, _>>()?;
+    cards.sort_by_key(fs::DirEntry::file_name);
+    for card in cards {
+        all.push_str(&fs::read_to_string(card.path())?);
+    }
+    fs::write(root.join(RESOLVER), all)
 }
 
 /// A way out, by the gateway that a card was told.
@@ -155,11 +170,9 @@ pub(super) fn ip(words: &[String]) -> io::Result<()> {
 fn lost(root: &Path) -> io::Result<()> {
     let card = std::env::var("interface").ok().filter(|name| is_card(name));
     let card = card.ok_or_else(|| io::Error::other("no card is named"))?;
-    match fs::remove_file(root.join(LEASES).join(&card)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        Ok(()) | Err(_) => {}
-    }
-    ip(&words(&format!("addr flush dev {card}")))
+    let forgotten = Lease::forget(root, &card);
+    // Whatever became of that, the address goes.
+    ip(&words(&format!("addr flush dev {card}"))).and(forgotten)
 }
 
 /// Says on the console what is wrong with an answer: what the DHCP client says is not shown.
@@ -227,6 +240,22 @@ mod tests {
         }
         let text = fs::read_to_string(root.path().join(RESOLVER)).unwrap();
         assert_eq!(text, "# 10.0.0.9/8\nnameserver 10.0.0.3\n# 10.0.0.9/8\nnameserver 10.0.1.4\n");
+    }
+
+    #[test]
+    fn a_card_that_lost_its_address_takes_its_name_servers_with_it() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        Lease::forget(root.path(), "eth0").unwrap();
+        for (card, dns) in [("eth0", "10.0.0.3"), ("eth1", "10.0.1.3")] {
+            let variables = [("interface", card), ("ip", "10.0.0.9"), ("mask", "8"), ("dns", dns)];
+            lease(&variables).unwrap().keep(root.path()).unwrap();
+        }
+        Lease::forget(root.path(), "eth0").unwrap();
+        let text = || fs::read_to_string(root.path().join(RESOLVER)).unwrap();
+        assert_eq!(text(), "# 10.0.0.9/8\nnameserver 10.0.1.3\n");
+        Lease::forget(root.path(), "eth1").unwrap();
+        assert_eq!(text(), "");
     }
 
     #[test]

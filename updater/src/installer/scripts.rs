@@ -49,6 +49,17 @@ fn last_words(words: &Option<String>) -> String {
     words.as_ref().map(|words| format!(": {words}")).unwrap_or_default()
 }
 
+/// Whether they are scripts at all: known before the first of them runs.
+///
+/// # Errors
+/// [`Exit::Hook`] unless each begins with `#!`.
+pub fn check(scripts: &[Script]) -> Result<(), Failure> {
+    match scripts.iter().find(|script| !script.text.starts_with("#!")) {
+        None => Ok(()),
+        Some(script) => Err(Failure::new(Exit::Hook, ScriptError::Form(script.name.clone()))),
+    }
+}
+
 /// Runs it in `scratch`; each line that it prints is handed to `show`.
 ///
 /// # Errors
@@ -59,10 +70,8 @@ pub fn run(
     profile: &str,
     show: &mut dyn FnMut(&str),
 ) -> Result<(), Failure> {
+    check(std::slice::from_ref(script))?;
     let name = script.name.clone();
-    if !script.text.starts_with("#!") {
-        return Err(Failure::new(Exit::Hook, ScriptError::Form(name)));
-    }
     let started = put(script, scratch).and_then(|()| {
         let mut command = Command::new(scratch.join("script"));
         command

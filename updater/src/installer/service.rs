@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use edeploy_format::fleet::{Admission, Arrival, Plan, Progress, Report};
 use edeploy_format::tuf::Signed;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
@@ -19,6 +20,8 @@ use crate::fetch::{FetchError, asked_for, tls};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No problem document is longer.
 const PROBLEM_LIMIT: u64 = 1 << 20;
+/// The type of what the service answers, where it answers more than that it has heard.
+const TYPE: &str = "application/json";
 /// The type of a problem document.
 const PROBLEM: &str = "application/problem+json";
 /// No token is.
@@ -62,7 +65,7 @@ pub enum ServiceError {
         /// The profiles that were tried.
         tried: Vec<Tried>,
     },
-    /// It says: not now.
+    /// It says: not now; or it is not the service that answers.
     #[error("the service answers {status}: {text}")]
     Busy {
         /// The status.
@@ -71,6 +74,9 @@ pub enum ServiceError {
         text: String,
         /// How long it asked to be left alone.
         pause: Duration,
+        /// Whether the service itself says so. Else it may be reached another way: whoever guards this one, as a
+        /// portal where people log in, answers every request in its own form.
+        is_its_own: bool,
     },
     /// It cannot be reached, or breaks off.
     #[error("the service at {url} does not answer")]
@@ -118,20 +124,21 @@ impl Service {
     pub fn admit(&self, arrival: &Arrival) -> Result<(), ServiceError> {
         let (url, answer) = self.post("token", "application/json", &json(arrival))?;
         let bytes = read(&url, answer, ADMISSION_LIMIT)?;
-        let away = |e| ServiceError::Away { url, source: io::Error::new(io::ErrorKind::InvalidData, e) };
-        let admission: Admission = serde_json::from_slice(&bytes).map_err(away)?;
+        let admission: Admission = serde_json::from_slice(&bytes).map_err(|_| foreign(NO_JSON))?;
         // It is asked for once.
         let _ = self.token.set(admission.token);
         Ok(())
     }
 
-    /// Reports the hardware; the plan's bytes, which nobody has verified.
+    /// Reports the hardware; the plan's bytes, which are JSON, and which nobody has verified.
     ///
     /// # Errors
     /// [`ServiceError`].
     pub fn report(&self, report: &Report) -> Result<Vec<u8>, ServiceError> {
         let (url, answer) = self.post("report", "application/json", &json(report))?;
-        read(&url, answer, Plan::LIMIT)
+        let bytes = read(&url, answer, Plan::LIMIT)?;
+        serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|_| foreign(NO_JSON))?;
+        Ok(bytes)
     }
 
     /// Tells how far the machine is.
@@ -159,11 +166,15 @@ impl Service {
         let sent = request.send(body);
         let answer = sent.map_err(|e| ServiceError::Away { url: url.clone(), source: e.into_io() })?;
         let status = answer.status();
+        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if status.is_success() {
-            return Ok((url, answer));
+            return match kind {
+                _ if status == StatusCode::NO_CONTENT => Ok((url, answer)),
+                Some(kind) if kind.starts_with(TYPE) => Ok((url, answer)),
+                kind => Err(foreign(kind.unwrap_or("no type"))),
+            };
         }
         let pause = asked_for(status, answer.headers());
-        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_its_own = kind.is_some_and(|kind| kind.starts_with(PROBLEM));
         let bytes = read(&url, answer, PROBLEM_LIMIT).unwrap_or_default();
         Err(problem(status, is_its_own, pause, &bytes))
@@ -187,6 +198,16 @@ fn read(url: &str, answer: Response<Body>, limit: u64) -> Result<Vec<u8>, Servic
     })
 }
 
+/// What is said of a success that holds no JSON.
+const NO_JSON: &str = "no JSON";
+
+/// A success of somebody else's: `what` is in it.
+fn foreign(what: &str) -> ServiceError {
+    let text = format!("something else answers in its place, with {}", plain(what));
+    let (status, pause) = (StatusCode::OK.as_u16(), Duration::ZERO);
+    ServiceError::Busy { status, text, pause, is_its_own: false }
+}
+
 /// What an answer that is no success means. A service that is broken may be mended: it is asked again; so is whoever
 /// else answers in its place, as a proxy does that is being set up.
 fn problem(status: StatusCode, is_its_own: bool, pause: Duration, bytes: &[u8]) -> ServiceError {
@@ -198,7 +219,7 @@ fn problem(status: StatusCode, is_its_own: bool, pause: Duration, bytes: &[u8]) 
     let (tried, status_number) = (tried.into_iter().map(plain_tried).collect(), status.as_u16());
     let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status);
     if later || !status.is_client_error() || !is_its_own {
-        return ServiceError::Busy { status: status_number, text, pause };
+        return ServiceError::Busy { status: status_number, text, pause, is_its_own };
     }
     ServiceError::Refused { status: status_number, text, tried }
 }

@@ -1,163 +1,16 @@
 //! From a report to a machine, and all that can be wrong on the way.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
-use edeploy_ab::disk::mount::private_namespace;
-use edeploy_ab::installer::arguments::Arguments;
-use edeploy_ab::installer::console::Console;
-use edeploy_ab::installer::flow::{Done, Failed, For, Machine as Flow, run};
-use edeploy_ab::installer::service::Service as Client;
-use edeploy_ab::trust::Store;
-use edeploy_format::fleet::{Arrival, File, Hint, OnFailure, OnSuccess, Plan, Report, Script, Stage};
-use edeploy_format::path::TreePath;
-use edeploy_format::tuf::{Common, Expiry, Time, sign};
+use edeploy_format::fleet::{File, Plan, Script, Stage};
+use edeploy_format::tuf::sign;
 use serde_json::json;
 
-use crate::lab::{DISK, Lab, rule, tree};
-use crate::machine::Machine;
-use crate::repository;
-use crate::service::{Answer, Service, Told};
-
-/// The seed of the key that may sign plans.
-const FLEET: u8 = 6;
-
-/// A machine with one empty disk, a site with version 1, and what became of the flow.
-struct Lan {
-    lab: Lab,
-    machine: Machine,
-    uefi: bool,
-    pauses: Cell<u32>,
-    /// Of them those for what did not answer at all.
-    away: Cell<u32>,
-    /// What is away, until somebody waits for it.
-    gone: Arc<AtomicBool>,
-    /// A second disk shows itself while something is waited for.
-    appears: Cell<bool>,
-}
-
-impl Lan {
-    fn new() -> Self {
-        let mut lab = Lab::new();
-        lab.site.fleet = Some(FLEET);
-        let mut tree = tree("1");
-        for folder in ["etc/network", "var"] {
-            tree.folder(folder);
-        }
-        tree.file("etc/network/80-dhcp", b"of the tree");
-        tree.file("usr/lib/edeploy/persistent", b"etc/network\netc/hostname\n");
-        tree.file("etc/hostname", b"web\n");
-        lab.publish("1", 1, &tree, &rule("1", &json!({})), |head| {
-            head.persistent = ["etc/hostname", "etc/network"].map(|path| TreePath::new(path).unwrap()).into();
-        });
-        lab.disk();
-        let machine = Machine::new();
-        machine.disk("sda", DISK / 512, &[]);
-        fs::create_dir(machine.root().join("dev")).unwrap();
-        fs::hard_link(lab.path("disk"), machine.root().join("dev/sda")).unwrap();
-        Self {
-            lab,
-            machine,
-            uefi: true,
-            pauses: Cell::new(0),
-            away: Cell::new(0),
-            gone: Arc::default(),
-            appears: Cell::new(false),
-        }
-    }
-
-    fn site(&self) -> String {
-        self.lab.site_folder().to_str().unwrap().to_owned()
-    }
-
-    /// The plan that the tests begin with.
-    fn plan(&self) -> Plan {
-        Plan {
-            common: Common::new::<Plan>(1, Time::new(self.lab.site.now)),
-            nonce: String::new(),
-            machine: "acme-7".to_owned(),
-            profile: "web".to_owned(),
-            role: "web".parse().unwrap(),
-            version: "1".parse().unwrap(),
-            repos: vec![self.site()],
-            disk: Hint::default(),
-            slot_size: None,
-            files: Vec::new(),
-            scripts: Vec::new(),
-            on_success: OnSuccess::Kexec,
-            on_failure: OnFailure::Halt,
-        }
-    }
-
-    /// Runs the flow against `service`, with a token from the boot script.
-    fn run(&self, service: Service) -> (Result<Done, Failed>, Told, String) {
-        self.run_with("edeploy.token=once", service)
-    }
-
-    fn run_with(&self, token: &str, service: Service) -> (Result<Done, Failed>, Told, String) {
-        private_namespace().unwrap();
-        let text = format!("edeploy.repo={} edeploy.server={} {token}", self.site(), service.url);
-        let arguments = Arguments::parse(&[&text]).unwrap();
-        let client = Arc::new(Client::new(&service.url, arguments.token.clone(), None).unwrap());
-        let store = Store::anchor(&self.lab.path("root.json")).unwrap();
-        let console = Console::new(true);
-        let scratch = tempfile::tempdir().unwrap();
-        let pause = |_: Duration, why: For| {
-            self.pauses.set(self.pauses.get() + 1);
-            self.away.set(self.away.get() + u32::from(why == For::Away));
-            self.gone.store(false, Ordering::SeqCst);
-            if self.appears.take() {
-                self.machine.disk("sdb", DISK / 512, &[]);
-            }
-        };
-        let flow = Flow {
-            root: self.machine.root(),
-            uefi: self.uefi,
-            arguments: &arguments,
-            store: &store,
-            ca: None,
-            expiry: &|| Expiry::At(Time::new(self.lab.site.now)),
-            scratch: scratch.path(),
-            pause: &pause,
-        };
-        let ended = run(&flow, &client, &console);
-        (ended, service.told(), console.log())
-    }
-
-    /// Runs it with a plan, signed by the key of the service; the failure, with its stage.
-    fn refused(&self, plan: Plan) -> (Stage, String) {
-        let (ended, told, log) = self.run(Service::new(0, signed(plan, FLEET)));
-        let Err(failed) = ended else { panic!("it was installed: {log}") };
-        let last = told.progress.last().unwrap();
-        assert_eq!((last.stage, last.failure.clone()), (failed.stage, Some(failed.failure.to_string())));
-        assert!(log.contains(&format!("{}", failed.failure)), "{log}");
-        assert_eq!(told.logs.len(), 1, "the log is handed in");
-        (failed.stage, failed.failure.to_string())
-    }
-
-    fn is_blank(&self) -> bool {
-        let output = Command::new("cmp").arg(self.lab.path("disk")).arg("/dev/zero").output().unwrap();
-        String::from_utf8_lossy(&output.stderr).contains("EOF on")
-    }
-}
-
-/// Answers each report with `plan`, signed by the key of this seed.
-fn signed(plan: Plan, seed: u8) -> impl FnMut(&Report) -> Answer + Send {
-    move |report| {
-        let plan = Plan { nonce: report.nonce.clone(), ..plan.clone() };
-        (200, sign(&plan, &[&SigningKey::from_bytes(&[seed; 32])]).unwrap())
-    }
-}
-
-fn file(path: &str, mode: &str, text: &str) -> File {
-    File { path: path.to_owned(), mode: mode.to_owned(), uid: 0, gid: 0, text: text.to_owned() }
-}
+use crate::lab::DISK;
+use crate::lan::{FLEET, Lan, file, key, signed};
+use crate::service::Service;
 
 #[test]
 fn a_blank_disk_becomes_what_the_plan_says() {
@@ -191,24 +44,6 @@ fn a_blank_disk_becomes_what_the_plan_says() {
 }
 
 #[test]
-fn what_is_away_is_waited_for_and_said() {
-    let lan = Lan::new();
-    let (mut count, mut plan) = (0, signed(lan.plan(), FLEET));
-    let service = Service::new(2, move |report| {
-        count += 1;
-        if count < 3 { (503, br#"{"title":"starting"}"#.to_vec()) } else { plan(report) }
-    });
-    let (ended, told, log) = lan.run(service);
-    assert!(ended.is_ok(), "{log}");
-    assert!(log.contains("waiting: the service answers 503: starting\n"), "{log}");
-    assert!(lan.pauses.get() >= 2);
-    assert_eq!(lan.away.get(), 0, "it answers");
-    let nonces: std::collections::BTreeSet<_> = told.reports.iter().map(|report| &report.nonce).collect();
-    assert_eq!((told.reports.len(), nonces.len()), (3, 3), "each report has a nonce of its own");
-    assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
-}
-
-#[test]
 fn a_service_that_forges_plans_has_nothing_executed() {
     let lan = Lan::new();
     let mut plan = lan.plan();
@@ -233,10 +68,6 @@ fn a_service_that_forges_plans_has_nothing_executed() {
     }
 }
 
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_bytes(&[seed; 32])
-}
-
 #[test]
 fn a_machine_that_matches_nothing_says_which_profiles_were_tried_and_why() {
     let lan = Lan::new();
@@ -247,6 +78,7 @@ fn a_machine_that_matches_nothing_says_which_profiles_were_tried_and_why() {
     let (ended, told, log) = lan.run(Service::new(0, move |_| (409, body.to_string().into_bytes())));
     let Err(failed) = ended else { panic!("{log}") };
     assert_eq!(failed.failure.to_string(), "the service answers 409: no profile fits");
+    assert_eq!((told.reports.len(), lan.pauses.get()), (1, 1), "its cards stay what they were");
     assert!(
         log.contains("profile web: ('disk', '$disk', 'size', 'gt(100)')\nprofile db: no place left\n"),
         "{log}"
@@ -255,30 +87,6 @@ fn a_machine_that_matches_nothing_says_which_profiles_were_tried_and_why() {
         told.progress.last().unwrap().failure.as_deref(),
         Some("the service answers 409: no profile fits")
     );
-}
-
-#[test]
-fn a_machine_without_a_token_asks_for_one_and_waits_until_it_is_permitted() {
-    let lan = Lan::new();
-    let address = [("address", "52:54:00:00:00:01\n")];
-    lan.machine.card("eth0", ("pci", "pci0000:00/0000:00:03.0"), "virtio_net", &address);
-    lan.machine.file("sys/class/dmi/id/product_serial", "S-7\n");
-    let (ended, told, log) = lan.run_with("", Service::new(0, signed(lan.plan(), FLEET)).permits_after(2));
-    assert!(ended.is_ok(), "{log}");
-    let expected = Arrival {
-        macs: vec!["52:54:00:00:00:01".to_owned()],
-        uuid: String::new(),
-        serial: "S-7".to_owned(),
-        uefi: true,
-    };
-    assert_eq!(told.arrivals, [expected.clone(), expected.clone(), expected]);
-    assert_eq!(lan.pauses.get(), 2);
-    assert!(
-        log.starts_with("waiting: the service answers 403: Forbidden: nobody permitted it\ndetected "),
-        "{log}"
-    );
-    assert!(told.tokens.iter().all(|token| token == "Bearer asked-for"), "{:?}", told.tokens);
-    assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
 }
 
 #[test]
@@ -341,6 +149,32 @@ fn what_is_wrong_in_a_plan_is_found_before_the_first_write() {
 }
 
 #[test]
+fn before_a_script_runs_all_is_checked_that_does_not_depend_on_it() {
+    let lan = Lan::new();
+    let mark = lan.lab.path("ran");
+    let script = |name: &str, text: String| {
+        let name = name.to_owned();
+        Script { name, text, seconds: 60, env: Default::default() }
+    };
+    let wrong = |bend: &dyn Fn(&mut Plan)| {
+        let mut plan = lan.plan();
+        plan.scripts = vec![script("raid", format!("#!/bin/sh\ntouch {}\n", mark.display()))];
+        bend(&mut plan);
+        let (stage, text) = lan.refused(plan);
+        assert_eq!((stage, mark.exists(), lan.is_blank()), (Stage::Planned, false, true), "{text}");
+        text
+    };
+    let none = "there is no version 2 of role web; `edeploy-ab list` shows those there are";
+    assert_eq!(wrong(&|plan| plan.version = "2".parse().unwrap()), none);
+    let lost = wrong(&|plan| plan.files = vec![file("/usr/bin/x", "0755", "")]);
+    assert!(lost.starts_with("the file /usr/bin/x of the plan lies neither"), "{lost}");
+    let room = wrong(&|plan| plan.slot_size = Some(1 << 20));
+    assert!(room.contains("slot a"), "{room}");
+    let form = wrong(&|plan| plan.scripts.push(script("bmc", "ipmitool".to_owned())));
+    assert_eq!(form, "the script bmc does not begin with #!");
+}
+
+#[test]
 fn behind_scripts_a_disk_must_be_the_one_for_some_seconds() {
     let lan = Lan::new();
     lan.appears.set(true);
@@ -354,20 +188,6 @@ fn behind_scripts_a_disk_must_be_the_one_for_some_seconds() {
 }
 
 #[test]
-fn a_service_that_dies_at_any_request_and_comes_back_is_waited_for() {
-    // A token, a report, stages of which the newest counts, the end, the log.
-    for request in 1..=8 {
-        let lan = Lan::new();
-        let (ended, told, log) =
-            lan.run_with("", Service::new(0, signed(lan.plan(), FLEET)).dies_at(request));
-        assert!(ended.is_ok(), "at request {request}: {log}");
-        assert_eq!(told.progress.last().unwrap().stage, Stage::Installed, "at request {request}");
-        assert!(request > 1 || log.starts_with("waiting: the service at "), "at request {request}: {log}");
-        assert!(request > 1 || lan.away.get() > 0, "another way is tried");
-    }
-}
-
-#[test]
 fn a_machine_that_lost_power_starts_over() {
     let lan = Lan::new();
     // What an install that was cut off leaves: a table, file systems, no entry.
@@ -376,20 +196,6 @@ fn a_machine_that_lost_power_starts_over() {
     lan.lab.esp("mdel", &["::/loader/entries/*"]);
     let (ended, told, log) = lan.run(Service::new(0, signed(lan.plan(), FLEET)));
     assert!(ended.is_ok(), "{log}");
-    assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
-}
-
-#[test]
-fn a_repository_that_goes_away_while_the_slot_is_written_is_waited_for() {
-    let lan = Lan::new();
-    let base = repository::serve(lan.lab.site_folder(), Arc::clone(&lan.gone));
-    let plan = Plan { repos: vec![base.clone()], ..lan.plan() };
-    let (ended, told, log) = lan.run(Service::new(0, signed(plan, FLEET)));
-    assert!(ended.is_ok(), "{log}");
-    assert_eq!(log.matches("waiting: ").count(), 1, "{log}");
-    assert!(log.contains(&format!("{base}/targets/")), "{log}");
-    assert_eq!(log.matches("fetching the manifest\n").count(), 2, "it begins to write anew: {log}");
-    assert!(lan.away.get() > 0, "another way to it is tried");
     assert_eq!(told.progress.last().unwrap().stage, Stage::Installed);
 }
 

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![allow(dead_code, unreachable_pub, reason = "support is shared by several tests")]
 
+mod away;
 #[path = "../support/dying_site.rs"]
 mod dying_site;
 mod flow;
 #[path = "../program/lab.rs"]
 mod lab;
+mod lan;
 #[path = "../detect/machine.rs"]
 mod machine;
 mod repository;

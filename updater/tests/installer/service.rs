@@ -27,6 +27,8 @@ struct State {
     busy: u32,
     /// So many arrivals are of a machine that nobody permitted.
     strange: u32,
+    /// So many requests are answered by something that is in the way.
+    portal: u32,
     /// This request is not answered, nor is the one after it.
     dies_at: Option<u32>,
     requests: u32,
@@ -47,6 +49,7 @@ impl Service {
             reports: Box::new(reports),
             busy,
             strange: 0,
+            portal: 0,
             dies_at: None,
             requests: 0,
             told: Told::default(),
@@ -65,6 +68,12 @@ impl Service {
     /// Permits machines that arrive once it refused so many.
     pub fn permits_after(self, strange: u32) -> Self {
         self.state.lock().unwrap().strange = strange;
+        self
+    }
+
+    /// Is reached once something else answered so many requests, whatever they ask for, with a page.
+    pub fn behind_a_portal(self, requests: u32) -> Self {
+        self.state.lock().unwrap().portal = requests;
         self
     }
 
@@ -88,6 +97,13 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
         state.requests += 1;
         if state.dies_at.is_some_and(|at| (at..=at + 1).contains(&state.requests)) {
             return None;
+        }
+        if state.portal > 0 {
+            state.portal -= 1;
+            let page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
+            let mut stream = stream;
+            stream.write_all(page).ok()?;
+            continue;
         }
         state.told.tokens.extend(token);
         let (status, text) = match path.as_str() {
@@ -124,7 +140,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
         drop(state);
         let length = match status {
             204 => String::new(),
-            200 => format!("Content-Length: {}\r\n", text.len()),
+            200 => format!("Content-Type: application/json\r\nContent-Length: {}\r\n", text.len()),
             _ => format!("Content-Type: application/problem+json\r\nContent-Length: {}\r\n", text.len()),
         };
         let head = format!("HTTP/1.1 {status} Said\r\n{length}\r\n");

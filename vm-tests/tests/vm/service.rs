@@ -81,7 +81,10 @@ fn answer(stream: &TcpStream, mut plan: Plan, key: &SigningKey, told: &Mutex<Tol
             other => panic!("no machine asks for {other}"),
         };
         drop(told);
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len());
+        let head = match text.len() {
+            0 => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            n => format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {n}\r\n\r\n"),
+        };
         (&mut &*stream).write_all(&[head.as_bytes(), &text].concat()).ok()?;
     }
 }

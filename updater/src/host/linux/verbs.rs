@@ -92,7 +92,7 @@ impl Host for Linux<'_> {
             gpt::must_be_blank(&mut disk).map_err(of_disk)?;
         }
         let slot = self.coming()?.wanted.head.slot_size.next_multiple_of(1 << 20);
-        gpt::create(&mut disk, Sizes { esp: ESP_SIZE, slot }).map_err(of_disk)?;
+        gpt::create(&mut disk, Sizes { esp: ESP_SIZE, slot }, |disk| disk.sync_all()).map_err(of_disk)?;
         disk.sync_all().map_err(|e| Failure::new(Exit::Failed, e))?;
         drop(disk);
         self.new_place = Some(Place::image(blank.disk)?);
