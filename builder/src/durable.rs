@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use edeploy_format::exit::Exit;
 use edeploy_format::tuf::{Sha256, Sha256Hasher};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::failure::Fault;
 
@@ -47,7 +49,48 @@ pub fn write(folder: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<(), W
 /// [`WriteError`].
 pub fn make_folder(path: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(path).map_err(at(path))?;
-    sync_folder(path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")))
+    sync_folder(parent(path))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Makes an empty folder; what a run left there that was cut off is deleted.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn make_empty_folder(path: &Path) -> Result<(), WriteError> {
+    remove_folder(path)?;
+    make_folder(path)
+}
+
+fn remove_folder(path: &Path) -> Result<(), WriteError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(at(path)(e)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Puts the folder `new`, whose files are synced, in the place of `folder`, durably and at once, and deletes what was
+/// there. Where the file system cannot exchange names, there is none for a moment.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn replace_folder(folder: &Path, new: &Path) -> Result<(), WriteError> {
+    sync_folder(new)?;
+    let exchanged = renameat_with(CWD, new, CWD, folder, RenameFlags::EXCHANGE);
+    match exchanged {
+        Ok(()) => {}
+        Err(Errno::NOENT) => fs::rename(new, folder).map_err(at(folder))?,
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            remove_folder(folder)?;
+            fs::rename(new, folder).map_err(at(folder))?;
+        }
+        Err(e) => return Err(at(folder)(e.into())),
+    }
+    sync_folder(parent(folder))?;
+    remove_folder(new)
 }
 
 /// Makes the names in `path` durable.

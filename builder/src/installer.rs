@@ -29,6 +29,10 @@ use crate::tree::Tree;
 
 /// The folder of the installer in a site.
 pub const INSTALL: &str = "install";
+/// Where the next one is made.
+const COMING: &str = ".install.new";
+/// What lies there, and the signatures of it.
+const OURS: [&str; 4] = ["initrd", "vmlinuz", "boot.ipxe", "SHA256SUMS"];
 /// Where the recipe's script leaves what the initrd is made of.
 const GATHERED: &str = "installer";
 /// Where the boot script's text has the kernel's arguments.
@@ -160,7 +164,7 @@ fn read(path: &Path) -> Result<Vec<u8>, InstallerError> {
     fs::read(path).map_err(failed("reading", path))
 }
 
-/// Makes the installer and lays it into the site, each file whole.
+/// Makes the installer and lays it into the site, whole.
 ///
 /// # Errors
 /// [`Failure`] of whichever part failed; what was there before is there still.
@@ -274,20 +278,39 @@ fn one_line(text: &str) -> Result<&str, InstallerError> {
     Ok(text.trim())
 }
 
-/// Lays the files, their signatures and their digests into the site; the boot script, which names the others, last.
+/// Lays the files, their signatures and their digests into the site, as a folder that takes the place of the one before:
+/// nothing of two builds is ever side by side, nor a signature of a build that was signed beside one that is not.
 fn lay(request: &Request<'_>, work: &Path, files: &[(&str, Vec<u8>); 3]) -> Result<(), Failure> {
-    let folder = request.site.join(INSTALL);
-    durable::make_folder(&folder)?;
+    let (folder, new) = (request.site.join(INSTALL), request.site.join(COMING));
+    durable::make_empty_folder(&new)?;
     let mut sums = String::new();
     for (name, bytes) in files {
         sums.push_str(&format!("{}  {name}\n", Sha256::of(bytes)));
         if let Some(signer) = request.signer {
-            durable::write(&folder, &format!("{name}.sig"), &signature(work, bytes, signer)?, 0o644)?;
+            durable::write(&new, &format!("{name}.sig"), &signature(work, bytes, signer)?, 0o644)?;
         }
+        durable::write(&new, name, bytes, 0o644)?;
     }
-    durable::write(&folder, "SHA256SUMS", sums.as_bytes(), 0o644)?;
-    for (name, bytes) in files {
-        durable::write(&folder, name, bytes, 0o644)?;
+    durable::write(&new, "SHA256SUMS", sums.as_bytes(), 0o644)?;
+    keep_others(&folder, &new)?;
+    Ok(durable::replace_folder(&folder, &new)?)
+}
+
+/// Has what else lies in the folder, such as an iPXE that machines fetch there, in the new one too.
+fn keep_others(folder: &Path, new: &Path) -> Result<(), InstallerError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(failed("reading", folder)(e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed("reading", folder))?;
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(|name| OURS.contains(&name.trim_end_matches(".sig")));
+        if !is_ours {
+            let path = entry.path();
+            fs::hard_link(&path, new.join(&name)).map_err(failed("keeping", &path))?;
+        }
     }
     Ok(())
 }
@@ -308,5 +331,56 @@ mod tests {
     fn arguments_cannot_become_another_line_of_the_boot_script() {
         assert_eq!(one_line(" edeploy.server=http://a  ").unwrap(), "edeploy.server=http://a");
         assert!(one_line("a\nimgtrust --allow").is_err());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_installer_takes_the_place_of_the_one_before_and_leaves_what_is_not_its_own() {
+        let site = tempfile::tempdir().unwrap();
+        let (folder, new) = (site.path().join(INSTALL), site.path().join(COMING));
+        fs::create_dir(&folder).unwrap();
+        for name in ["vmlinuz", "vmlinuz.sig", "initrd", "initrd.sig", "ipxe.efi"] {
+            fs::write(folder.join(name), "of the build before").unwrap();
+        }
+        // What a run left that was cut off.
+        fs::create_dir(&new).unwrap();
+        fs::write(new.join("vmlinuz.sig"), "of none").unwrap();
+        durable::make_empty_folder(&new).unwrap();
+        for name in OURS {
+            durable::write(&new, name, b"new", 0o644).unwrap();
+        }
+        keep_others(&folder, &new).unwrap();
+        durable::replace_folder(&folder, &new).unwrap();
+        let mut found: Vec<(String, String)> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| {
+                (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())
+            })
+            .collect();
+        found.sort();
+        let expected = [
+            ("SHA256SUMS", "new"),
+            ("boot.ipxe", "new"),
+            ("initrd", "new"),
+            ("ipxe.efi", "of the build before"),
+            ("vmlinuz", "new"),
+        ];
+        assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        assert!(!new.exists());
+    }
+
+    #[test]
+    fn a_folder_beside_the_installers_files_ends_it_before_anything_is_replaced() {
+        let site = tempfile::tempdir().unwrap();
+        let (folder, new) = (site.path().join(INSTALL), site.path().join(COMING));
+        fs::create_dir_all(folder.join("somebodys")).unwrap();
+        durable::make_empty_folder(&new).unwrap();
+        let said = keep_others(&folder, &new).unwrap_err().to_string();
+        assert_eq!(said, format!("keeping {}", folder.join("somebodys").display()));
     }
 }

@@ -80,6 +80,15 @@ fn first() {
         say(&format!("init: {e}"));
     }
     early::quiet();
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy();
+    if !early::has_drivers_of(Path::new("/"), &release) {
+        say(&format!(
+            "init: this initrd has no drivers of the kernel {release}: they are of two builds; the machine boots anew"
+        ));
+        std::thread::sleep(AGAIN);
+        ending::anew();
+    }
     loop {
         let mut child = Command::new("/init");
         child.arg(WORK).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -132,8 +141,10 @@ fn installed(arguments: &Arguments, console: &Console) -> Result<Infallible, Fai
     let count = early::drivers(Path::new("/sys")).map_err(failed)?;
     console.detail(&format!("{count} devices were asked for their drivers"));
     // What nothing asks for by itself.
-    early::modprobe(&["8021q", "ext4", "ipmi_devintf", "loop", "sg"].map(str::to_owned).each_ref())
-        .map_err(failed)?;
+    early::modprobe(
+        &["8021q", "ext4", "ib_ipoib", "ipmi_devintf", "loop", "sg"].map(str::to_owned).each_ref(),
+    )
+    .map_err(failed)?;
     let mut network = Network::new(&arguments.links, console);
     network.bring().map_err(failed)?;
     let network = RefCell::new(network);

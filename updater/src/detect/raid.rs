@@ -29,6 +29,12 @@ pub(super) fn detect(tools: &Tools<'_>, list: &mut List) {
 /// Whom a controller's reader asks.
 type Ask<'a> = dyn Fn(&[&str]) -> String + 'a;
 
+/// The item of what is `name` behind a controller: that is eDeploy's name for it, and stays so behind the first one;
+/// behind another it is told apart by that one's `number`.
+fn item(name: &str, is_first: bool, number: impl std::fmt::Display) -> String {
+    if is_first { name.to_owned() } else { format!("{name}@{number}") }
+}
+
 /// A size in GB without its unit; TB are 1000 of them.
 fn gigabytes(size: &str) -> String {
     let size = size.replace(' ', "");
@@ -68,7 +74,39 @@ fn pair(line: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::Line;
     use super::*;
+
+    #[test]
+    fn what_is_behind_a_second_controller_has_names_of_its_own() {
+        let (mut hp, mut lsi) = (List::default(), List::default());
+        hp::detect(
+            &|arguments| match arguments.join(" ").as_str() {
+                "ctrl all show" => {
+                    "Smart Array P420i in Slot 0 (sn: 1)\nSmart Array P822 in Slot 3 (sn: 2)\n".to_owned()
+                }
+                line if line.ends_with("pd all show") => {
+                    "physicaldrive 1I:1:1 (port 1I, SATA, 1 TB, OK)\n".to_owned()
+                }
+                line if line.ends_with("pd 1I:1:1 show") => "Size: 1 TB\n".to_owned(),
+                _ => String::new(),
+            },
+            &mut hp,
+        );
+        let two = serde_json::json!({ "PD LIST": [{ "EID:Slt": "252:0", "Size": "1 TB" }], "VD LIST": [{ "TYPE": "RAID1" }] });
+        let answer =
+            serde_json::json!({ "Controllers": [{ "Response Data": two }, { "Response Data": two }] });
+        storcli::lines(&answer.to_string(), &mut lsi);
+        let (hp, lsi) = (hp.into_lines(), lsi.into_lines());
+        let items = |lines: &[Line], class: &str, attribute: &str| -> Vec<String> {
+            let of = |line: &&Line| line[0] == class && line[2] == attribute;
+            lines.iter().filter(of).map(|line| line[1].clone()).collect()
+        };
+        assert_eq!(items(&hp, "disk", "slot"), ["1I:1:1", "1I:1:1@3"]);
+        assert_eq!(items(&lsi, "pdisk", "id"), ["disk0", "disk0@1"]);
+        assert_eq!(items(&lsi, "pdisk", "size"), ["disk0", "all", "disk0@1", "all@1"]);
+        assert_eq!(items(&lsi, "ldisk", "RaidLevel"), ["disk0", "disk0@1"]);
+    }
 
     #[test]
     fn sizes_are_in_gigabytes() {

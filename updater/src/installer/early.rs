@@ -41,6 +41,12 @@ pub(super) fn mounts() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the initrd whose root is `root` has the drivers of the kernel `release`: kernel and initrd are fetched one
+/// after the other, and may be of two builds.
+pub(super) fn has_drivers_of(root: &Path, release: &str) -> bool {
+    root.join("usr/lib/modules").join(release).is_dir()
+}
+
 /// Sets the clock to `floor`, in seconds since 1970, if it shows an earlier time.
 ///
 /// # Errors
@@ -121,6 +127,14 @@ pub(super) fn quiet() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_initrd_of_another_build_than_the_kernels_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("usr/lib/modules/6.1.0-42-amd64")).unwrap();
+        let has = ["6.1.0-42-amd64", "6.1.0-41-amd64"].map(|release| has_drivers_of(root.path(), release));
+        assert_eq!(has, [true, false]);
+    }
 
     #[test]
     fn devices_are_asked_for_their_drivers_once_each() {

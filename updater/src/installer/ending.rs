@@ -64,6 +64,11 @@ impl Last {
     }
 }
 
+/// The end of a machine that cannot begin.
+pub(super) fn anew() -> ! {
+    end(Last::Restart, &nothing)
+}
+
 /// The end of a machine that is installed.
 pub(super) fn success(done: &Done, asked: Option<OnSuccess>) -> ! {
     end(Last::of_success(asked, done.plan.on_success), &|| kexec(done))
@@ -71,7 +76,11 @@ pub(super) fn success(done: &Done, asked: Option<OnSuccess>) -> ! {
 
 /// The end of a machine that could not be installed.
 pub(super) fn failure(asked: Option<OnFailure>, plan: Option<OnFailure>) -> ! {
-    end(Last::of_failure(asked, plan), &|| Err(Failure::new(Exit::Failed, "nothing was installed")))
+    end(Last::of_failure(asked, plan), &nothing)
+}
+
+fn nothing() -> Result<Infallible, Failure> {
+    Err(Failure::new(Exit::Failed, "nothing was installed"))
 }
 
 fn end(mut last: Last, kexec: &dyn Fn() -> Result<Infallible, Failure>) -> ! {

@@ -1,7 +1,7 @@
 //! HP's Smart Array: `ssacli`, `hpssacli` or `hpacucli`, which speak alike.
 
 use super::super::list::List;
-use super::{Ask, gigabytes, sum};
+use super::{Ask, gigabytes, item, sum};
 
 /// Adds the lines of all controllers, and one disk for each drive behind them.
 pub(super) fn detect(ask: &Ask<'_>, list: &mut List) {
@@ -12,22 +12,23 @@ pub(super) fn detect(ask: &Ask<'_>, list: &mut List) {
     list.push("hpa", "slots", "count", slots.len().to_string());
     let mut sizes = Vec::new();
     let mut count = 0_usize;
-    for slot in &slots {
+    for (number, slot) in slots.iter().enumerate() {
         let selector = format!("slot={slot}");
         for (attribute, value) in fields(&ask(&["ctrl", &selector, "show"]), &["slot"]) {
             list.push("hpa", &format!("slot_{slot}"), &attribute, value);
         }
         for (drive, kind) in drives(&ask(&["ctrl", &selector, "pd", "all", "show"])) {
             count += 1;
-            list.push("disk", &drive, "type", kind);
-            list.push("disk", &drive, "slot", slot);
+            let item = item(&drive, number == 0, slot);
+            list.push("disk", &item, "type", kind);
+            list.push("disk", &item, "slot", slot);
             let answer = ask(&["ctrl", &selector, "pd", &drive, "show"]);
             for (attribute, value) in fields(&answer, &["port", "bay", "box"]) {
                 let value = if attribute == "size" { gigabytes(&value) } else { value };
                 if attribute == "size" {
                     sizes.push(value.clone());
                 }
-                list.push("disk", &drive, &attribute, value);
+                list.push("disk", &item, &attribute, value);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::list::List;
-use super::{Ask, gigabytes, pair, sum};
+use super::{Ask, gigabytes, item, pair, sum};
 
 /// Controllers, at most.
 const CONTROLLERS: usize = 16;
@@ -21,7 +21,7 @@ pub(super) fn detect(ask: &Ask<'_>, list: &mut List) {
             list.push("megaraid", &format!("Controller_{controller}"), &attribute, value);
         }
         disks += physical(&ask(&["-PDList", &adapter]), controller, list);
-        logical(&ask(&["-LDInfo", "-Lall", &adapter]), list);
+        logical(&ask(&["-LDInfo", "-Lall", &adapter]), controller, list);
     }
     list.push("disk", "megaraid", "count", disks.to_string());
 }
@@ -35,7 +35,7 @@ pub(super) fn physical(answer: &str, controller: usize, list: &mut List) -> usiz
         if of("PdType").is_empty() {
             continue;
         }
-        let item = format!("disk{}", of("SlotNumber"));
+        let item = item(&format!("disk{}", of("SlotNumber")), controller == 0, controller);
         let coerced: Vec<&str> = of("CoercedSize").split_whitespace().take(2).collect();
         let size = gigabytes(&coerced.concat());
         list.push("pdisk", &item, "ctrl", controller.to_string());
@@ -50,15 +50,16 @@ pub(super) fn physical(answer: &str, controller: usize, list: &mut List) -> usiz
         }
     }
     if !sizes.is_empty() {
-        list.push("pdisk", "all", "size", sum(sizes.iter().map(String::as_str)));
+        let all = item("all", controller == 0, controller);
+        list.push("pdisk", &all, "size", sum(sizes.iter().map(String::as_str)));
     }
     sizes.len()
 }
 
 /// The logical disks of a controller.
-pub(super) fn logical(answer: &str, list: &mut List) {
+pub(super) fn logical(answer: &str, controller: usize, list: &mut List) {
     for (number, part) in parts(answer, "Virtual Drive:").iter().enumerate() {
-        let item = format!("disk{number}");
+        let item = item(&format!("disk{number}"), controller == 0, controller);
         for (attribute, value) in fields(part) {
             let value = if attribute == "Size" { gigabytes(&value) } else { value };
             list.push("ldisk", &item, &attribute, value);
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn logical_disks_have_megaclis_fields() {
         let mut list = List::default();
-        logical(include_str!("../../../tests/detect/answers/megacli_ld_get_info"), &mut list);
+        logical(include_str!("../../../tests/detect/answers/megacli_ld_get_info"), 0, &mut list);
         let value = |attribute| list.value("ldisk", "disk0", attribute);
         assert_eq!(value("Size"), Some("465.25"));
         assert_eq!(value("RaidLevel"), Some("Primary-1, Secondary-0, RAID Level Qualifier-0"));

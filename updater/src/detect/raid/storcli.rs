@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::list::List;
-use super::{gigabytes, sum};
+use super::{gigabytes, item, sum};
 
 /// Adds the lines of all controllers, from the answer to `/call show all J`.
 pub(super) fn lines(answer: &str, list: &mut List) {
@@ -20,7 +20,7 @@ pub(super) fn lines(answer: &str, list: &mut List) {
         list.push("megaraid", &item, "SerialNo", text(&data["Basics"]["Serial Number"]));
         list.push("megaraid", &item, "FirmwareVersion", text(&data["Version"]["Firmware Version"]));
         count += physical(&data["PD LIST"], number, list);
-        logical(&data["VD LIST"], list);
+        logical(&data["VD LIST"], number, list);
     }
     if count > 0 {
         list.push("disk", "megaraid", "count", count.to_string());
@@ -33,7 +33,7 @@ fn physical(drives: &Value, controller: usize, list: &mut List) -> usize {
     for drive in drives {
         let id = text(&drive["EID:Slt"]);
         let Some((_, slot)) = id.split_once(':') else { continue };
-        let item = format!("disk{}", slot.trim());
+        let item = item(&format!("disk{}", slot.trim()), controller == 0, controller);
         let size = gigabytes(&text(&drive["Size"]));
         list.push("pdisk", &item, "ctrl", controller.to_string());
         list.push("pdisk", &item, "type", text(&drive["Intf"]));
@@ -45,14 +45,15 @@ fn physical(drives: &Value, controller: usize, list: &mut List) -> usize {
         sizes.push(size);
     }
     if !sizes.is_empty() {
-        list.push("pdisk", "all", "size", sum(sizes.iter().map(String::as_str)));
+        let all = item("all", controller == 0, controller);
+        list.push("pdisk", &all, "size", sum(sizes.iter().map(String::as_str)));
     }
     sizes.len()
 }
 
-fn logical(drives: &Value, list: &mut List) {
+fn logical(drives: &Value, controller: usize, list: &mut List) {
     for (number, drive) in drives.as_array().into_iter().flatten().enumerate() {
-        let item = format!("disk{number}");
+        let item = item(&format!("disk{number}"), controller == 0, controller);
         list.push("ldisk", &item, "RaidLevel", text(&drive["TYPE"]));
         list.push("ldisk", &item, "State", text(&drive["State"]));
         list.push("ldisk", &item, "Size", gigabytes(&text(&drive["Size"])));
