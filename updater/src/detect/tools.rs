@@ -2,6 +2,7 @@
 //! with another. One that is not there, fails, hangs or says too much has said what came until then.
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -73,7 +74,11 @@ impl Tool<'_> {
                 answer.push('\n');
             }
         });
-        self.tools.hung.set(matches!(ending, Ok(ending) if ending.end == End::OutOfTime));
+        self.tools.hung.set(match ending {
+            Ok(ending) => ending.end == End::OutOfTime,
+            // It survived that it was killed: so would the next that asks the same controller.
+            Err(e) => e.kind() == ErrorKind::TimedOut,
+        });
         answer
     }
 }
