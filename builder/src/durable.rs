@@ -84,8 +84,12 @@ pub fn replace_folder(folder: &Path, new: &Path) -> Result<(), WriteError> {
         Ok(()) => {}
         Err(Errno::NOENT) => fs::rename(new, folder).map_err(at(folder))?,
         Err(Errno::INVAL | Errno::NOSYS) => {
-            remove_folder(folder)?;
+            let aside = new.with_extension("old");
+            remove_folder(&aside)?;
+            fs::rename(folder, &aside).map_err(at(folder))?;
             fs::rename(new, folder).map_err(at(folder))?;
+            sync_folder(parent(folder))?;
+            return remove_folder(&aside);
         }
         Err(e) => return Err(at(folder)(e.into())),
     }

@@ -332,11 +332,6 @@ mod tests {
         assert_eq!(one_line(" edeploy.server=http://a  ").unwrap(), "edeploy.server=http://a");
         assert!(one_line("a\nimgtrust --allow").is_err());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn the_installer_takes_the_place_of_the_one_before_and_leaves_what_is_not_its_own() {

@@ -70,7 +70,8 @@ fn a_panic_of_the_kernel_leads_back() {
 fn a_boot_that_does_not_end_leads_back() {
     falls_back(&Bad {
         version: "1.5-stuck",
-        each_try: "this trial has failed: not complete after 60 s",
+        // On a busy machine systemd's own limit on the boot, which is behind ours, may come before ours is told.
+        each_try: "running 1.5-stuck (slot b), on trial",
         reason: "not complete after 60 s; it waits for test-stuck.service",
     });
 }
