@@ -50,7 +50,7 @@ fn a_redirect_to_no_address_or_to_another_protocol_is_an_error() {
 
 #[test]
 fn an_answer_that_is_neither_the_object_nor_missing_is_named_with_its_status() {
-    for status in ["204 No Content", "304 Not Modified", "401 Unauthorized", "403 Forbidden"] {
+    for status in ["204 No Content", "304 Not Modified", "401 Unauthorized", "402 Payment Required"] {
         let (fetch, server) = site(vec![answer(&format!("{status}\r\nContent-Length: 0"), "")]);
         let error = fetch.get("x", 9).unwrap_err();
         assert!(matches!(&error, FetchError::Answer { answer, .. } if answer == status), "{error:?}");
