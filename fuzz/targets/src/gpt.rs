@@ -17,7 +17,7 @@ fn sound() -> Disk {
     static DISK: OnceLock<Disk> = OnceLock::new();
     let disk = DISK.get_or_init(|| {
         let mut disk = Disk::new(SIZE);
-        create(&mut disk, SIZES).expect("the disk is large enough");
+        create(&mut disk, SIZES, |_| Ok(())).expect("the disk is large enough");
         disk
     });
     disk.clone()
