@@ -167,17 +167,24 @@ impl<D: BlockDevice> Esp<D> {
     }
 
     /// Would `objects` (digest, length) fit, once the entries of `closing` and what they alone name are
-    /// gone? Changes nothing.
+    /// gone? And may they be written: is one that an entry names which stays not damaged? It would have to go first,
+    /// and until it is there again nothing might boot. Changes nothing.
     ///
     /// # Errors
-    /// [`EspError::NoSpace`] if they would not.
+    /// [`EspError::NoSpace`] or [`EspError::Rotten`] if not.
     pub fn check_room(&mut self, closing: Slot, objects: &[(Digest, u64)]) -> Result<(), EspError> {
         let folders = self.folders()?;
         let closes = |node: &Node| node.name.parse().is_ok_and(|name: EntryName| name.slot == closing);
-        let mut named: Vec<String> = objects.iter().map(|(digest, _)| digest.to_string()).collect();
+        let mut named = Vec::new();
         for node in folders.find(boot::ENTRIES)?.nodes.iter().filter(|node| !closes(node)) {
             named.extend(objects_in(&self.conf(node)?));
         }
+        for &(digest, _) in objects {
+            if named.contains(&digest.to_string()) && self.object(digest)? == BootFile::Damaged {
+                return Err(EspError::Rotten { object: digest });
+            }
+        }
+        named.extend(objects.iter().map(|(digest, _)| digest.to_string()));
         let reached = tidy::reached(&mut self.cache, &self.volume, &folders, |folder, node| {
             match folder.path.as_str() {
                 boot::ENTRIES => !closes(node),

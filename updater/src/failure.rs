@@ -86,6 +86,7 @@ exits! {
     crate::efi::EfiError => |_| Exit::Failed;
     crate::esp::EspError => |e| match e {
         EspError::NoSpace { .. } | EspError::FolderFull { .. } => Exit::Space,
+        EspError::Rotten { .. } => Exit::Refused,
         _ => Exit::Failed,
     };
     crate::fetch::FetchError => network;

@@ -33,10 +33,12 @@ pub(super) fn of_running(root: &Path) -> Result<Vec<Listed>, EntriesError> {
 }
 
 /// The fall-back that led to this boot, unless it is in the journal already: the newest entry of the
-/// other slot used up its tries, and what runs is older.
+/// other slot used up its tries and was not blessed, and what runs is older.
 pub(super) fn fall_back(listed: &[Listed], running: &Deployment, lines: &[Line]) -> Option<Event> {
     let generation = running.generation.or_else(|| own(listed, running).map(|name| name.generation))?;
-    let newest = listed.iter().find(|l| l.name.slot != running.slot && l.name.exhausted())?;
+    let blessed = |name: EntryName| listed.iter().any(|l| l.name == name.blessed() && l.whole().is_some());
+    let failed = |l: &&Listed| l.name.slot != running.slot && l.name.exhausted() && !blessed(l.name);
+    let newest = listed.iter().find(failed)?;
     let manifest = newest.entry.as_ref().ok()?.options.manifest;
     let from = Deployment {
         version: journal::version_of(lines, &manifest),
@@ -187,8 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_tried_older_or_torn_is_no_fall_back() {
-        for entries in [&["a-g3", "b-g2+0-3"][..], &["a-g1", "b-g2+1-2"], &["a-g1", "b-g2"], &["a-g1+0-3"]] {
+    fn what_is_still_tried_blessed_older_or_torn_is_no_fall_back() {
+        for entries in [
+            &["a-g3", "b-g2+0-3"][..],
+            &["a-g1", "b-g2+1-2"],
+            &["a-g1", "b-g2"],
+            &["a-g1+0-3"],
+            &["a-g1", "b-g2", "b-g2+0-3"],
+        ] {
             let generation = all(entries).iter().find(|l| l.name.slot == Slot::A).unwrap().name.generation;
             assert_eq!(fall_back(&all(entries), &running(Slot::A, generation), &[]), None, "{entries:?}");
         }

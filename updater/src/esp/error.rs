@@ -34,6 +34,15 @@ pub enum EspError {
         /// Which part.
         what: String,
     },
+    /// A kernel or initrd that the new version shares with one that stays is another one now.
+    #[error(
+        "{object} on the ESP is damaged, and what boots now needs it too: \
+         `edeploy-ab repair` puts it right, then upgrade"
+    )]
+    Rotten {
+        /// The kernel or initrd.
+        object: Digest,
+    },
     /// Not enough room.
     #[error("the ESP has {have} bytes left for this, {need} are needed")]
     NoSpace {

@@ -91,10 +91,12 @@ impl Observed {
         newer.filter(|(name, _)| Some(name.generation) > own)
     }
 
-    /// The versions in `slot` that used up their tries and that the journal does not know of.
+    /// The versions in `slot` that used up their tries and that the journal does not know of. One that was blessed
+    /// did not fail: a power cut may leave the entry of its last try beside the plain one.
     pub(super) fn forgotten_failures(&self, slot: Slot) -> Vec<(EntryName, Digest)> {
-        let of_slot =
-            self.entries.iter().filter(|listed| listed.name.slot == slot && listed.name.exhausted());
+        let blessed = |name: EntryName| self.whole(slot).any(|(plain, _)| plain == name.blessed());
+        let failed = |name: EntryName| name.slot == slot && name.exhausted() && !blessed(name);
+        let of_slot = self.entries.iter().filter(|listed| failed(listed.name));
         let failed = of_slot.filter_map(|l| Some((l.name, l.entry.as_ref().ok()?.options.manifest)));
         failed.filter(|(_, manifest)| !self.world.refused.contains(manifest)).collect()
     }

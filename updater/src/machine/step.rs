@@ -261,6 +261,12 @@ pub enum Refusal {
     /// Without its state a machine is not good.
     #[error("/var is volatile: nothing is blessed without the state partition")]
     Volatile,
+    /// Without its state a machine forgets which versions failed once their entries are gone.
+    #[error(
+        "/var is volatile, and only the boot entry that would be deleted shows that the version with manifest {} \
+         failed here; mend the state partition first, with `edeploy-ab repair`", .0.short()
+    )]
+    Forgetful(Digest),
     /// There is nothing that an ESP could be made from.
     #[error("neither slot is what was signed, so nothing can be made bootable: install anew")]
     NothingHeld,

@@ -87,6 +87,10 @@ fn an_upgrade_begins_only_where_it_may() {
         (&["1a v1", "2b+0-3 v2"], upgrade(2), Step::Refuse(Refusal::FellBack(version(2)))),
         (&["1a v1", "2b+0-3 v2"], Goal::Upgrade { manifest: version(2), retry: true }, Step::Check(B)),
         (&["1a v1", "2b+0-3 v2"], upgrade(3), Step::Check(B)),
+        // Blessed at its last try; the power was cut before the counted entry was gone.
+        (&["3a v1", "2b v2", "2b+0-3 v2"], upgrade(2), Step::Check(B)),
+        (&["3a v1", "1b v2", "2b+0-3 v2"], upgrade(2), Step::Refuse(Refusal::FellBack(version(2)))),
+        (&["3a v1", "2b torn", "2b+0-3 v2"], upgrade(2), Step::Refuse(Refusal::FellBack(version(2)))),
         // What runs would not boot again.
         (&["1b v2"], upgrade(3), Step::Refuse(Refusal::EntryLost)),
         (&["1b v2"], upgrade(1), Step::Refuse(Refusal::EntryLost)),
@@ -114,6 +118,15 @@ fn an_upgrade_to_what_runs_keeps_it_and_the_way_to_the_other_slot() {
     // The loader does not see a torn entry.
     let torn = next(&machine(&["1a v1", "2b v2", "3a torn"]), &upgrade(1));
     assert!(matches!(torn, Step::Rearm { name, .. } if name == EntryName::plain(A, 4)), "{torn:?}");
+}
+
+#[test]
+fn no_failure_is_forgotten_where_the_journal_would_be_lost() {
+    let mut seen = machine(&["1a v1", "2b+0-3 v2"]);
+    seen.world.volatile = true;
+    assert_eq!(next(&seen, &upgrade(3)), Step::Refuse(Refusal::Forgetful(version(2))));
+    seen.entries.retain(|listed| listed.name.slot == A);
+    assert_eq!(next(&seen, &upgrade(3)), Step::Check(B));
 }
 
 #[test]

@@ -55,6 +55,11 @@ fn begin(seen: &Observed, running: &Running, manifest: Digest, retry: bool) -> S
     if seen.fell_back_from(manifest, spare) && !retry {
         return Step::Refuse(Refusal::FellBack(manifest));
     }
+    if seen.world.volatile
+        && let Some((_, failed)) = seen.forgotten_failures(spare).first()
+    {
+        return Step::Refuse(Refusal::Forgetful(*failed));
+    }
     Step::Check(spare)
 }
 

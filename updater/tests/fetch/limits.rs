@@ -2,11 +2,15 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use edeploy_ab::failure::chain;
 use edeploy_ab::fetch::{Fetch, FetchError, FolderFetch, HttpFetch, LimitError, Limits, Meter, limit};
+use edeploy_ab::progress::Quiet;
 
-use crate::server::{Still, answer, busy, limits, nobody, read, rest, serve, serve_silence, whole};
+use crate::server::{
+    Hurried, Still, answer, busy, limits, nobody, read, rest, serve, serve_drops, serve_silence, whole,
+};
 
 #[test]
 fn what_is_asked_again_waits_longer_each_time_and_never_longer_than_its_bound() {
@@ -84,6 +88,16 @@ fn bytes_that_are_dropped_count() {
     }
     let third = read(fetch.open("x", Some(390..400)).unwrap());
     assert_eq!(limit_of(third), Some(LimitError::Bytes { allowed: 1000 }));
+}
+
+#[test]
+fn a_server_that_sends_a_byte_a_second_is_given_up_each_time_after_a_minute() {
+    let (base, asked) = serve_drops(100_000);
+    let clock = Hurried(Instant::now());
+    let meter = Rc::new(Meter::new(Limits::default(), &clock, &Quiet));
+    let error = HttpFetch::within(&base, None, meter).unwrap().get("x", 100_000).unwrap_err();
+    assert!(chain(&error).contains("too slow: "), "{error:?}");
+    assert_eq!(asked.try_iter().count(), 4);
 }
 
 #[test]

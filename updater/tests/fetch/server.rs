@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroU64;
 use std::rc::Rc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -70,13 +71,19 @@ pub(crate) fn serve(answers: Vec<Vec<u8>>) -> (String, JoinHandle<Vec<String>>) 
 }
 
 fn answer_one(listener: &TcpListener, answer: &[u8]) -> String {
+    let (mut stream, head) = accept(listener);
+    // Who has what it wanted need not wait for the rest.
+    let _ = stream.write_all(answer);
+    head
+}
+
+/// The next connection, and the head of its request.
+fn accept(listener: &TcpListener) -> (TcpStream, String) {
     let (stream, _) = listener.accept().unwrap();
     let mut lines = BufReader::new(&stream);
     let mut head = String::new();
     while lines.read_line(&mut head).unwrap() > 2 {}
-    // Who has what it wanted need not wait for the rest.
-    let _ = (&stream).write_all(answer);
-    head.to_lowercase()
+    (stream, head.to_lowercase())
 }
 
 /// Sends this much of an answer, and then nothing; the next connection gets `next`. Gives the head of its request.
@@ -89,6 +96,41 @@ pub(crate) fn serve_silence(answer: Vec<u8>, next: Vec<u8>) -> (String, JoinHand
         answer_one(&listener, &next)
     });
     (base, thread)
+}
+
+/// A clock that runs a thousand times as fast and waits for nobody.
+pub(crate) struct Hurried(pub(crate) Instant);
+
+impl Clock for Hurried {
+    fn now(&self) -> Instant {
+        self.0 + self.0.elapsed() * 1000
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+/// Promises `length` bytes to each connection, and sends one of them each millisecond. Gives the heads of the requests
+/// as they come.
+pub(crate) fn serve_drops(length: usize) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/", listener.local_addr().unwrap());
+    let (heads, asked) = mpsc::channel();
+    std::thread::spawn(move || {
+        loop {
+            let (mut stream, head) = accept(&listener);
+            if heads.send(head).is_err() {
+                return;
+            }
+            std::thread::spawn(move || {
+                let mut piece = answer(&format!("200 OK\r\nContent-Length: {length}"), "");
+                while stream.write_all(&piece).is_ok() {
+                    piece = vec![b'a'];
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+        }
+    });
+    (base, asked)
 }
 
 /// A whole answer, or the beginning of one.

@@ -15,7 +15,7 @@ use edeploy_format::name::{Object, Version as Name};
 use edeploy_format::tuf::Contents;
 use serde_json::json;
 
-use crate::bad_site::{file, tamper};
+use crate::bad_site::file;
 use crate::lab::{Lab, manifest, program, rule, tree};
 use crate::version::Version;
 
@@ -130,19 +130,56 @@ fn assert_by_pack(lab: &Lab, said: &str) {
 
 #[test]
 fn of_a_delta_that_is_tampered_with_nothing_is_taken_and_the_pack_serves() {
-    let with = |object, tamper: fn(&PathBuf)| {
+    const INDEX: (&str, &str) = ("web@3@delta-index@1", "no delta from 1: ");
+    const FRAMES: (&str, &str) = ("web@3@delta@1", "not patched, fetched whole: ");
+    let tampered = |(object, said): (&str, &str), tamper: &dyn Fn(&mut Vec<u8>)| {
         let lab = lab(|index| index);
-        tamper(&file(&lab, "targets", object));
-        lab
+        let path = file(&lab, "targets", object);
+        let mut bytes = fs::read(&path).unwrap();
+        tamper(&mut bytes);
+        fs::write(path, bytes).unwrap();
+        assert_by_pack(&lab, said);
     };
-    let last = |file: &PathBuf| {
-        // The middle is what nobody wants.
-        let mut bytes = fs::read(file).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(file, bytes).unwrap();
-    };
-    assert_by_pack(&with("web@3@delta-index@1", tamper), "no delta from 1: ");
-    assert_by_pack(&with("web@3@delta@1", last), "not patched, fetched whole: ");
+    for part in [0, 2, 6, 8] {
+        let at = |bytes: &[u8]| (bytes.len() - 1) * part / 8;
+        tampered(INDEX, &|bytes| {
+            let at = at(bytes);
+            bytes[at] ^= 1;
+        });
+        tampered(INDEX, &|bytes| bytes.truncate(at(bytes)));
+    }
+    // All between the first frame and the last is what nobody wants.
+    for (first, last) in [(0, 1), (50, 50)] {
+        tampered(FRAMES, &|bytes| bytes[first] ^= 1);
+        tampered(FRAMES, &|bytes| {
+            let at = bytes.len() - last;
+            bytes[at] ^= 1;
+        });
+    }
+    tampered(INDEX, &|bytes| bytes.push(0));
+    let whole = lab(|index| index);
+    for other in ["web@3@delta@1", "web@3@pack-index", "web@3@pack", "web@3@transition", "web@3@manifest"] {
+        let bytes = fs::read(file(&whole, "targets", other)).unwrap();
+        tampered(INDEX, &|place| place.clone_from(&bytes));
+    }
+    let pack = fs::read(file(&whole, "targets", "web@3@pack")).unwrap();
+    tampered(FRAMES, &|place| place.clone_from(&pack));
+}
+
+#[test]
+fn a_delta_that_ends_early_ends_the_upgrade_as_a_site_that_cannot_be_read() {
+    let lab = lab(|index| index);
+    let path = file(&lab, "targets", "web@3@delta@1");
+    let good = fs::read(&path).unwrap();
+    for length in [0, good.len() / 4, good.len() - 1] {
+        fs::write(&path, &good[..length]).unwrap();
+        let ran = lab.run(&["upgrade", "3"]);
+        assert_eq!(ran.code, 6, "{length}: {ran:?}");
+        let status = lab.run(&["status", "--json"]).done().json();
+        assert_eq!(status["next"], "edeploy-a-g1.conf", "{length}: {status}");
+    }
+    fs::write(&path, good).unwrap();
+    assert_eq!(upgrade(&lab)[0], BY_DELTA[0]);
 }
 
 #[test]

@@ -29,13 +29,23 @@ fn next(lab: &Lab) -> String {
     status["next"].as_str().unwrap().to_owned()
 }
 
+/// The site of another role, signed by the same keys, with this version of its own.
+fn other_role(lab: &Lab, version: &str) -> Lab {
+    let mut other = Lab::new();
+    (other.site.role, other.site.now) = ("db".parse().unwrap(), lab.site.now);
+    other.site.version = lab.site.version - 1;
+    let (serial, role) = (version.parse().unwrap(), "db".parse().unwrap());
+    let mut transition = rule(version, &json!({}));
+    transition["role"] = json!("db");
+    other.publish(version, serial, &tree("db"), &transition, |head| head.role = role);
+    other
+}
+
 #[test]
 fn metadata_in_the_place_of_any_other_is_refused() {
     let lab = Lab::installed();
-    // The state before, the present one, and another role's under the same names.
-    let mut other = Lab::new();
-    other.site.version = lab.site.version - 1;
-    other.publish("9", 9, &tree("9"), &rule("9", &json!({})), |_| ());
+    // The state before, the present one, and those of another role's site.
+    let other = other_role(&lab, "9");
     let folder = lab.site_folder().join("metadata");
     let present = [".snapshot.json", ".targets.json", ".role-web.json", "timestamp.json"]
         .map(|end| file(&lab, "metadata", end));
@@ -78,7 +88,8 @@ fn metadata_of_the_state_before_is_refused_as_a_whole_after_a_newer_was_seen() {
 fn objects_in_the_place_of_any_other_are_refused() {
     let mut lab = Lab::installed();
     lab.publish("3", 3, &tree("3"), &rule("3", &json!({})), |_| ());
-    let objects = files(&lab.site_folder().join("targets"));
+    let mut objects = files(&lab.site_folder().join("targets"));
+    objects.extend(files(&other_role(&lab, "2").site_folder().join("targets")));
     let mut tried = 0;
     for end in ["web@2@manifest", "web@2@pack-index", "web@2@transition", "web@2@pack"] {
         let place = file(&lab, "targets", end);
@@ -90,7 +101,7 @@ fn objects_in_the_place_of_any_other_are_refused() {
         }
         fs::write(&place, good).unwrap();
     }
-    assert_eq!(tried, 28);
+    assert_eq!(tried, 44);
     lab.run(&["upgrade", "2"]).done();
 }
 
@@ -128,6 +139,25 @@ fn objects_damaged_cut_or_lengthened_anywhere_are_refused_and_bytes_after_a_pack
         fs::write(&place, good).unwrap();
     }
     install(&lab).done();
+}
+
+#[test]
+fn a_transition_damaged_cut_or_lengthened_anywhere_is_refused() {
+    let lab = Lab::installed();
+    let place = file(&lab, "targets", "web@2@transition");
+    let good = fs::read(&place).unwrap();
+    for at in (0..good.len()).step_by(11) {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        for (what, bad) in [("flipped", &bad[..]), ("cut", &good[..at])] {
+            fs::write(&place, bad).unwrap();
+            refused(&lab, &format!("{what} at {at}"));
+        }
+    }
+    fs::write(&place, [&good[..], b" "].concat()).unwrap();
+    refused(&lab, "longer");
+    fs::write(&place, good).unwrap();
+    lab.run(&["upgrade", "2"]).done();
 }
 
 #[test]

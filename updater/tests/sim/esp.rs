@@ -197,6 +197,27 @@ fn room_is_judged_as_it_will_be_once_the_slot_is_closed() {
 }
 
 #[test]
+fn a_damaged_kernel_that_stays_is_not_taken_away_for_a_new_one() {
+    let (mut disk, old) = installed(SMALL);
+    let name = EntryName::plain(Slot::B, 2);
+    let (kernel, bytes) = content(3, 4_000);
+    let mut esp = Esp::open(&mut disk).unwrap();
+    esp.put(kernel, 4_000, &mut &*bytes).unwrap();
+    esp.write_entry(name, &entry(name, kernel, old.initrd)).unwrap();
+    drop(esp);
+    let begins = |sector: &[u8; SECTOR]| sector[..] == bytes[..SECTOR];
+    let (number, _) = disk.content().into_iter().find(|(_, sector)| begins(sector)).unwrap();
+    disk.write(number, &[0; SECTOR]).unwrap();
+    let mut esp = Esp::open(&mut disk).unwrap();
+    assert_eq!(esp.object(kernel).unwrap(), BootFile::Damaged);
+    assert!(
+        matches!(esp.check_room(Slot::A, &[(kernel, 4_000)]), Err(EspError::Rotten { object }) if object == kernel)
+    );
+    // Where no entry needs it any more it may go.
+    assert!(esp.check_room(Slot::B, &[(kernel, 4_000)]).is_ok());
+}
+
+#[test]
 fn a_folder_never_grows() {
     let (mut disk, old) = installed(SMALL);
     let mut esp = Esp::open(&mut disk).unwrap();
