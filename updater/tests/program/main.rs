@@ -28,5 +28,6 @@ mod set_up;
 #[path = "../support/site.rs"]
 mod site;
 mod swapped;
+mod syncs;
 #[path = "../slot/support/version.rs"]
 mod version;

@@ -1,0 +1,73 @@
+//! What the program really makes durable, and in which order: the calls behind the barriers that the simulator leaves
+//! out one by one. Whoever takes one of them away has to say so here.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::lab::{Lab, program, rule, tree};
+
+/// Runs a command under strace: its calls that make something durable, as words; `3 loop` are three in a row, each of
+/// them of a loop device and of the image behind it.
+fn syncs(lab: &Lab, code: i32, command: &Command) -> String {
+    let trace = lab.path("trace");
+    let mut traced = Command::new("strace");
+    traced.args(["-y", "-e", "trace=fsync,fdatasync,syncfs,sync,sync_file_range,msync", "-o"]).arg(&trace);
+    let output = traced.arg(command.get_program()).args(command.get_args()).output();
+    let output = output.expect("strace: apt-get install strace");
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    let text = fs::read_to_string(trace).unwrap();
+    let calls = text.lines().filter_map(call).collect::<Vec<_>>().join(" ");
+    let calls = calls.replace("loop fdatasync-disk", "loop");
+    let mut words: Vec<(&str, usize)> = Vec::new();
+    for call in calls.split(' ') {
+        match words.last_mut() {
+            Some((last, times)) if *last == call => *times += 1,
+            _ => words.push((call, 1)),
+        }
+    }
+    let word =
+        |(call, times): (&str, usize)| if times == 1 { call.to_owned() } else { format!("{times} {call}") };
+    words.into_iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// `fsync(3</dev/loop0>) = 0` as `loop`; other calls than fsync with their own name.
+fn call(line: &str) -> Option<String> {
+    let (name, rest) = line.split_once('(')?;
+    let path = rest.split_once('<')?.1.split_once('>')?.0;
+    let file = path.rsplit('/').next()?.trim_end_matches(|c: char| c.is_ascii_digit());
+    Some(if name == "fsync" { file.to_owned() } else { format!("{name}-{file}") })
+}
+
+/// Believed metadata that is replaced: the content before the name, then the name.
+const METADATA: &str = "role-web.new, tuf, targets.new, tuf, snapshot.new, tuf, timestamp.new, tuf";
+/// A line in the journal, then the name of the journal.
+const JOURNAL: &str = "journal, edeploy";
+
+#[test]
+fn every_command_makes_durable_what_it_relies_on_in_this_order() {
+    let mut lab = Lab::new();
+    lab.publish("1", 1, &tree("1"), &rule("1", &json!({})), |_| ());
+    lab.disk();
+    let mut install = program();
+    install.args(["install", "--role", "web", "--version", "1", "--disk"]).arg(lab.path("disk"));
+    install.arg("--repo").arg(lab.site_folder()).arg("--root").arg(lab.path("root.json"));
+    // What an older machine left, the table; the ESP; the state partition; the slot; loader, kernel, initrd and entry.
+    let expected = format!(
+        "2 disk, 3 loop, root.new, tuf, {METADATA}, syncfs-var, loop, syncfs-inactive, 11 loop, {JOURNAL}"
+    );
+    assert_eq!(syncs(&lab, 0, &install), expected, "install");
+    lab.publish("2", 2, &tree("2"), &rule("2", &json!({})), |_| ());
+    // That the upgrade began; the slot when it is filled, when it has what is carried over, when it is sealed; the entry.
+    let slot = "syncfs-inactive, loop";
+    let expected =
+        format!("tuf, {METADATA}, loop, {JOURNAL}, {slot}, {slot}, syncfs-inactive, 3 loop, {JOURNAL}");
+    assert_eq!(syncs(&lab, 0, &lab.command(&["upgrade", "2"])), expected, "upgrade");
+    assert_eq!(syncs(&lab, 0, &lab.command_as("b", &["bless"])), format!("5 loop, {JOURNAL}"), "bless");
+    assert_eq!(
+        syncs(&lab, 100, &lab.command_as("b", &["rollback"])),
+        format!("3 loop, {JOURNAL}, 2 loop"),
+        "rollback"
+    );
+}
