@@ -52,6 +52,17 @@ pub fn check_raw(raw: &Path, numbers: &[usize]) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a disk in qcow2 holds what the raw image `base` does.
+///
+/// # Panics
+/// If they cannot be compared.
+#[must_use]
+pub fn is_as(disk: &Path, base: &Path) -> bool {
+    let ended = output("qemu-img", &["compare", "-f", "qcow2", "-F", "raw", text(disk), text(base)]);
+    assert!(matches!(ended.status.code(), Some(0 | 1)), "{ended:?}");
+    ended.status.success()
+}
+
 /// Copies a partition into a file of its own.
 fn extract(raw: &Path, number: usize, to: &Path) {
     let (start, size) = place(raw, number);

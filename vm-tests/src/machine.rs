@@ -33,8 +33,10 @@ pub struct Machine {
     kernel: Option<[String; 3]>,
     /// The logs of its writes, one for each start, if they are to be logged.
     logs: Option<Vec<PathBuf>>,
-    /// The sector of its disk that cannot be read.
-    bad_sector: Option<u64>,
+    /// What fails on its disk, as options of QEMU's `inject-error`.
+    faults: Vec<String>,
+    /// A second disk, in qcow2.
+    copy: Option<PathBuf>,
     qemu: Option<Child>,
     /// Console bytes that earlier waits have passed over.
     seen: usize,
@@ -52,8 +54,7 @@ impl Machine {
     pub fn over(base: &Path, folder: &Path, name: &str) -> Self {
         fs::create_dir_all(folder).expect("a folder for the machine");
         let disk = folder.join(format!("{name}.qcow2"));
-        let (overlay, base) = (disk.to_str().expect("UTF-8"), base.to_str().expect("UTF-8"));
-        run("qemu-img", &["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", overlay]);
+        overlay(base, &disk);
         Self::with(disk, "qcow2", folder, name)
     }
 
@@ -78,7 +79,8 @@ impl Machine {
             uefi: true,
             kernel: None,
             logs: None,
-            bad_sector: None,
+            faults: Vec::new(),
+            copy: None,
             qemu: None,
             seen: 0,
             narrator: None,
@@ -133,7 +135,22 @@ impl Machine {
 
     /// From its next start on, reads of this sector of its disk (of 512 bytes) fail.
     pub fn fail_reads_of(&mut self, sector: u64) {
-        self.bad_sector = Some(sector);
+        self.faults.push(format!("iotype=read,sector={sector}"));
+    }
+
+    /// At each start from its next one on, the first write of this sector of its disk (of 512 bytes) fails.
+    pub fn fail_a_write_of(&mut self, sector: u64) {
+        self.faults.push(format!("iotype=write,sector={sector},once=on"));
+    }
+
+    /// From its next start on it has a second disk too, which begins as a copy (an overlay) of `base`; that, in qcow2.
+    ///
+    /// # Panics
+    /// If the overlay cannot be made.
+    pub fn with_a_copy_of(&mut self, base: &Path) -> PathBuf {
+        let copy = self.path("copy.qcow2");
+        overlay(base, &copy);
+        self.copy.insert(copy).clone()
     }
 
     /// The logs so far, one for each start, in the format of dm-log-writes.
@@ -198,6 +215,10 @@ impl Machine {
         }
         command.args(self.disk_arguments());
         command.args(self.hardware.arguments(&forward.unwrap_or_default()));
+        if let Some(copy) = &self.copy {
+            command.arg("-drive").arg(format!("if=none,id=copy,format=qcow2,file={}", copy.display()));
+            command.args(["-device", "virtio-blk-pci,drive=copy"]);
+        }
         command.args(["-device", "virtio-rng-pci"]);
         command.arg("-chardev").arg(format!("file,id=console,append=on,path={}", console.display()));
         command.arg("-chardev").arg(format!("socket,id=shell,server=on,wait=off,path={}", shell.display()));
@@ -213,9 +234,13 @@ impl Machine {
     /// The disk as QEMU's arguments, as the drive `disk`.
     fn disk_arguments(&mut self) -> Vec<String> {
         let (format, disk) = (self.format, self.disk.display());
-        if let Some(sector) = self.bad_sector {
-            let rule = format!("event=none,inject-error.0.iotype=read,inject-error.0.sector={sector}");
-            let node = format!("driver=blkdebug,inject-error.0.{rule},node-name=disk");
+        if !self.faults.is_empty() {
+            let mut node = "driver=blkdebug,node-name=disk".to_owned();
+            for (n, fault) in self.faults.iter().enumerate() {
+                for option in ["event=none"].into_iter().chain(fault.split(',')) {
+                    node.push_str(&format!(",inject-error.{n}.{option}"));
+                }
+            }
             let image = format!("image.driver={format},image.file.driver=file,image.file.filename={disk}");
             return ["-blockdev".to_owned(), format!("{node},{image}")].into();
         }
@@ -369,6 +394,12 @@ fn visible(line: &str) -> String {
         }
     }
     text.trim().to_owned()
+}
+
+/// Makes a disk in qcow2 that begins as the raw image `base`.
+fn overlay(base: &Path, disk: &Path) {
+    let (base, disk) = (base.to_str().expect("UTF-8"), disk.to_str().expect("UTF-8"));
+    run("qemu-img", &["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk]);
 }
 
 impl Drop for Machine {

@@ -93,7 +93,7 @@ fn run(name: &'static str, plan: &Plan) -> io::Result<Outcome> {
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .env(SANITIZER.0, SANITIZER.1);
     if plan.keep {
-        command.args(["-merge=1", KEPT]).args([&kept, &found]);
+        command.args(["-set_cover_merge=1", KEPT]).args([&kept, &found]);
     } else {
         command.args(["-print_final_stats=1", "-reload=0"]).arg(format!("-max_total_time={}", plan.seconds));
         command.args([&found, &kept]);

@@ -28,12 +28,27 @@ impl Recording {
     }
 }
 
-/// Upgrades a machine of the disk `before`, which stays as it is, to `version`, the second one it ever had; also how
-/// long that took, from the command to the blessing.
+/// Bytes that the first run of the upgrade writes into its slot before it is killed: some of the tree, not all.
+const WRITTEN: u64 = 60_000_000;
+
+/// The lines of a shell that begin an upgrade, and kill it when the disk got so many bytes of its slot.
+fn kill_after(bytes: u64, version: &str) -> String {
+    format!(
+        "edeploy-ab upgrade {version} >/dev/null 2>&1 & \
+         until set -- $(grep -F ' vda3 ' /proc/diskstats); [ \"${{10}}\" -gt {sectors} ]; do \
+         kill -0 $! || exit 1; sleep 0.05; done; \
+         kill -KILL $! && ! wait $! && echo \"killed when it had written $((${{10}} / 2048)) MiB of its slot\"",
+        sectors = bytes / 512
+    )
+}
+
+/// Upgrades a machine of the disk `before`, which stays as it is, to `version`, the second one it ever had: a first
+/// run of the upgrade is killed while it writes the slot, the next goes on; also how long that one took, from the command
+/// to the blessing.
 ///
 /// # Panics
-/// If the machine does not come to the end of the upgrade, would not take a delta that patches something, or its disk
-/// has no write cache that it flushes.
+/// If the machine does not come to the end of the upgrade, would not take a delta that patches something, cannot be
+/// killed while it writes its slot, or its disk has no write cache that it flushes.
 pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) -> (Recording, Duration) {
     fs::create_dir_all(folder).expect("a folder for the recording");
     let after = folder.join("recorded.img");
@@ -52,6 +67,8 @@ pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) 
     let [delta, patched] = ["by_delta", "patch"].map(|key| plan[key].as_u64().expect("bytes"));
     assert!(delta > 0 && patched > 0, "no delta that patches: {plan}");
     tell(&format!("recording: edeploy-ab upgrade {version}, {delta} bytes by its delta"));
+    let killed = shell.must(&kill_after(WRITTEN, version));
+    tell(&format!("recording: {}", killed.trim()));
     let begun = Instant::now();
     // The reboot may be faster than the answer.
     let answer = shell.try_run(&format!("edeploy-ab upgrade {version} 2>&1"));

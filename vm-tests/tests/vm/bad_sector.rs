@@ -1,6 +1,6 @@
-//! A disk that has lost a sector of a file in the running slot.
+//! A disk that has lost a sector of a file in the running slot, and fails once where the other slot is written.
 
-use vm_tests::disk::{SLOTS, sector_of};
+use vm_tests::disk::{SLOTS, place, sector_of};
 
 use crate::fixture::{fixture, wait_for};
 use crate::guest::Guest;
@@ -10,14 +10,24 @@ use crate::guest::Guest;
 const FILE: &str = "/usr/bin/zstd";
 
 #[test]
-fn a_file_of_the_running_slot_that_cannot_be_read_is_fetched_and_said_to_be() {
+fn a_disk_that_cannot_read_a_file_of_the_running_slot_or_write_the_other_fails_no_more_than_one_upgrade() {
     let image = &fixture().twins[1];
     let sector = sector_of(image, SLOTS[0], FILE);
-    let mut guest = Guest::start_by(image, "bad-sector", |machine| machine.fail_reads_of(sector));
+    // The same place in slot b, where the new version's files come to lie.
+    let [a, b] = SLOTS.map(|slot| place(image, slot).0 / 512);
+    let mut guest = Guest::start_by(image, "bad-sector", |machine| {
+        machine.fail_reads_of(sector);
+        machine.fail_a_write_of(sector - a + b);
+    });
     let said = guest.ends_with(1, &format!("cat {FILE} >/dev/null"));
     assert!(said.contains("Input/output error"), "{said}");
     wait_for("1.1");
     guest.has_booted();
+    let said = guest.ends_with(1, "edeploy-ab upgrade 1.1 --no-reboot 2>&1");
+    guest.tell(&said);
+    assert!(said.contains("edeploy-ab: writing out / of the slot: I/O error"), "{said}");
+    let status = guest.status();
+    assert_eq!(status["next"], "edeploy-a-g1.conf", "{status}");
     let said = guest.ends_with(100, "edeploy-ab upgrade 1.1 --no-reboot 2>&1");
     guest.tell(&said);
     let told = |line: &str| line.contains(FILE) && line.contains("cannot be read");

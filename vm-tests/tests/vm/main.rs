@@ -11,6 +11,7 @@ mod guest;
 
 mod bad_sector;
 mod boot_model;
+mod copied;
 mod fall_back;
 mod first_version;
 mod install;
