@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::cmdb::{Held, Odd, Refused, merged};
+use crate::cmdb::{Cmdb, Held, Odd, Refused, merged};
 use crate::explain::{Explained, explain};
 use crate::failure::chain;
 use crate::hardware::Hardware;
@@ -117,6 +117,9 @@ pub fn judge<'a>(profiles: &'a Profiles, hardware: &Hardware, taken: &Taken) -> 
 /// The same, after a [`look`] at these profiles.
 #[must_use]
 pub fn decide<'a>(profiles: &'a Profiles, looked: &[Look], taken: &Taken) -> Verdict<'a> {
+    let is_listed = |name: &String| profiles.listed.iter().any(|listed| listed.name == *name);
+    let gone = taken.entries.iter().filter(|(name, _)| !is_listed(name)).flat_map(|(_, held)| held);
+    let gone: Held = gone.map(|(key, own)| (key.clone(), *own)).collect();
     let mut all: Vec<_> = profiles.listed.iter().zip(looked).enumerate().collect();
     // Its own comes first; the order of the others stays.
     all.sort_by_key(|(_, (listed, _))| taken.own.as_ref() != Some(&listed.name));
@@ -126,7 +129,7 @@ pub fn decide<'a>(profiles: &'a Profiles, looked: &[Look], taken: &Taken) -> Ver
             (_, Look::Ends(outcome)) => outcome.clone(),
             (Err(error), Look::Matches(_)) => Outcome::Broken(chain(error)),
             (Ok(profile), Look::Matches(explained)) => {
-                matching(listed, profile, explained.clone(), taken, &mut given)
+                matching(listed, profile, explained.clone(), (taken, &gone), &mut given)
             }
         };
         tried.push((place, (&*listed.name, outcome)));
@@ -135,12 +138,13 @@ pub fn decide<'a>(profiles: &'a Profiles, looked: &[Look], taken: &Taken) -> Ver
     Verdict { given, tried: tried.into_iter().map(|(_, one)| one).collect() }
 }
 
-/// What comes of a profile that matches.
+/// What comes of a profile that matches. Entries that are held under names that are `gone` are held still: a profile may
+/// have been renamed.
 fn matching<'a>(
     listed: &Listed,
     profile: &'a Profile,
     explained: Explained,
-    taken: &Taken,
+    (taken, gone): (&Taken, &Held),
     given: &mut Option<Given<'a>>,
 ) -> Outcome {
     if given.is_some() {
@@ -150,9 +154,12 @@ fn matching<'a>(
     if listed.count.left(others) == Some(0) {
         return Outcome::UsedUp(explained);
     }
-    let none = Held::new();
-    let held = taken.entries.get(&listed.name).unwrap_or(&none);
-    let entry = match profile.cmdb.as_ref().map(|cmdb| cmdb.allocate(held, &explained.found)).transpose() {
+    let allocate = |cmdb: &'a Cmdb| {
+        let mut held = taken.entries.get(&listed.name).cloned().unwrap_or_default();
+        held.extend(gone.iter().filter(|(key, _)| cmdb.has(key)).map(|(key, own)| (key.clone(), *own)));
+        cmdb.allocate(&held, &explained.found)
+    };
+    let entry = match profile.cmdb.as_ref().map(allocate).transpose() {
         Ok(entry) => entry,
         Err(refused) => return Outcome::NoEntry(explained, refused),
     };

@@ -1,7 +1,7 @@
 //! The installer: this program as all that runs in a small initrd, from PID 1 on.
 //!
 //! PID 1 mounts what the kernel shows, and keeps one child at work for as long as the machine is on: a child that
-//! dies is started anew, and starts over. The child brings drivers and network, and installs ([`flow`]). There is no
+//! dies is started anew, and starts over; after ten that died the next one only tells the service so. The child brings drivers and network, and installs ([`flow`]). There is no
 //! shell in any of it; the console gets one only at the very end, if that is asked for. `docs/installer.md` describes
 //! the kernel's arguments, the stages and what each start trusts.
 
@@ -53,6 +53,10 @@ pub const CERTIFICATES: &str = "/etc/edeploy/ca.pem";
 const WORK: &str = "work";
 /// A child that died is started anew after so long.
 const AGAIN: Duration = Duration::from_secs(10);
+/// So many may die before the next only tells of it: the disk is not written again and again.
+const DEATHS: u32 = 10;
+/// What tells a child that it is to do so, and how the last one ended.
+const DEATH: &str = "EDEPLOY_DEATH";
 
 /// What this program is when it is called `name`: the first process, its child, or the hook of the DHCP client.
 /// `None` when it is none of them.
@@ -89,14 +93,21 @@ fn first() {
         std::thread::sleep(AGAIN);
         ending::anew();
     }
+    let (mut deaths, mut last) = (0, String::new());
     loop {
         let mut child = Command::new("/init");
         child.arg(WORK).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        if deaths >= DEATHS {
+            child.env(DEATH, &last);
+        }
         if is_serial() {
             child.env("TERM", "dumb");
         }
         match child.status() {
-            Ok(status) => say(&format!("init: the installer ended ({status}); it starts over")),
+            Ok(status) => {
+                (deaths, last) = (deaths + 1, status.to_string());
+                say(&format!("init: the installer ended ({status}); it starts over"));
+            }
             Err(e) => say(&format!("init: starting the installer: {e}")),
         }
         std::thread::sleep(AGAIN);
@@ -112,25 +123,29 @@ fn is_serial() -> bool {
 /// The child: installs, then ends the machine as it is told to.
 fn work() -> ! {
     let texts = [ARGUMENTS, "/proc/cmdline"].map(|path| fs::read_to_string(path).unwrap_or_default());
-    let parsed = Arguments::parse(&[&texts[0], &texts[1]]);
-    let on_failure = parsed.as_ref().ok().and_then(|arguments| arguments.on_failure);
-    let console = Console::new(parsed.as_ref().is_ok_and(|arguments| arguments.verbose));
+    let (arguments, bad) = Arguments::read(&[&texts[0], &texts[1]]);
+    let console = Console::new(arguments.verbose);
     console.note(concat!("edeploy-ab ", env!("CARGO_PKG_VERSION"), ": the installer"));
     // What is mounted goes with this process: whoever starts over finds the disk free.
     if let Err(e) = private_namespace() {
         console.note(&chain(&e));
     }
-    let ended = match parsed {
-        Ok(arguments) => installed(&arguments, &console),
-        Err(e) => Err(Failure::new(Exit::Usage, e)),
-    };
-    let Err(failure) = ended;
+    let died = std::env::var(DEATH).ok();
+    let died =
+        died.map(|last| format!("{DEATHS} installers ended before they were done, the last one with {last}"));
+    let trouble = died.or(bad.map(|bad| chain(&bad)));
+    let Err(failure) = installed(&arguments, trouble, &console);
     console.note(&format!("FAILED: {failure}"));
-    ending::failure(on_failure, None)
+    ending::failure(arguments.on_failure, None)
 }
 
-/// Installs, and ends the machine; returns why it could not begin to.
-fn installed(arguments: &Arguments, console: &Console) -> Result<Infallible, Failure> {
+/// Installs, unless there is `trouble`, and ends the machine; returns why it could not begin to, of which the service
+/// was told.
+fn installed(
+    arguments: &Arguments,
+    trouble: Option<String>,
+    console: &Console,
+) -> Result<Infallible, Failure> {
     let usage = |e| Failure::new(Exit::Usage, e);
     let server = arguments.server().map_err(usage)?;
     let failed = |e: std::io::Error| Failure::new(Exit::Failed, e);
@@ -151,6 +166,10 @@ fn installed(arguments: &Arguments, console: &Console) -> Result<Infallible, Fai
     // Whatever is waited for may be at another card, which has no address yet.
     let pause = |pause, why| network.borrow_mut().wait(pause, why);
     let service = Arc::new(Service::new(server, arguments.token.clone(), ca.as_deref())?);
+    if let Some(trouble) = trouble {
+        told(&service, &trouble);
+        return Err(Failure::new(Exit::Failed, trouble));
+    }
     let store = Store::anchor(Path::new(ROOT)).inspect_err(|fault| told(&service, &chain(fault)))?;
     let machine = Machine {
         root: Path::new("/"),

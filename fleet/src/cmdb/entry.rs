@@ -115,6 +115,12 @@ impl Cmdb {
         self.places.get(key).map(|&at| &self.entries[at])
     }
 
+    /// Whether it has the entry of a key.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.places.contains_key(key)
+    }
+
     /// All entries, in the order of the file.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

@@ -25,8 +25,12 @@ fn given(store: &Store, machine: &str, again: bool) -> Result<(), Cause> {
         Permitted::Given => Ok(()),
         Permitted::Unknown => Err(no_machine(machine)),
         Permitted::Full => Err(Cause::Refused("too many machines are known".to_owned())),
-        Permitted::Installed => Err(Cause::Refused(format!(
-            "{machine} was installed: to wipe it and install it again run `edeploy-fleet reinstall {machine}`"
+        Permitted::Installed(name) => Err(Cause::Refused(format!(
+            "{name} was installed: to wipe it and install it again run `edeploy-fleet reinstall {name}`"
+        ))),
+        Permitted::Told(name) => Err(Cause::Refused(format!(
+            "no machine has booted by {machine}; {name}, which was installed, has reported that card: to wipe that \
+             machine run `edeploy-fleet reinstall {name}`, else let the machine that has the card boot by it first"
         ))),
     }
 }

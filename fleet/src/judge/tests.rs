@@ -64,6 +64,32 @@ fn a_machine_that_was_installed_stays_what_it_became_while_it_matches_that() {
 }
 
 #[test]
+fn a_profile_that_was_renamed_gives_no_entry_twice_and_a_machine_its_own_again() {
+    let cmdb = "[{'ip': '10.0.0.1'}, {'ip': '10.0.0.2'}, {'ip': '10.0.0.3'}]";
+    let named = |name: &str| {
+        let files = [(format!("{name}.toml"), DISK), (format!("{name}.cmdb"), cmdb)];
+        profiles(&format!("[('{name}', '*')]"), &files.each_ref().map(|(name, text)| (&**name, *text)))
+    };
+    let ip = |profiles: &Profiles, entries: &[(&str, bool)]| {
+        let keys = profiles.listed[0].profile.as_ref().unwrap().cmdb.as_ref().unwrap().entries();
+        let held = |(ip, own): &(&str, bool)| {
+            (keys.iter().find(|entry| entry.values["ip"] == **ip).unwrap().key.clone(), *own)
+        };
+        let taken = Taken {
+            entries: [("web".to_owned(), entries.iter().map(held).collect())].into(),
+            ..Taken::default()
+        };
+        let verdict = judge(profiles, &Hardware::read(MACHINE).unwrap(), &taken);
+        verdict.given.unwrap().variables["ip"].clone()
+    };
+    for name in ["web", "www"] {
+        let profiles = named(name);
+        assert_eq!(ip(&profiles, &[("10.0.0.1", false)]), "10.0.0.2", "{name}");
+        assert_eq!(ip(&profiles, &[("10.0.0.1", false), ("10.0.0.3", true)]), "10.0.0.3", "{name}");
+    }
+}
+
+#[test]
 fn a_profile_that_is_used_up_is_passed_over() {
     let profiles = profiles(
         "[('web', 2), ('no', 0), ('db', '*')]",

@@ -136,8 +136,14 @@ fn permitted(app: &Service, name: &str, again: bool) -> Result<Response, Problem
         Permitted::Given => host(app, name),
         Permitted::Unknown => Err(no_machine(name)),
         Permitted::Full => Err(Problem::later("too many machines are known")),
-        Permitted::Installed => {
-            let detail = format!("{name} was installed: to wipe it and install it again is `reinstall`");
+        Permitted::Installed(known) => {
+            let detail = format!("{known} was installed: to wipe it and install it again is `reinstall`");
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+        Permitted::Told(known) => {
+            let detail = format!(
+                "no machine has booted by {name}; {known}, which was installed, has reported that card"
+            );
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
     }

@@ -9,7 +9,7 @@ pub(super) fn first(url: &str) -> String {
         "#!ipxe
 set tries:int8 0
 :again
-chain --replace {url}/v1/boot?mac=${{net0/mac}}&uuid=${{uuid}}&serial=${{serial:uristring}}\
+chain --replace {url}/v1/boot?mac=${{netX/mac}}&uuid=${{uuid}}&serial=${{serial:uristring}}\
          &platform=${{platform}}&arch=${{buildarch}} || inc tries
 iseq ${{tries}} 30 && exit 1 ||
 echo The fleet service does not answer: once more in 10 seconds

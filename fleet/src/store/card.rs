@@ -87,24 +87,42 @@ pub(super) fn report_cards(change: &Transaction<'_>, machine: i64, macs: &[Mac])
 
 /// Whether the firmware of both says that they are one machine.
 fn is_same(look: &Transaction<'_>, one: i64, other: i64) -> Result<bool, StoreError> {
-    let uuid = |machine: i64| -> Result<String, StoreError> {
-        Ok(look.query_row("SELECT uuid FROM machine WHERE id = ?", [machine], |row| row.get(0))?)
-    };
-    let one = uuid(one)?;
-    Ok(is_unique(&one) && one == uuid(other)?)
+    let one = uuid_of(look, one)?;
+    Ok(is_unique(&one) && one == uuid_of(look, other)?)
 }
 
-/// Another machine that was installed and not released since, and that this one would be by its UUID, or by the name
-/// that its report gives it: what it is called.
-pub(super) fn installed_twin(
+fn uuid_of(look: &Transaction<'_>, machine: i64) -> Result<String, StoreError> {
+    Ok(look.query_row("SELECT uuid FROM machine WHERE id = ?", [machine], |row| row.get(0))?)
+}
+
+/// Another machine that has what this one would get or have, and that this one would be: by its UUID, by the name that
+/// its report gives it, or, where their UUIDs do not tell them apart, by a card: what it is called. It was installed and
+/// not released since, or is being installed.
+pub(super) fn twin(
     look: &Transaction<'_>,
     machine: i64,
     name: Option<&str>,
+    macs: &[Mac],
+    now: Moment,
 ) -> Result<Option<String>, StoreError> {
-    let uuid: String =
-        look.query_row("SELECT uuid FROM machine WHERE id = ?", [machine], |row| row.get(0))?;
+    let uuid = uuid_of(look, machine)?;
     let sql = "SELECT name FROM machine WHERE id != ?1 AND (name = ?2 OR (?4 AND uuid = ?3))
-               AND EXISTS (SELECT 1 FROM place WHERE place.machine = machine.id AND until IS NULL) LIMIT 1";
-    let row = look.query_row(sql, (machine, name, &uuid, is_unique(&uuid)), |row| row.get(0));
-    Ok(row.optional()?)
+               AND EXISTS (SELECT 1 FROM place WHERE place.machine = id AND (until IS NULL OR until > ?5)) LIMIT 1";
+    let row = look.query_row(sql, (machine, name, &uuid, is_unique(&uuid), now), |row| row.get(0));
+    if let Some(twin) = row.optional()? {
+        return Ok(Some(twin));
+    }
+    let sql =
+        "SELECT name, uuid FROM mac JOIN machine ON id = machine WHERE mac = ?1 AND NOT told AND id != ?2
+               AND EXISTS (SELECT 1 FROM place WHERE place.machine = id AND (until IS NULL OR until > ?3))";
+    for mac in macs {
+        let row = look.query_row(sql, (mac.as_str(), machine, now), |row| Ok((row.get(0)?, row.get(1)?)));
+        let other: Option<(String, String)> = row.optional()?;
+        if let Some((twin, other)) = other
+            && !(is_unique(&uuid) && is_unique(&other))
+        {
+            return Ok(Some(twin));
+        }
+    }
+    Ok(None)
 }

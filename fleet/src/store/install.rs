@@ -3,7 +3,7 @@
 use edeploy_format::fleet::Stage;
 use rusqlite::Transaction;
 
-use super::card::{installed_twin, report_cards};
+use super::card::{report_cards, twin};
 use super::permission::attempts;
 use super::taken::{allocate, reserve, taken};
 use super::ticket::{State, begin, holder, not_planned, planned, prolong};
@@ -88,11 +88,13 @@ impl Store {
                 return Ok(Answer::NoPermission);
             }
             keep(change, &ticket, reported, now)?;
-            if let Some(twin) = installed_twin(change, ticket.machine, reported.name.as_deref())? {
+            // Before its cards are: a machine that is known by another card is no machine any more then.
+            if let Some(twin) = twin(change, ticket.machine, reported.name.as_deref(), &reported.macs, now)? {
                 let refusal = Refusal { reason: already(&twin), tried: Vec::new() };
                 nothing(change, ticket.machine, &refusal.reason, &[])?;
                 return Ok(Answer::Refused(refusal));
             }
+            report_cards(change, ticket.machine, &reported.macs)?;
             let name = rename(change, &ticket, reported)?;
             match decide(&name, &taken(change, ticket.machine, now)?) {
                 Decision::Assign { profile, entry, plan } => {
@@ -128,7 +130,6 @@ fn keep(
 ) -> Result<(), StoreError> {
     let sql = "UPDATE machine SET hardware = ?, summary = ?, reported = ? WHERE id = ?";
     change.execute(sql, (&reported.hardware, &reported.summary, now, ticket.machine))?;
-    report_cards(change, ticket.machine, &reported.macs)?;
     prolong(change, ticket.machine, now)
 }
 
@@ -153,7 +154,7 @@ fn nothing(change: &Transaction<'_>, machine: i64, reason: &str, tried: &[Tried]
 /// A machine that was installed is wiped when that was asked for by its name, and not because it came by another card.
 fn already(twin: &str) -> String {
     format!(
-        "by its serial number and UUID this machine is {twin}, which was installed: to install it again permit that \
-         (`edeploy-fleet reinstall {twin}`), or release it if it is gone"
+        "by its serial number, UUID or cards this machine is {twin}, which was or is being installed: to install it again \
+         permit that (`edeploy-fleet reinstall {twin}`), or release it if it is gone"
     )
 }

@@ -12,12 +12,14 @@ use crate::moment::Moment;
 pub const ATTEMPTS: u32 = 5;
 
 /// What became of a permission that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permitted {
     /// The machine may be installed.
     Given,
-    /// It was installed: that it is wiped must be said.
-    Installed,
+    /// It was installed: that it is wiped must be said, by its name.
+    Installed(String),
+    /// Only a machine of this name has told of that address; it was installed, and whether it has that card is not known.
+    Told(String),
     /// Nothing is known by that name, and it is no address.
     Unknown,
     /// There are too many machines to take on another one.
@@ -40,8 +42,15 @@ impl Store {
                 },
                 (None, _) => return Ok(Permitted::Unknown),
             };
-            if is_installed(change, id)? && !again {
-                return Ok(Permitted::Installed);
+            if is_installed(change, id)? {
+                let name =
+                    change.query_row("SELECT name FROM machine WHERE id = ?", [id], |row| row.get(0))?;
+                if is_only_told(change, machine)? {
+                    return Ok(Permitted::Told(name));
+                }
+                if !again {
+                    return Ok(Permitted::Installed(name));
+                }
             }
             give(change, id, now)?;
             Ok(Permitted::Given)
@@ -82,6 +91,13 @@ impl Store {
 pub(super) fn is_installed(look: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
     let sql = "SELECT installed IS NOT NULL FROM machine WHERE id = ?";
     Ok(look.query_row(sql, [machine], |row| row.get(0))?)
+}
+
+/// Whether it is an address by which no machine has asked yet.
+fn is_only_told(look: &Transaction<'_>, machine: &str) -> Result<bool, StoreError> {
+    let Ok(mac) = machine.parse::<Mac>() else { return Ok(false) };
+    let told = look.query_row("SELECT told FROM mac WHERE mac = ?", [mac.as_str()], |row| row.get(0));
+    Ok(told.optional()?.unwrap_or(false))
 }
 
 fn give(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {

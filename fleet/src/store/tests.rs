@@ -112,7 +112,7 @@ fn a_permission_serves_once() {
     assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::Done);
     assert_eq!(report(&store, "t", 1, NOW), Answer::NoPermission);
     assert_eq!(boot(&store, 1, "u", NOW), Booted::Disk);
-    assert_eq!(store.permit(&name(1), false, NOW).unwrap(), Permitted::Installed);
+    assert_eq!(store.permit(&name(1), false, NOW).unwrap(), Permitted::Installed(name(1)));
     assert_eq!(store.permit(&name(1), true, NOW).unwrap(), Permitted::Given);
     assert_eq!(boot(&store, 1, "u", NOW), Booted::Install);
 }

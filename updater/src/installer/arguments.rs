@@ -71,12 +71,23 @@ impl Arguments {
     /// # Errors
     /// [`BadArgument`].
     pub fn parse(texts: &[&str]) -> Result<Self, BadArgument> {
-        let mut arguments = Self::default();
+        match Self::read(texts) {
+            (arguments, None) => Ok(arguments),
+            (_, Some(bad)) => Err(bad),
+        }
+    }
+
+    /// The same with all that is right, and what is wrong first: whom to tell of that, and what to do then, is said by
+    /// arguments too.
+    #[must_use]
+    pub fn read(texts: &[&str]) -> (Self, Option<BadArgument>) {
+        let (mut arguments, mut bad) = (Self::default(), None);
         for text in texts {
             let (mut repos, before) = (Vec::new(), std::mem::take(&mut arguments.links.dns));
             for word in words(text) {
                 let (name, value) = word.split_once('=').unwrap_or((&word, ""));
-                arguments.take(name, value, &mut repos)?;
+                let taken = arguments.take(name, value, &mut repos);
+                bad = bad.or(taken.err());
             }
             if !repos.is_empty() {
                 arguments.repos = repos;
@@ -85,7 +96,7 @@ impl Arguments {
                 arguments.links.dns = before;
             }
         }
-        Ok(arguments)
+        (arguments, bad)
     }
 
     fn take(&mut self, name: &str, value: &str, repos: &mut Vec<String>) -> Result<(), BadArgument> {
@@ -180,6 +191,15 @@ mod tests {
             (Some(OnSuccess::Kexec), Some(OnFailure::Halt))
         );
         assert_eq!((arguments.verbose, arguments.keep_log, arguments.lldp.as_secs()), (true, true, 35));
+    }
+
+    #[test]
+    fn beside_one_that_is_wrong_the_others_say_whom_to_tell_and_what_to_do() {
+        let text = "IP=x edeploy.lldp=y edeploy.server=http://a edeploy.token=t edeploy.on-failure=reboot";
+        let (arguments, bad) = Arguments::read(&[text]);
+        assert!(bad.unwrap().to_string().starts_with("the kernel argument IP="));
+        assert_eq!((arguments.server().unwrap(), arguments.token.as_deref()), ("http://a", Some("t")));
+        assert_eq!((arguments.on_failure, arguments.links), (Some(OnFailure::Reboot), Links::default()));
     }
 
     #[test]

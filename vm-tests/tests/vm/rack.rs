@@ -1,12 +1,13 @@
 //! Empty machines with nothing but a network card boot from it, and become what the real fleet service says.
 
+use std::fs;
 use std::sync::LazyLock;
 
 use vm_tests::disk::{ESP, SLOTS, STATE};
 use vm_tests::hardware::Hardware;
 use vm_tests::machine::Machine;
 use vm_tests::rack::{PLACES, Place};
-use vm_tests::tool::run;
+use vm_tests::tool::{repository, run};
 
 use crate::fixture::{OTHER_ROLE, ROLE, fixture, tell};
 use crate::guest::Guest;
@@ -14,6 +15,9 @@ use crate::install::{INSTALLER, blank, is_as};
 
 /// What a machine says that boots from the network and was not asked for.
 const NOT_ASKED: &str = "Nobody asked for an install: this machine boots from its disk";
+
+/// The same, by the operator's own script.
+const NOT_PERMITTED: &str = "Nobody permitted this machine, or the service does not answer";
 
 /// A machine of the rack that may be installed, switched on.
 fn switched_on(place: &Place) -> Machine {
@@ -23,6 +27,27 @@ fn switched_on(place: &Place) -> Machine {
     let mut machine = Machine::over(&blank(place.name), &fixture.folder, place.name);
     machine.made_of(place.hardware(fixture.fleet.boot_script()));
     tell(place.name, "boots from its network card");
+    machine.start();
+    machine
+}
+
+/// A machine of the rack with an iPXE that holds the operator's own script: as `ipxe/verified.ipxe`, but for the commands
+/// that Debian's iPXE lacks, and addresses.
+fn switched_on_with_its_own_script(place: &Place) -> Machine {
+    LazyLock::force(&INSTALLER);
+    let fixture = fixture();
+    let script = fs::read_to_string(repository().join("ipxe/verified.ipxe")).unwrap();
+    let lacking = |line: &&str| ["imgtrust", "imgverify"].iter().any(|word| line.starts_with(word));
+    assert_eq!(script.lines().filter(lacking).count(), 3, "imgtrust, and imgverify of kernel and initrd");
+    let script: Vec<&str> = script.lines().filter(|line| !lacking(line)).collect();
+    let script = script.join("\n").replace("http://install.example", &fixture.fleet.url_of_machines());
+    let repo = format!("http://10.0.2.2:{} console=ttyS0", fixture.port);
+    let script = script.replace("${service}/repo", &repo);
+    fs::write(fixture.published.join("own.ipxe"), script).unwrap();
+    fixture.fleet.command(&["permit", place.mac]);
+    let mut machine = Machine::over(&blank(place.name), &fixture.folder, place.name);
+    machine.made_of(place.hardware(format!("http://10.0.2.2:{}/own.ipxe", fixture.port)));
+    tell(place.name, "boots from its network card, by the operator's script");
     machine.start();
     machine
 }
@@ -62,26 +87,26 @@ fn machines_that_boot_from_the_network_become_what_their_profiles_say() {
     // Two at a time.
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            becomes(&PLACES[0], switched_on(&PLACES[0]), true);
+            becomes(&PLACES[0], switched_on(&PLACES[0]), Some(NOT_ASKED));
             matches_nothing(&PLACES[3]);
         });
         scope.spawn(|| {
-            becomes(&PLACES[1], switched_on(&PLACES[1]), false);
-            becomes(&PLACES[2], switched_on_with_a_stick(&PLACES[2]), false);
+            becomes(&PLACES[1], switched_on_with_its_own_script(&PLACES[1]), Some(NOT_PERMITTED));
+            becomes(&PLACES[2], switched_on_with_a_stick(&PLACES[2]), None);
         });
     });
 }
 
-/// The machine is installed, and is what its profile says; `again`: it boots from the network again after that.
-fn becomes(place: &Place, mut machine: Machine, again: bool) {
+/// The machine is installed, and is what its profile says; `again`: it boots from the network again after that, and says
+/// this before it boots its disk.
+fn becomes(place: &Place, mut machine: Machine, again: Option<&str>) {
     machine.wait_for(&format!(": profile {}, ", place.profile.unwrap()));
     tell(place.name, "has a plan that holds");
     machine.wait_for(" is installed");
     tell(place.name, "is installed");
-    if again {
-        machine.wait_for(NOT_ASKED);
-    } else {
-        machine.made_of(from_its_disk(place));
+    match again {
+        Some(says) => machine.wait_for(says),
+        None => machine.made_of(from_its_disk(place)),
     }
     let mut guest = Guest::of(machine, place.name);
     let [host, address] = place.own;

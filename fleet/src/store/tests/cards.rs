@@ -54,20 +54,57 @@ fn a_permission_for_its_other_card_ends_with_the_install() {
 
 #[test]
 fn a_machine_that_was_installed_is_not_wiped_for_having_another_card() {
+    for (uuid, cards) in
+        [(UUID, &[2][..]), (UUID, &[1, 2]), (UUID, &[2, 1]), (NO_UUID, &[1, 2]), ("", &[2, 1])]
+    {
+        let (_folder, store) = opened();
+        store.permit_new(5).unwrap();
+        installed(&store, 1, uuid, &[1]);
+        // Its card was changed, or it has one more: it is new by its address, and not by what it says.
+        assert_eq!(boot_as(&store, 2, uuid, "t", NOW), Booted::Install);
+        let Answer::Refused(refusal) = report_of(&store, "t", cards) else { panic!("{uuid:?} {cards:?}") };
+        let says = format!(
+            "by its serial number, UUID or cards this machine is {0}, which was or is being installed: to install it \
+             again permit that (`edeploy-fleet reinstall {0}`), or release it if it is gone",
+            name(1)
+        );
+        assert_eq!(refusal.reason, says);
+        // It has what it had.
+        assert_eq!(
+            store.host(&name(1)).unwrap().unwrap().stage,
+            Some(Stage::Installed),
+            "{uuid:?} {cards:?}"
+        );
+        assert!(store.taken(NOW).unwrap().entries["web"].contains_key("a"), "{uuid:?} {cards:?}");
+        assert_eq!(store.release(&name(1), NOW).unwrap(), Released::Done);
+        assert!(matches!(report_of(&store, "t", cards), Answer::Assigned(_)), "{uuid:?} {cards:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_is_being_installed_is_not_made_another_by_a_report() {
     let (_folder, store) = opened();
     store.permit_new(5).unwrap();
-    installed(&store, 1, UUID, &[1]);
-    // Its card was changed: it is new by its address, and not by what it says.
+    assert_eq!(boot_as(&store, 1, UUID, "v", NOW), Booted::Install);
+    assert_eq!(report_of(&store, "v", &[1]), given("a"));
     assert_eq!(boot_as(&store, 2, UUID, "t", NOW), Booted::Install);
-    let Answer::Refused(refusal) = report_of(&store, "t", &[2]) else { panic!("it is installed") };
-    let says = format!(
-        "by its serial number and UUID this machine is {0}, which was installed: to install it again permit that \
-         (`edeploy-fleet reinstall {0}`), or release it if it is gone",
-        name(1)
-    );
-    assert_eq!(refusal.reason, says);
-    assert_eq!(store.release(&name(1), NOW).unwrap(), Released::Done);
-    assert!(matches!(report_of(&store, "t", &[2]), Answer::Assigned(_)));
+    assert!(matches!(report_of(&store, "t", &[1, 2]), Answer::Refused(_)));
+    assert_eq!(told(&store, "v", Stage::Installed, None, NOW), Recorded::Done);
+}
+
+#[test]
+fn a_card_that_was_moved_into_another_machine_is_of_that() {
+    let (_folder, store) = opened();
+    store.permit_new(5).unwrap();
+    installed(&store, 1, UUID, &[1, 3]);
+    assert_eq!(boot_as(&store, 2, OTHER, "t", NOW), Booted::Install);
+    assert_eq!(report_of(&store, "t", &[1, 2]), given("b"));
+    // Nobody has asked by the third card: which machine has it now is not known, and none is wiped for it.
+    let told = Permitted::Told(name(1));
+    assert_eq!(store.permit(mac(3).as_str(), true, NOW).unwrap(), told);
+    assert_eq!(store.permit(mac(3).as_str(), false, NOW).unwrap(), told);
+    assert_eq!(store.permit(mac(1).as_str(), false, NOW).unwrap(), Permitted::Installed(name(1)));
+    assert_eq!(boot_as(&store, 1, UUID, "u", NOW), Booted::Disk);
 }
 
 #[test]
