@@ -25,13 +25,13 @@ fn a_disk_that_cannot_read_a_file_of_the_running_slot_or_write_the_other_fails_n
     guest.has_booted();
     let said = guest.ends_with(1, "edeploy-ab upgrade 1.1 --no-reboot 2>&1");
     guest.tell(&said);
+    let told = |line: &str| line.contains(FILE) && line.contains("cannot be read");
+    assert!(said.lines().any(told), "{said}");
     assert!(said.contains("edeploy-ab: writing out / of the slot: I/O error"), "{said}");
     let status = guest.status();
     assert_eq!(status["next"], "edeploy-a-g1.conf", "{status}");
     let said = guest.ends_with(100, "edeploy-ab upgrade 1.1 --no-reboot 2>&1");
     guest.tell(&said);
-    let told = |line: &str| line.contains(FILE) && line.contains("cannot be read");
-    assert!(said.lines().any(told), "{said}");
     let status = guest.status();
     assert_eq!(status["next"], "edeploy-b-g2+3.conf", "{status}");
     let said = guest.ends_with(9, "edeploy-ab verify 2>&1");
