@@ -216,3 +216,14 @@ fn a_pack_that_fails_verification_is_told_with_its_stage() {
     let listed = Command::new("mdir").args(["-b", "-i", &disk, "::/loader/entries"]).output().unwrap();
     assert!(!String::from_utf8_lossy(&listed.stdout).contains(".conf"), "nothing of it boots: {listed:?}");
 }
+
+#[test]
+fn a_log_that_is_to_stay_here_is_not_handed_in() {
+    let lan = Lan::new();
+    let plan = Plan { disk: Hint { min_size: Some(1 << 60), ..Hint::default() }, ..lan.plan() };
+    let token = "edeploy.token=once edeploy.upload-log=no";
+    let (ended, told, log) = lan.run_with(token, Service::new(0, signed(plan, FLEET)));
+    assert!(ended.is_err(), "{log}");
+    assert!(told.progress.last().unwrap().failure.is_some(), "{log}");
+    assert_eq!(told.logs, [""; 0]);
+}
