@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use edeploy_format::fleet::{File, Plan, Script, Stage};
+use edeploy_format::fleet::{File, Hint, Plan, Script, Stage};
 use edeploy_format::tuf::sign;
 use serde_json::json;
 
