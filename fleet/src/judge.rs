@@ -156,7 +156,9 @@ fn matching<'a>(
     }
     let allocate = |cmdb: &'a Cmdb| {
         let mut held = taken.entries.get(&listed.name).cloned().unwrap_or_default();
-        held.extend(gone.iter().filter(|(key, _)| cmdb.has(key)).map(|(key, own)| (key.clone(), *own)));
+        for (key, own) in gone.iter().filter(|(key, _)| cmdb.has(key)) {
+            held.entry(key.clone()).or_insert(*own);
+        }
         cmdb.allocate(&held, &explained.found)
     };
     let entry = match profile.cmdb.as_ref().map(allocate).transpose() {

@@ -134,6 +134,8 @@ fn work() -> ! {
     let died =
         died.map(|last| format!("{DEATHS} installers ended before they were done, the last one with {last}"));
     let trouble = died.or(bad.map(|bad| chain(&bad)));
+    // The network that the service is told by may be long in coming.
+    trouble.iter().for_each(|trouble| console.note(trouble));
     let Err(failure) = installed(&arguments, trouble, &console);
     console.note(&format!("FAILED: {failure}"));
     ending::failure(arguments.on_failure, None)

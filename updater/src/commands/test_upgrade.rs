@@ -6,6 +6,7 @@ use edeploy_format::transition::Hook;
 use serde_json::json;
 
 use crate::cli::Common;
+use crate::esp::EspError;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::host::linux::Linux;
@@ -45,11 +46,12 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let hooks: Vec<&str> = Hook::ALL.iter().filter(|h| rule.hook(**h).is_some()).map(|h| h.name()).collect();
     let fits = esp.is_ok() && room.is_ok();
     let refused = |exit, why: &dyn std::fmt::Display| Verdict { exit, text: format!("refused: {why}") };
-    let verdict = match fetch.allows(plan.download.bytes) {
+    let verdict = match (&esp, fetch.allows(plan.download.bytes)) {
         _ if verdict.exit != Exit::Done => verdict,
+        (Err(rotten @ EspError::Rotten { .. }), _) => refused(Exit::Refused, rotten),
         _ if !fits => refused(Exit::Space, &"there is no room"),
-        Err(e) => refused(Exit::Refused, &e),
-        Ok(()) => verdict,
+        (_, Err(e)) => refused(Exit::Refused, &e),
+        (_, Ok(())) => verdict,
     };
     let esp_bytes: u64 = objects.iter().map(|(_, length)| length).sum();
     let json = json!({

@@ -91,14 +91,18 @@ impl Observed {
         newer.filter(|(name, _)| Some(name.generation) > own)
     }
 
-    /// The versions in `slot` that used up their tries and that the journal does not know of. One that was blessed
-    /// did not fail: a power cut may leave the entry of its last try beside the plain one.
+    /// The versions in `slot` that used up their tries. One that was blessed did not fail: a power cut may leave the
+    /// entry of its last try beside the plain one.
+    pub(super) fn failures(&self, slot: Slot) -> impl Iterator<Item = (EntryName, Digest)> {
+        let blessed = move |name: EntryName| self.whole(slot).any(|(plain, _)| plain == name.blessed());
+        let failed = move |name: EntryName| name.slot == slot && name.exhausted() && !blessed(name);
+        let of_slot = self.entries.iter().filter(move |listed| failed(listed.name));
+        of_slot.filter_map(|l| Some((l.name, l.entry.as_ref().ok()?.options.manifest)))
+    }
+
+    /// Those of them that the journal does not know of.
     pub(super) fn forgotten_failures(&self, slot: Slot) -> Vec<(EntryName, Digest)> {
-        let blessed = |name: EntryName| self.whole(slot).any(|(plain, _)| plain == name.blessed());
-        let failed = |name: EntryName| name.slot == slot && name.exhausted() && !blessed(name);
-        let of_slot = self.entries.iter().filter(|listed| failed(listed.name));
-        let failed = of_slot.filter_map(|l| Some((l.name, l.entry.as_ref().ok()?.options.manifest)));
-        failed.filter(|(_, manifest)| !self.world.refused.contains(manifest)).collect()
+        self.failures(slot).filter(|(_, manifest)| !self.world.refused.contains(manifest)).collect()
     }
 
     /// Was `manifest` tried and not found good?

@@ -125,6 +125,9 @@ fn no_failure_is_forgotten_where_the_journal_would_be_lost() {
     let mut seen = machine(&["1a v1", "2b+0-3 v2"]);
     seen.world.volatile = true;
     assert_eq!(next(&seen, &upgrade(3)), Step::Refuse(Refusal::Forgetful(version(2))));
+    // Also where it has been written down, for as long as this boot.
+    seen.world.refused.push(version(2));
+    assert_eq!(next(&seen, &upgrade(3)), Step::Refuse(Refusal::Forgetful(version(2))));
     seen.entries.retain(|listed| listed.name.slot == A);
     assert_eq!(next(&seen, &upgrade(3)), Step::Check(B));
 }

@@ -55,10 +55,11 @@ fn begin(seen: &Observed, running: &Running, manifest: Digest, retry: bool) -> S
     if seen.fell_back_from(manifest, spare) && !retry {
         return Step::Refuse(Refusal::FellBack(manifest));
     }
+    // A journal on a volatile /var knows of it for no longer than this boot.
     if seen.world.volatile
-        && let Some((_, failed)) = seen.forgotten_failures(spare).first()
+        && let Some((_, failed)) = seen.failures(spare).next()
     {
-        return Step::Refuse(Refusal::Forgetful(*failed));
+        return Step::Refuse(Refusal::Forgetful(failed));
     }
     Step::Check(spare)
 }
