@@ -156,7 +156,7 @@ fn matching<'a>(
     }
     let allocate = |cmdb: &'a Cmdb| {
         let mut held = taken.entries.get(&listed.name).cloned().unwrap_or_default();
-        for (key, own) in gone.iter().filter(|(key, _)| cmdb.has(key)) {
+        for (key, own) in gone.iter().filter(|(key, _)| cmdb.entry(key).is_some()) {
             held.entry(key.clone()).or_insert(*own);
         }
         cmdb.allocate(&held, &explained.found)

@@ -1,8 +1,8 @@
 //! The installer: this program as all that runs in a small initrd, from PID 1 on.
 //!
 //! PID 1 mounts what the kernel shows, and keeps one child at work for as long as the machine is on: a child that
-//! dies is started anew, and starts over; after ten that died the next one only tells the service so. The child brings drivers and network, and installs ([`flow`]). There is no
-//! shell in any of it; the console gets one only at the very end, if that is asked for. `docs/installer.md` describes
+//! dies is started anew, and starts over; after ten that died the next one only tells the service so. The child brings
+//! drivers and network, and installs ([`flow`]). There is no shell in any of it; the console gets one only at the very end, if that is asked for. `docs/installer.md` describes
 //! the kernel's arguments, the stages and what each start trusts.
 
 pub mod arguments;

@@ -52,6 +52,14 @@ pub fn check_raw(raw: &Path, numbers: &[usize]) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes a disk in qcow2 that begins as the raw image `base`.
+///
+/// # Panics
+/// If that fails.
+pub fn overlay(base: &Path, disk: &Path) {
+    run("qemu-img", &["create", "-q", "-f", "qcow2", "-b", text(base), "-F", "raw", text(disk)]);
+}
+
 /// Whether a disk in qcow2 holds what the raw image `base` does.
 ///
 /// # Panics

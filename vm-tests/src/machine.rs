@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::disk::overlay;
 use crate::hardware::Hardware;
 use crate::shell::Shell;
 use crate::timeline::Timeline;
-use crate::tool::run;
 
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
@@ -394,12 +394,6 @@ fn visible(line: &str) -> String {
         }
     }
     text.trim().to_owned()
-}
-
-/// Makes a disk in qcow2 that begins as the raw image `base`.
-fn overlay(base: &Path, disk: &Path) {
-    let (base, disk) = (base.to_str().expect("UTF-8"), disk.to_str().expect("UTF-8"));
-    run("qemu-img", &["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk]);
 }
 
 impl Drop for Machine {

@@ -6,7 +6,7 @@ use edeploy_format::digest::Digest;
 use serde_json::{Map, Value};
 
 use super::Held;
-use crate::generate::{Entries, GenerateError};
+use crate::generate::{GenerateError, entries};
 use crate::literal::Literal;
 use crate::template::Variables;
 
@@ -87,11 +87,9 @@ impl Cmdb {
     pub fn read(bytes: &[u8], known_by: &[String]) -> Result<Self, CmdbError> {
         let mut database = Self::default();
         let mut seen: BTreeMap<Digest, (usize, u64)> = BTreeMap::new();
-        let literal = Literal::read(bytes).map_err(GenerateError::from)?;
-        let made = Entries::of(&literal)?;
-        for at in 0..usize::try_from(made.count()).expect("a million at most") {
+        for (at, raw) in entries(bytes)?.into_iter().enumerate() {
             let number = at + 1;
-            let (values, given_before) = flat(made.at(at as u64), number)?;
+            let (values, given_before) = flat(raw, number)?;
             let own = own(&values, known_by, number)?;
             let canonical = serde_json::to_vec(&own).expect("texts by name");
             let (first, equal) = seen.entry(Digest::of(&canonical)).or_insert((number, 0));
@@ -111,14 +109,8 @@ impl Cmdb {
     }
 
     /// The entry of a key.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.places.get(key).map(|&at| &self.entries[at])
-    }
-
-    /// Whether it has the entry of a key.
-    #[must_use]
-    pub fn has(&self, key: &str) -> bool {
-        self.places.contains_key(key)
     }
 
     /// All entries, in the order of the file.
