@@ -10,6 +10,8 @@ host_flags := if target == gnu { "-C target-feature=+crt-static" } else { "-C fo
 # Signatures are few and metadata is short: one way to compute each, not one for every kind of processor beside it.
 lean := '--cfg=curve25519_dalek_backend=\"serial\" --cfg=sha2_backend=\"soft\" --cfg=sha2_backend_soft=\"compact\"'
 link_flags := if target == gnu { "" } else { "-C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T," + justfile_directory() / "updater/nounwind.ld" }
+# One set of packages and features for whatever is built in target/debug: no crate is built there twice.
+everything := "--workspace --features edeploy-ab/installer"
 # zstd here only decompresses frames of a few MiB: one decoder for each thing will do.
 export CFLAGS_x86_64_unknown_linux_musl := "-fno-asynchronous-unwind-tables -fno-unwind-tables -DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DDYNAMIC_BMI2=0"
 
@@ -40,25 +42,29 @@ rolebuild:
 fleet:
     @cargo build --quiet --release -p edeploy-fleet
 
-# The same in target/debug: virtual machines ask little of it
-fleet-debug:
-    @cargo build --quiet -p edeploy-fleet
+# Both in target/debug, for virtual machines, and the programs of vm-tests beside them
+programs:
+    @cargo build --quiet {{everything}} --bins
 
 # python-tuf, the other side of the interoperability tests, in target/python-tuf
 python-tuf:
     @target/python-tuf/bin/python -c "import tuf; assert tuf.__version__ == '7.0.1'" 2>/dev/null || \
       { python3 -m venv --clear target/python-tuf && target/python-tuf/bin/pip install -q tuf==7.0.1 securesystemslib[crypto]; }
 
+# The servers of the set-up guide, unpacked beside this machine's own programs: none of them is started as a service
+guide-servers:
+    @mkdir -p target/guide
+    @cd target/guide && { test -x usr/sbin/nginx -a -x usr/sbin/dhcpd || \
+      { apt-get download -q nginx isc-dhcp-server && for package in *.deb; do dpkg -x "$package" .; done; }; }
+
 # The TUF client of hosts alone, for suites that test such clients, in target/debug/examples/tuf_client
 tuf-client:
     @cargo build --quiet -p edeploy-ab --example tuf_client
 
 # Unit and integration tests, without virtual machines
-test: host python-tuf
-    cargo test --workspace --exclude vm-tests --exclude fuzz-targets
-    cargo test -p edeploy-ab --features installer --lib --test detect --test installer
-    cargo test -p fuzz-targets
-    cargo test -p rolebuild --test debian -- --ignored
+test: host python-tuf guide-servers
+    cargo test {{everything}}
+    cargo test {{everything}} --test debian -- --ignored
 
 # Every parser of foreign bytes for so many seconds, two at a time (needs cargo-fuzz; `./setup.sh fuzz` installs it)
 fuzz seconds="600" *targets:
@@ -72,35 +78,35 @@ fuzz-keep *targets:
 # Formatting, lints, dependencies and documentation, man pages included
 check: && man
     cargo fmt --check
-    cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy -p edeploy-ab --features installer --all-targets -- -D warnings
+    cargo clippy {{everything}} --all-targets --test vm --test hostile -- -D warnings
+    cargo clippy -p edeploy-ab --all-targets -- -D warnings
     cargo fetch --quiet --locked
     cargo deny --offline check bans licenses sources
-    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc {{everything}} --no-deps --document-private-items
 
 # The loop in virtual machines, from published objects only (needs root)
-vm-test: host installer-program rolebuild fleet-debug
-    cargo test -p vm-tests -- --test-threads=3 --nocapture
+vm-test: host installer-program programs
+    cargo test {{everything}} --test vm --test hostile -- --test-threads=3 --nocapture
 
 # Cuts the power of a simulated machine at every effect of every command: the tables of docs/power.md
 simulate:
     cargo test -p edeploy-ab --test sim -- --nocapture
 
 # Cuts the power at every flush of an upgrade and in between: the table of docs/power.md (needs root; `--seed N`)
-power-cut *args: host rolebuild
-    cargo run --quiet -p vm-tests --bin power-cut -- replay {{args}}
+power-cut *args: host programs
+    target/debug/power-cut replay {{args}}
 
 # Kills twenty machines at random moments of an upgrade (needs root; `--seed N`)
-kill-test *args: host rolebuild
-    cargo run --quiet -p vm-tests --bin power-cut -- kill {{args}}
+kill-test *args: host programs
+    target/debug/power-cut kill {{args}}
 
 # Builds, publishes, installs, upgrades and falls back, told as it goes (needs root; a quarter of an hour)
-demo: host rolebuild
-    cargo run --quiet -p vm-tests --bin demo
+demo: host programs
+    target/debug/demo
 
 # Four empty machines boot from the network and become what their profiles say, told as it goes (needs root; ten minutes)
-demo-install: host installer-program rolebuild fleet-debug
-    cargo run --quiet -p vm-tests --bin demo-install
+demo-install: host installer-program programs
+    target/debug/demo-install
 
 # Figures beside the peers, for docs/performance.md: all of it, or parts (needs root and hours; `just bench --help`)
 bench *args: host rolebuild fleet
@@ -109,5 +115,6 @@ bench *args: host rolebuild fleet
 # Man pages, from the help texts, in target/man
 man: host
     rm -rf target/man && mkdir -p target/man
-    cargo run --quiet -p rolebuild --example man -- target/man target/host/edeploy-ab
+    cargo build --quiet {{everything}} --example man
+    target/debug/examples/man target/man target/host/edeploy-ab
     @said=$(groff -k -man -ww -z -Tutf8 target/man/* 2>&1) && [ -z "$said" ] || { echo "groff: $said" >&2; exit 1; }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const NOBODY: u32 = 65534;
 const RECIPE: &str = r#"
@@ -78,10 +78,14 @@ fn root_and_an_ordinary_user_build_the_same_debian_tree() {
         "mount --bind range /etc/subuid && mount --bind range /etc/subgid && cd nobody &&
          exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {build}"
     );
-    for script in [format!("cd root && exec {build}"), as_nobody] {
+    let builds = [format!("cd root && exec {build}"), as_nobody].map(|script| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &script]).current_dir(folder.path());
-        done(&command.env("SOURCE_DATE_EPOCH", "1780000000").output().unwrap());
+        command.env("SOURCE_DATE_EPOCH", "1780000000").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    });
+    for build in builds {
+        done(&build.wait_with_output().unwrap());
     }
 
     let manifest = |user: &str| at(&format!("{user}/builds/probe@1/manifest"));

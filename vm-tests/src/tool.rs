@@ -9,10 +9,10 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
 }
 
-/// The build side's program, as `just rolebuild` makes it.
+/// The build side's program, as `just programs` makes it.
 #[must_use]
 pub fn rolebuild() -> PathBuf {
-    built("release/rolebuild", "just rolebuild")
+    built("debug/rolebuild", "just programs")
 }
 
 /// The host's program, as `just host` makes it.
@@ -27,10 +27,10 @@ pub fn installer_program() -> PathBuf {
     built("host/edeploy-installer", "just installer-program")
 }
 
-/// The fleet service's program, as `just fleet` makes it.
+/// The fleet service's program, as `just programs` makes it.
 #[must_use]
 pub fn edeploy_fleet() -> PathBuf {
-    built("debug/edeploy-fleet", "just fleet")
+    built("debug/edeploy-fleet", "just programs")
 }
 
 fn built(path: &str, recipe: &str) -> PathBuf {
