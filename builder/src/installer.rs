@@ -181,10 +181,7 @@ pub fn make(request: &Request<'_>, progress: &Progress) -> Result<Made, Failure>
     progress.stage("writing the initrd");
     let archive = of_folder(&root).map_err(failed("reading", &root))?;
     let initrd = zstd::encode_all(&*archive, LEVEL).map_err(failed("compressing", &root))?;
-    let found = kernel.len() + initrd.len();
-    if found > LIMIT {
-        return Err(InstallerError::TooLarge { found }.into());
-    }
+    small_enough(kernel.len() + initrd.len())?;
     let made = Made {
         folder: request.site.join(INSTALL),
         kernel_bytes: kernel.len(),
@@ -193,6 +190,13 @@ pub fn make(request: &Request<'_>, progress: &Progress) -> Result<Made, Failure>
     };
     lay(request, work.path(), &[("initrd", initrd), ("vmlinuz", kernel), ("boot.ipxe", script)])?;
     Ok(made)
+}
+
+fn small_enough(found: usize) -> Result<(), InstallerError> {
+    if found > LIMIT {
+        return Err(InstallerError::TooLarge { found });
+    }
+    Ok(())
 }
 
 /// The tree of the recipe, in which its scripts have run.
@@ -331,6 +335,14 @@ mod tests {
     fn arguments_cannot_become_another_line_of_the_boot_script() {
         assert_eq!(one_line(" edeploy.server=http://a  ").unwrap(), "edeploy.server=http://a");
         assert!(one_line("a\nimgtrust --allow").is_err());
+    }
+
+    #[test]
+    fn an_installer_that_is_too_large_is_refused_with_its_size() {
+        assert!(small_enough(60_000_000).is_ok());
+        let refused = small_enough(60_000_001).unwrap_err();
+        assert!(refused.to_string().contains("have 60000001 bytes; at most 60000000"), "{refused}");
+        assert_eq!(refused.exit(), Exit::Input);
     }
 
     #[test]

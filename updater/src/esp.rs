@@ -50,6 +50,13 @@ impl Listed {
     pub fn whole(&self) -> Option<&Entry> {
         self.entry.as_ref().ok().filter(|_| self.complete)
     }
+
+    /// Those of `all` that used up their tries and were not blessed. One that was blessed did not fail: a power cut may
+    /// leave the entry of its last try beside the plain one.
+    pub fn failed(all: &[Self]) -> impl Iterator<Item = &Self> {
+        let blessed = |name: EntryName| all.iter().any(|l| l.name == name.blessed() && l.whole().is_some());
+        all.iter().filter(move |l| l.name.exhausted() && !blessed(l.name))
+    }
 }
 
 /// An ESP on a device.

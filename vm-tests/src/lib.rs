@@ -4,6 +4,7 @@
 //! came to them as published objects over HTTP. Tests wait for lines, never for seconds. QEMU emulates
 //! the processor (`-accel tcg`), so that the tests need no KVM.
 
+pub mod console;
 pub mod disk;
 pub mod fleet;
 pub mod hardware;
@@ -13,6 +14,7 @@ pub mod power;
 pub mod rack;
 pub mod shell;
 pub mod site;
+pub mod stick;
 pub mod story;
 pub mod timeline;
 pub mod tool;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::console::newest_line;
 use crate::disk::overlay;
 use crate::hardware::Hardware;
 use crate::shell::Shell;
@@ -31,6 +32,8 @@ pub struct Machine {
     uefi: bool,
     /// Kernel, initrd and arguments that the next start boots instead of the disk.
     kernel: Option<[String; 3]>,
+    /// A USB stick that the next start boots.
+    stick: Option<PathBuf>,
     /// The logs of its writes, one for each start, if they are to be logged.
     logs: Option<Vec<PathBuf>>,
     /// What fails on its disk, as options of QEMU's `inject-error`.
@@ -78,6 +81,7 @@ impl Machine {
             forward: None,
             uefi: true,
             kernel: None,
+            stick: None,
             logs: None,
             faults: Vec::new(),
             copy: None,
@@ -126,6 +130,11 @@ impl Machine {
     pub fn boot_once(&mut self, kernel: &Path, initrd: &Path, arguments: &str) {
         let [kernel, initrd] = [kernel, initrd].map(|path| path.display().to_string());
         self.kernel = Some([kernel, initrd, arguments.to_owned()]);
+    }
+
+    /// Its next start boots this stick; before those after it, it is taken out.
+    pub fn boot_stick_once(&mut self, image: &Path) {
+        self.stick = Some(image.to_owned());
     }
 
     /// From its next start on, logs all that it writes to its disk.
@@ -191,17 +200,9 @@ impl Machine {
         // It must not outlive a test that is killed.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-        command.args([
-            "-machine",
-            // Without a screen SeaBIOS writes to the first serial port.
-            "q35,graphics=off",
-            "-accel",
-            "tcg,thread=multi",
-            "-cpu",
-            "qemu64,-svm",
-            "-smp",
-            "1",
-        ]);
+        // Without a screen SeaBIOS writes to the first serial port.
+        command.args(["-machine", "q35,graphics=off", "-accel", "tcg,thread=multi"]);
+        command.args(["-cpu", "qemu64,-svm", "-smp", "1"]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]);
         // A reset ends QEMU, and `wait_until` starts it again: with the translated code of the last boot
         // still around, the firmware of QEMU 7.2 has been seen to need three minutes.
@@ -218,6 +219,11 @@ impl Machine {
         if let Some(copy) = &self.copy {
             command.arg("-drive").arg(format!("if=none,id=copy,format=qcow2,file={}", copy.display()));
             command.args(["-device", "virtio-blk-pci,drive=copy"]);
+        }
+        if let Some(stick) = self.stick.take() {
+            command.arg("-drive").arg(format!("if=none,id=stick,format=raw,file={}", stick.display()));
+            command.args(["-device", "qemu-xhci"]);
+            command.args(["-device", "usb-storage,drive=stick,removable=on,bootindex=0"]);
         }
         command.args(["-device", "virtio-rng-pci"]);
         command.arg("-chardev").arg(format!("file,id=console,append=on,path={}", console.display()));
@@ -335,8 +341,7 @@ impl Machine {
     /// Tells the newest line of the console, unless it is `old`; the line.
     fn tell_of_the_console(&self, old: String) -> String {
         let Some(narrator) = self.narrator else { return old };
-        let console = self.console();
-        let newest = console.lines().rev().map(visible).find(|line| !line.is_empty()).unwrap_or_default();
+        let newest = newest_line(&self.console());
         if newest != old {
             narrator(&newest);
         }
@@ -379,21 +384,6 @@ impl Machine {
         }
         self.qemu = None;
     }
-}
-
-/// A line of the console without what only a terminal understands.
-fn visible(line: &str) -> String {
-    let mut text = String::new();
-    let mut rest = line.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            // A control sequence ends with a letter.
-            '\u{1b}' => drop(rest.by_ref().find(char::is_ascii_alphabetic)),
-            c if c.is_control() => {}
-            c => text.push(c),
-        }
-    }
-    text.trim().to_owned()
 }
 
 impl Drop for Machine {

@@ -28,10 +28,7 @@ fn given(store: &Store, machine: &str, again: bool) -> Result<(), Cause> {
         Permitted::Installed(name) => Err(Cause::Refused(format!(
             "{name} was installed: to wipe it and install it again run `edeploy-fleet reinstall {name}`"
         ))),
-        Permitted::Told(name) => Err(Cause::Refused(format!(
-            "no machine has booted by {machine}; {name}, which was installed, has reported that card: to wipe that \
-             machine run `edeploy-fleet reinstall {name}`, else let the machine that has the card boot by it first"
-        ))),
+        Permitted::Told(name) => Err(only_told(machine, &name, "reinstall")),
     }
 }
 
@@ -46,10 +43,18 @@ pub(super) fn release(args: &Machine) -> Result<(), Cause> {
     match Store::open(&args.data.folder)?.release(&args.machine, Moment::now())? {
         Released::Done => Ok(()),
         Released::Unknown => Err(no_machine(&args.machine)),
+        Released::Told(name) => Err(only_told(&args.machine, &name, "release")),
         Released::Busy => {
             Err(Cause::Refused(format!("{} is being installed with what it has", args.machine)))
         }
     }
+}
+
+fn only_told(mac: &str, known: &str, command: &str) -> Cause {
+    Cause::Refused(format!(
+        "no machine has booted by {mac}; {known} has reported that card: if that machine is meant run \
+         `edeploy-fleet {command} {known}`, else let the machine that has the card boot by it first"
+    ))
 }
 
 fn no_machine(machine: &str) -> Cause {

@@ -86,6 +86,7 @@ pub(super) async fn release(
     blocking(&app, move |app| match app.store.release(&name, Moment::now())? {
         Released::Done => host(app, &name),
         Released::Unknown => Err(no_machine(&name)),
+        Released::Told(known) => Err(only_told(&name, &known, "release")),
         Released::Busy => {
             Err(Problem::new(StatusCode::CONFLICT, format!("{name} is being installed with what it has")))
         }
@@ -140,13 +141,16 @@ fn permitted(app: &Service, name: &str, again: bool) -> Result<Response, Problem
             let detail = format!("{known} was installed: to wipe it and install it again is `reinstall`");
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
-        Permitted::Told(known) => {
-            let detail = format!(
-                "no machine has booted by {name}; {known}, which was installed, has reported that card"
-            );
-            Err(Problem::new(StatusCode::CONFLICT, detail))
-        }
+        Permitted::Told(known) => Err(only_told(name, &known, "reinstall")),
     }
+}
+
+fn only_told(mac: &str, known: &str, act: &str) -> Problem {
+    let detail = format!(
+        "no machine has booted by {mac}; {known} has reported that card: if that machine is meant, `{act}` it by its name, \
+         else let the machine that has the card boot by it first"
+    );
+    Problem::new(StatusCode::CONFLICT, detail)
 }
 
 fn no_machine(name: &str) -> Problem {

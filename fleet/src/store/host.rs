@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::card::{by_mac, known};
-use super::permission::attempts;
+use super::permission::{attempts, is_only_told};
 use super::taken::drop_places;
 use super::ticket::is_busy;
 use super::{Store, StoreError};
@@ -75,12 +75,14 @@ pub struct Permission {
 }
 
 /// What became of a machine's release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Released {
     /// What it had is free.
     Done,
     /// It is being installed with it.
     Busy,
+    /// Only a machine of this name has told of that address: whether it has that card is not known.
+    Told(String),
     /// There is no such machine.
     Unknown,
 }
@@ -142,6 +144,11 @@ impl Store {
     pub fn release(&self, machine: &str, now: Moment) -> Result<Released, StoreError> {
         self.write(|change| {
             let Some(id) = find(change, machine)? else { return Ok(Released::Unknown) };
+            if is_only_told(change, machine)? {
+                let name =
+                    change.query_row("SELECT name FROM machine WHERE id = ?", [id], |row| row.get(0))?;
+                return Ok(Released::Told(name));
+            }
             if is_busy(change, id, now)? {
                 return Ok(Released::Busy);
             }

@@ -94,7 +94,7 @@ pub(super) fn is_installed(look: &Transaction<'_>, machine: i64) -> Result<bool,
 }
 
 /// Whether it is an address by which no machine has asked yet.
-fn is_only_told(look: &Transaction<'_>, machine: &str) -> Result<bool, StoreError> {
+pub(super) fn is_only_told(look: &Transaction<'_>, machine: &str) -> Result<bool, StoreError> {
     let Ok(mac) = machine.parse::<Mac>() else { return Ok(false) };
     let told = look.query_row("SELECT told FROM mac WHERE mac = ?", [mac.as_str()], |row| row.get(0));
     Ok(told.optional()?.unwrap_or(false))

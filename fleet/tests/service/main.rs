@@ -7,6 +7,7 @@ mod browser;
 mod crowd;
 mod fleet;
 mod flow;
+mod guide;
 mod hostile;
 mod newest;
 mod pages;

@@ -36,9 +36,7 @@ pub(super) fn of_running(root: &Path) -> Result<Vec<Listed>, EntriesError> {
 /// other slot used up its tries and was not blessed, and what runs is older.
 pub(super) fn fall_back(listed: &[Listed], running: &Deployment, lines: &[Line]) -> Option<Event> {
     let generation = running.generation.or_else(|| own(listed, running).map(|name| name.generation))?;
-    let blessed = |name: EntryName| listed.iter().any(|l| l.name == name.blessed() && l.whole().is_some());
-    let failed = |l: &&Listed| l.name.slot != running.slot && l.name.exhausted() && !blessed(l.name);
-    let newest = listed.iter().find(failed)?;
+    let newest = Listed::failed(listed).find(|l| l.name.slot != running.slot)?;
     let manifest = newest.entry.as_ref().ok()?.options.manifest;
     let from = Deployment {
         version: journal::version_of(lines, &manifest),

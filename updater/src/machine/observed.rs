@@ -91,12 +91,9 @@ impl Observed {
         newer.filter(|(name, _)| Some(name.generation) > own)
     }
 
-    /// The versions in `slot` that used up their tries. One that was blessed did not fail: a power cut may leave the
-    /// entry of its last try beside the plain one.
+    /// The versions in `slot` that used up their tries and were not blessed.
     pub(super) fn failures(&self, slot: Slot) -> impl Iterator<Item = (EntryName, Digest)> {
-        let blessed = move |name: EntryName| self.whole(slot).any(|(plain, _)| plain == name.blessed());
-        let failed = move |name: EntryName| name.slot == slot && name.exhausted() && !blessed(name);
-        let of_slot = self.entries.iter().filter(move |listed| failed(listed.name));
+        let of_slot = Listed::failed(&self.entries).filter(move |listed| listed.name.slot == slot);
         of_slot.filter_map(|l| Some((l.name, l.entry.as_ref().ok()?.options.manifest)))
     }
 

@@ -31,6 +31,9 @@ impl Recording {
 /// Bytes that the first run of the upgrade writes into its slot before it is killed: some of the tree, not all.
 const WRITTEN: u64 = 60_000_000;
 
+/// Where the second run's answer outlives the reboot.
+const AGAIN: &str = "/var/tmp/second-run";
+
 /// The lines of a shell that begin an upgrade, and kill it when the disk got so many bytes of its slot.
 fn kill_after(bytes: u64, version: &str) -> String {
     format!(
@@ -48,7 +51,7 @@ fn kill_after(bytes: u64, version: &str) -> String {
 ///
 /// # Panics
 /// If the machine does not come to the end of the upgrade, would not take a delta that patches something, cannot be
-/// killed while it writes its slot, or its disk has no write cache that it flushes.
+/// killed while it writes its slot, keeps nothing of what the killed run wrote, or its disk has no write cache that it flushes.
 pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) -> (Recording, Duration) {
     fs::create_dir_all(folder).expect("a folder for the recording");
     let after = folder.join("recorded.img");
@@ -70,8 +73,8 @@ pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) 
     let killed = shell.must(&kill_after(WRITTEN, version));
     tell(&format!("recording: {}", killed.trim()));
     let begun = Instant::now();
-    // The reboot may be faster than the answer.
-    let answer = shell.try_run(&format!("edeploy-ab upgrade {version} 2>&1"));
+    // The reboot may be faster than the answer on the console: what it said is read afterwards.
+    let answer = shell.try_run(&format!("edeploy-ab upgrade {version} --json >{AGAIN}"));
     assert!(answer.as_ref().is_none_or(|(code, _)| *code == 100), "no reboot is asked for: {answer:?}");
     let mut shell = machine.shell(&boot);
     tell("recording: the trial");
@@ -79,6 +82,11 @@ pub fn record(before: &Path, folder: &Path, version: &str, tell: impl Fn(&str)) 
     let took = begun.elapsed();
     let running = shell.must("edeploy-ab version");
     assert!(running.trim() == version, "{running} runs, not {version}");
+    let again: serde_json::Value =
+        serde_json::from_str(&shell.must(&format!("cat {AGAIN}"))).expect("an answer");
+    let kept = again["kept"].as_u64().expect("bytes");
+    assert!(kept > 0, "the second run began anew: {again}");
+    tell(&format!("recording: the second run kept {} MiB of the first", kept >> 20));
     shell.type_in("systemctl --no-block poweroff").expect("the machine runs");
     machine.wait_for_power_off();
     tell("recording: blessed, and switched off");

@@ -9,6 +9,7 @@ use edeploy_format::tuf::{Common, Time};
 use vm_tests::disk::{self, ESP, SLOTS, STATE};
 use vm_tests::machine::Machine;
 use vm_tests::site::Site;
+use vm_tests::tool::run;
 
 use crate::fixture::{DISK, ROLE, fixture, tell};
 use crate::guest::Guest;
@@ -60,14 +61,29 @@ pub(crate) fn blank(name: &str) -> PathBuf {
     image
 }
 
-/// Has the next start boot the installer, which asks `service`.
-fn boot_installer(machine: &mut Machine, service: &Service) {
+/// Has the next start boot the installer, which asks `service`, with `more` kernel arguments.
+fn boot_installer_with(machine: &mut Machine, service: &Service, more: &str) {
     let arguments = format!(
-        "console=ttyS0 quiet edeploy.server=http://10.0.2.2:{} edeploy.repo=http://10.0.2.2:{} edeploy.token=once",
+        "console=ttyS0 quiet edeploy.server=http://10.0.2.2:{} edeploy.repo=http://10.0.2.2:{} edeploy.token=once {more}",
         service.port,
         fixture().port
     );
     machine.boot_once(&INSTALLER.join("vmlinuz"), &INSTALLER.join("initrd"), &arguments);
+}
+
+fn boot_installer(machine: &mut Machine, service: &Service) {
+    boot_installer_with(machine, service, "");
+}
+
+#[test]
+fn the_installer_is_small_and_lets_nobody_in() {
+    let list = format!("zstd -dc {} | cpio --list --quiet", INSTALLER.join("initrd").display());
+    let list = run("sh", &["-c", &list]);
+    assert!(list.lines().any(|path| path.ends_with("bin/busybox")), "{list}");
+    let doors = ["sshd", "dropbear", "telnetd", "etc/shadow"];
+    assert!(!doors.iter().any(|door| list.lines().any(|path| path.ends_with(door))), "{list}");
+    let bytes = |name: &str| INSTALLER.join(name).metadata().unwrap().len();
+    assert!(bytes("vmlinuz") + bytes("initrd") <= 60_000_000);
 }
 
 #[test]
@@ -76,11 +92,12 @@ fn a_machine_without_uefi_is_refused_before_the_first_write() {
     let image = blank("bios");
     let mut machine = Machine::over(&image, &fixture().folder, "bios");
     machine.without_uefi();
-    boot_installer(&mut machine, &service);
+    boot_installer_with(&mut machine, &service, "edeploy.on-failure=halt");
     tell("bios", "boots the installer");
     machine.start();
     machine.wait_for("FAILED at the stage detected: this machine was not started by UEFI");
-    machine.wait_for("this machine stays as it is");
+    machine.wait_for("reboot: Power down");
+    machine.wait_for_power_off();
     let told = service.told.lock().unwrap();
     assert!(!told.reports[0].uefi);
     let failure = told.progress.last().unwrap().failure.as_deref().unwrap_or_default();
@@ -137,9 +154,15 @@ fn a_blank_machine_becomes_what_a_signed_plan_says() {
 fn a_machine_that_loses_power_while_it_is_installed_starts_over() {
     let service = Service::with(Plan { on_success: OnSuccess::Kexec, ..plan("cut-1", fixture().port) });
     let mut machine = Machine::over(&blank("cut"), &fixture().folder, "cut");
-    // The stages reported, writing, verifying; each time with what the last one left on the disk.
-    for moment in [" lines of hardware", "fetching the manifest", "syncing the slot", "reading the slot back"]
-    {
+    // The stages reported, writing, verifying, armed; each time with what the last one left on the disk.
+    let moments = [
+        " lines of hardware",
+        "fetching the manifest",
+        "syncing the slot",
+        "reading the slot back",
+        " is installed",
+    ];
+    for moment in moments {
         boot_installer(&mut machine, &service);
         tell("cut", "boots the installer");
         machine.start();
@@ -156,7 +179,7 @@ fn a_machine_that_loses_power_while_it_is_installed_starts_over() {
     guest.must("test -d /sys/firmware/efi/efivars && ! ls /sys/firmware/efi/efivars/LoaderEntrySelected-*");
     let told = service.told.lock().unwrap();
     // The first may have been sent or not.
-    assert!((4..=5).contains(&told.reports.len()), "{}", told.reports.len());
+    assert!((5..=6).contains(&told.reports.len()), "{}", told.reports.len());
     assert!(told.progress.iter().all(|progress| progress.failure.is_none()), "{:?}", told.progress);
     drop(told);
     guest.switch_off_and_check_parts(&[ESP, SLOTS[0], STATE]);

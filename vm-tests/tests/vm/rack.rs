@@ -7,6 +7,7 @@ use vm_tests::disk::{ESP, SLOTS, STATE};
 use vm_tests::hardware::Hardware;
 use vm_tests::machine::Machine;
 use vm_tests::rack::{PLACES, Place};
+use vm_tests::stick;
 use vm_tests::tool::{repository, run};
 
 use crate::fixture::{OTHER_ROLE, ROLE, fixture, tell};
@@ -52,8 +53,8 @@ fn switched_on_with_its_own_script(place: &Place) -> Machine {
     machine
 }
 
-/// A machine of the rack whose firmware has kernel and initrd at hand, as from a stick, with an address that it is told
-/// and asks nobody for, and that nobody permitted before it asks.
+/// A machine of the rack that boots the stick of the guide, with an address that it is told and asks nobody for, and that
+/// nobody permitted before it asks.
 fn switched_on_with_a_stick(place: &Place) -> Machine {
     LazyLock::force(&INSTALLER);
     let fixture = fixture();
@@ -65,7 +66,7 @@ fn switched_on_with_a_stick(place: &Place) -> Machine {
          IP=other:10.0.2.77/24 edeploy.gateway=10.0.2.2 edeploy.dns=10.0.2.3",
         fixture.port
     );
-    machine.boot_once(&INSTALLER.join("vmlinuz"), &INSTALLER.join("initrd"), &arguments);
+    machine.boot_stick_once(&stick::make(&fixture.folder, &INSTALLER, &arguments));
     tell(place.name, "boots the installer from a stick");
     machine.start();
     machine.wait_for(&format!(

@@ -103,6 +103,11 @@ fn a_card_that_was_moved_into_another_machine_is_of_that() {
     let told = Permitted::Told(name(1));
     assert_eq!(store.permit(mac(3).as_str(), true, NOW).unwrap(), told);
     assert_eq!(store.permit(mac(3).as_str(), false, NOW).unwrap(), told);
+    assert_eq!(
+        store.release(mac(3).as_str(), NOW).unwrap(),
+        Released::Told(name(1)),
+        "nor is its entry freed"
+    );
     assert_eq!(store.permit(mac(1).as_str(), false, NOW).unwrap(), Permitted::Installed(name(1)));
     assert_eq!(boot_as(&store, 1, UUID, "u", NOW), Booted::Disk);
 }
