@@ -285,14 +285,18 @@ impl Tree {
 
     /// Removes files from the folder `path` until it meets a folder, whose name it gives.
     fn empty(&self, path: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let listing = self.list(path)?;
-        for (name, shape) in &listing {
-            if shape == Shape::Folder {
-                return Ok(Some(name.to_vec()));
+        loop {
+            let listing = self.list(path)?;
+            for (name, shape) in &listing {
+                if shape == Shape::Folder {
+                    return Ok(Some(name.to_vec()));
+                }
+                self.unlink(&joined(path, name), AtFlags::empty())?;
             }
-            self.unlink(&joined(path, name), AtFlags::empty())?;
+            if listing.is_whole() {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 }
 
