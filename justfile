@@ -55,7 +55,8 @@ python-tuf:
 guide-servers:
     @mkdir -p target/guide
     @cd target/guide && { test -x usr/sbin/nginx -a -x usr/sbin/dhcpd || \
-      { apt-get download -q nginx isc-dhcp-server && for package in *.deb; do dpkg -x "$package" .; done; }; }
+      { { apt-get download -q nginx isc-dhcp-server || { apt-get update -q && apt-get download -q nginx isc-dhcp-server; }; } && \
+        for package in *.deb; do dpkg -x "$package" .; done; }; }
 
 # The TUF client of hosts alone, for suites that test such clients, in target/debug/examples/tuf_client
 tuf-client:
