@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::card::{by_mac, known};
-use super::permission::{attempts, is_only_told};
+use super::permission::{attempts, is_only_told, name_of};
 use super::taken::drop_places;
 use super::ticket::is_busy;
 use super::{Store, StoreError};
@@ -145,9 +145,7 @@ impl Store {
         self.write(|change| {
             let Some(id) = find(change, machine)? else { return Ok(Released::Unknown) };
             if is_only_told(change, machine)? {
-                let name =
-                    change.query_row("SELECT name FROM machine WHERE id = ?", [id], |row| row.get(0))?;
-                return Ok(Released::Told(name));
+                return Ok(Released::Told(name_of(change, id)?));
             }
             if is_busy(change, id, now)? {
                 return Ok(Released::Busy);

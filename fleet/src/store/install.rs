@@ -4,7 +4,7 @@ use edeploy_format::fleet::Stage;
 use rusqlite::Transaction;
 
 use super::card::{report_cards, twin};
-use super::permission::attempts;
+use super::permission::{attempts, name_of};
 use super::taken::{allocate, reserve, taken};
 use super::ticket::{State, begin, holder, not_planned, planned, prolong};
 use super::{Store, StoreError, Ticket, Tried};
@@ -138,7 +138,7 @@ fn rename(change: &Transaction<'_>, ticket: &Ticket, reported: &Reported) -> Res
     // A name that another machine has says that one of the two is not what it says.
     let sql = "UPDATE OR IGNORE machine SET name = coalesce(?, name) WHERE id = ?";
     change.execute(sql, (&reported.name, ticket.machine))?;
-    Ok(change.query_row("SELECT name FROM machine WHERE id = ?", [ticket.machine], |row| row.get(0))?)
+    name_of(change, ticket.machine)
 }
 
 /// The machine gets nothing; an attempt that ran is over.

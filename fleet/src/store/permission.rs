@@ -43,8 +43,7 @@ impl Store {
                 (None, _) => return Ok(Permitted::Unknown),
             };
             if is_installed(change, id)? {
-                let name =
-                    change.query_row("SELECT name FROM machine WHERE id = ?", [id], |row| row.get(0))?;
+                let name = name_of(change, id)?;
                 if is_only_told(change, machine)? {
                     return Ok(Permitted::Told(name));
                 }
@@ -91,6 +90,10 @@ impl Store {
 pub(super) fn is_installed(look: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
     let sql = "SELECT installed IS NOT NULL FROM machine WHERE id = ?";
     Ok(look.query_row(sql, [machine], |row| row.get(0))?)
+}
+
+pub(super) fn name_of(look: &Transaction<'_>, machine: i64) -> Result<String, StoreError> {
+    Ok(look.query_row("SELECT name FROM machine WHERE id = ?", [machine], |row| row.get(0))?)
 }
 
 /// Whether it is an address by which no machine has asked yet.

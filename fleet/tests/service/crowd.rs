@@ -16,8 +16,8 @@ const MACHINES: u32 = 500;
 /// So many of them ask at the same time: more connections than that wait in the kernel.
 const AT_ONCE: u32 = 100;
 
-/// Bytes that the service has in use at most, however many report: reports of 4 MiB are read a few at a time.
-const MEMORY: u64 = 64 << 20;
+/// Bytes that the service may have in use; 21 MiB were seen, and 37 in the benchmark when connections had no bound.
+const MEMORY: u64 = 32 << 20;
 
 /// Does something with each machine, many at once.
 fn each(toys: &mut [Toy], work: impl Fn(&mut Toy) + Sync) {
@@ -52,7 +52,7 @@ fn of_five_hundred_machines_at_once_no_two_get_one_entry() {
         assert_eq!(given.lock().unwrap().insert(address, toy.mac.clone()), None, "given twice");
     });
     println!("{MACHINES} reports in {:?}, peak memory {} MiB", began.elapsed(), fleet.memory() >> 20);
-    assert!(fleet.memory() < MEMORY, "{} MiB: it holds more the more of them report", fleet.memory() >> 20);
+    assert!(fleet.memory() < MEMORY, "{} MiB in use", fleet.memory() >> 20);
     assert_eq!(given.into_inner().unwrap().len(), MACHINES as usize);
 }
 

@@ -47,8 +47,16 @@ fn the_guides_dhcp_servers_take_their_files() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("dnsmasq.conf"), file("/etc/dnsmasq.d/edeploy.conf")).unwrap();
-    let said = checked(Command::new("/usr/sbin/dnsmasq").args(["--test", "-C"]).arg(at("dnsmasq.conf")));
+    let check = |name: &str| {
+        let mut command = Command::new("/usr/sbin/dnsmasq");
+        command.args(["--test", "-C"]).arg(at(name));
+        command
+    };
+    let said = checked(&mut check("dnsmasq.conf"));
     assert!(said.contains("syntax check OK"), "{said}");
+    let wrong = file("/etc/dnsmasq.d/edeploy.conf").replace("dhcp-boot", "dhcp-boots");
+    fs::write(at("wrong.dnsmasq"), wrong).unwrap();
+    assert!(!output(&mut check("wrong.dnsmasq")).status.success(), "it would take anything");
 
     let text = file("/etc/dhcp/dhcpd.conf");
     fs::write(at("dhcpd.conf"), &text).unwrap();
@@ -154,7 +162,16 @@ impl Nginx {
     /// The status and the text of what curl gets.
     fn get(port: &str, path: &str, more: &[&str]) -> (String, String) {
         let mut curl = Command::new("curl");
-        curl.args(["-sk", "--max-time", "20", "-w", "\n%{http_code}", &format!("{port}{path}")]).args(more);
+        curl.args([
+            "-sk",
+            "--path-as-is",
+            "--max-time",
+            "20",
+            "-w",
+            "\n%{http_code}",
+            &format!("{port}{path}"),
+        ])
+        .args(more);
         let said = String::from_utf8(output(&mut curl).stdout).unwrap();
         let (text, status) = said.rsplit_once('\n').unwrap();
         (status.to_owned(), text.to_owned())

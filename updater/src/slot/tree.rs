@@ -286,7 +286,7 @@ impl Tree {
     /// Removes files from the folder `path` until it meets a folder, whose name it gives.
     fn empty(&self, path: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         loop {
-            let listing = self.list(path)?;
+            let listing = self.list_first(path)?;
             for (name, shape) in &listing {
                 if shape == Shape::Folder {
                     return Ok(Some(name.to_vec()));

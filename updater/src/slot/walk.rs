@@ -85,12 +85,17 @@ impl<'a> IntoIterator for &'a Listing {
 }
 
 impl Tree {
-    /// What is in the folder `path`, sorted by the bytes of the names: the first of them, where there are very many.
+    /// What is in the folder `path`, sorted by the bytes of the names.
     pub(super) fn list(&self, path: &[u8]) -> Result<Listing, Fault> {
+        self.list_after(path, None, usize::MAX / 2)
+    }
+
+    /// The first of it, where there is very much.
+    pub(super) fn list_first(&self, path: &[u8]) -> Result<Listing, Fault> {
         self.list_after(path, None, HELD)
     }
 
-    /// The same, of what comes after a name: some `held` bytes of names.
+    /// What comes after a name: some `held` bytes of names.
     fn list_after(&self, path: &[u8], after: Option<&[u8]>, held: usize) -> Result<Listing, Fault> {
         let folder = self.folder(path)?;
         // The descriptor may be one that was read before.
