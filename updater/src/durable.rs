@@ -41,7 +41,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     put(&mut Text { path, new, bytes, mode, file: None })
 }
 
-/// Has the name of a file that [`replace`] put there on the disk. Its content is: it was, before it had the name.
+/// Has the name at `path` on the disk. The content of what [`replace`] put there is: it was, before it had the name.
 ///
 /// # Errors
 /// Any of the file system.
@@ -49,8 +49,23 @@ pub fn settle(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
+/// Makes the folder `path` and those above it that are not there; each has its name on the disk then.
+///
+/// # Errors
+/// Any of the file system.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    make_folder(folder(path))?;
+    match fs::create_dir(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => settle(path),
+    }
+}
+
 fn folder(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
+    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A small file.
@@ -64,7 +79,7 @@ struct Text<'a> {
 
 impl Successor for Text<'_> {
     fn make(&mut self) -> io::Result<()> {
-        fs::create_dir_all(folder(self.path))?;
+        make_folder(folder(self.path))?;
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(self.mode).open(&self.new)?;
         file.write_all(self.bytes)?;

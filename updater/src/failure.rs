@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 
 use edeploy_format::exit::Exit;
+use edeploy_format::frames::IndexError;
+use edeploy_format::manifest::ManifestError;
 use edeploy_format::tuf::Fault;
 
 use crate::address::masked;
@@ -112,8 +114,8 @@ exits! {
         FillError::Frames(e) => frames(e),
         FillError::Slot(e) => storage(&e.source),
         FillError::Running(_) => Exit::Failed,
-        FillError::Manifest(_)
-        | FillError::Missing(_)
+        FillError::Manifest(e) => manifest(e),
+        FillError::Missing(_)
         | FillError::Content(_)
         | FillError::Patch(_)
         | FillError::Form { .. }
@@ -156,8 +158,8 @@ exits! {
         },
         TrustError::NoRoot | TrustError::Target(_) | TrustError::NoObject(_) => Exit::Untrusted,
     };
-    edeploy_format::frames::IndexError => |_| Exit::Untrusted;
-    edeploy_format::manifest::ManifestError => |_| Exit::Untrusted;
+    edeploy_format::frames::IndexError => index;
+    edeploy_format::manifest::ManifestError => manifest;
     edeploy_format::transition::TransitionError => |_| Exit::Untrusted;
 }
 
@@ -195,11 +197,29 @@ fn frames(error: &FramesError) -> Exit {
     match error {
         FramesError::Fetch(e) => network(e),
         FramesError::Read { source, .. } => broken(source),
-        FramesError::Index(_)
-        | FramesError::Manifest(_)
-        | FramesError::Digest { .. }
-        | FramesError::Decompress { .. } => Exit::Untrusted,
+        FramesError::Index(e) => index(e),
+        FramesError::Manifest(e) => manifest(e),
+        FramesError::Digest { .. } | FramesError::Decompress { .. } => Exit::Untrusted,
     }
+}
+
+fn index(error: &IndexError) -> Exit {
+    match error {
+        IndexError::Read(_, e) => content(e),
+        _ => Exit::Untrusted,
+    }
+}
+
+fn manifest(error: &ManifestError) -> Exit {
+    match error {
+        ManifestError::Read(e) => content(e),
+        _ => Exit::Untrusted,
+    }
+}
+
+/// Of a file that should hold something signed: the disk's fault, where the system says so, or that of what it holds.
+fn content(error: &io::Error) -> Exit {
+    if error.raw_os_error().is_some() { storage(error) } else { Exit::Untrusted }
 }
 
 fn storage(error: &io::Error) -> Exit {

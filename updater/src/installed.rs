@@ -310,13 +310,13 @@ fn head(tree: &Tree) -> Result<Head, Failure> {
     Ok(Reader::new(BufReader::new(own_manifest(tree)?))?.head().clone())
 }
 
-/// The digest of a file, which then stands at its beginning again.
+/// The digest of a slot's manifest, which then stands at its beginning again.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn digest(file: &mut File) -> Result<Digest, Failure> {
     use std::io::Seek;
-    let failed = |e| Failure::new(Exit::Failed, e);
+    let failed = |e| Failure::new(Exit::Failed, format!("reading the manifest of the slot: {e}"));
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; 64 << 10];
     loop {

@@ -78,7 +78,7 @@ impl Journal {
 
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let folder = self.path.parent().expect("PATH has folders");
-        std::fs::create_dir_all(folder)?;
+        durable::make_folder(folder)?;
         let mut file =
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
         let length = file.metadata()?.len();

@@ -101,7 +101,7 @@ impl Seed<'_> {
 
 impl Successor for Seed<'_> {
     fn make(&mut self) -> io::Result<()> {
-        fs::create_dir_all(self.folder())?;
+        durable::make_folder(self.folder())?;
         seed::remove(&self.unfinished)?;
         seed::copy(self.place, &self.unfinished)
     }

@@ -41,15 +41,18 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     told?;
     let verdict = judge(&installed, &wanted, &*progress)?;
     let objects = wanted.boot;
-    let esp = installed.esp()?.check_room(installed.slot().other(), &objects);
+    let esp = match installed.esp()?.check_room(installed.slot().other(), &objects) {
+        Err(e) if !matches!(e, EspError::NoSpace { .. } | EspError::Rotten { .. }) => return Err(e.into()),
+        found => found,
+    };
+    let esp_fits = !matches!(esp, Err(EspError::NoSpace { .. }));
     let rule = wanted.rule(&installed.head)?;
     let hooks: Vec<&str> = Hook::ALL.iter().filter(|h| rule.hook(**h).is_some()).map(|h| h.name()).collect();
-    let fits = esp.is_ok() && room.is_ok();
     let refused = |exit, why: &dyn std::fmt::Display| Verdict { exit, text: format!("refused: {why}") };
     let verdict = match (&esp, fetch.allows(plan.download.bytes)) {
         _ if verdict.exit != Exit::Done => verdict,
         (Err(rotten @ EspError::Rotten { .. }), _) => refused(Exit::Refused, rotten),
-        _ if !fits => refused(Exit::Space, &"there is no room"),
+        _ if !esp_fits || room.is_err() => refused(Exit::Space, &"there is no room"),
         (_, Err(e)) => refused(Exit::Refused, &e),
         (_, Ok(())) => verdict,
     };
@@ -60,7 +63,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
         "way": way, "by_delta": plan.by_delta.bytes, "patch": plan.patched,
         "download": plan.download.bytes, "requests": plan.download.requests,
         "write": plan.written(), "copy": plan.copied, "already": plan.already,
-        "esp_bytes": esp_bytes, "esp_room": esp.is_ok(), "slot_room": room.is_ok(), "hooks": hooks, "verdict": verdict.text,
+        "esp_bytes": esp_bytes, "esp_room": esp_fits, "slot_room": room.is_ok(), "hooks": hooks, "verdict": verdict.text,
     });
     let lines = [
         format!("{} -> {version}, into slot {}", installed.head.version, installed.slot().other()),

@@ -243,7 +243,14 @@ impl<'a> Linux<'a> {
         let mount = Mount::ext4(volume.path(), &mount_point("inactive"), Access::ReadOnly)?;
         let inodes = Tree::new(mount.root()?).room()?.f_files;
         mount.unmount()?;
-        Ok(self.coming.is_none_or(|coming| coming.wanted.head.entries + SPARE_INODES <= inodes))
+        let needed = self.coming.map_or(0, |coming| coming.wanted.head.entries + SPARE_INODES);
+        if needed > inodes {
+            let text = format!(
+                "slot {slot} gets a new file system: it has room for {inodes} files and folders, {needed} are needed"
+            );
+            self.progress.note(&text);
+        }
+        Ok(needed <= inodes)
     }
 
     /// The rules of the transition; nothing for a first install.

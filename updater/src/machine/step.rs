@@ -263,8 +263,8 @@ pub enum Refusal {
     Volatile,
     /// Without its state a machine forgets which versions failed once their entries are gone.
     #[error(
-        "/var is volatile, and only the boot entry that would be deleted shows that the version with manifest {} \
-         failed here; mend the state partition first, with `edeploy-ab repair`", .0.short()
+        "/var is volatile, and nothing that lasts but the boot entry that would be deleted shows that the version \
+         with manifest {} failed here; mend the state partition with `edeploy-ab repair` and reboot first", .0.short()
     )]
     Forgetful(Digest),
     /// There is nothing that an ESP could be made from.

@@ -84,7 +84,7 @@ impl Tree {
     /// A walk over everything, see [`Walk`].
     #[must_use]
     pub fn walk(&self) -> Walk<'_> {
-        Walk::new(self)
+        Walk::new(self, b"")
     }
 
     /// The open folder `path`, empty for the root.
@@ -254,49 +254,35 @@ impl Tree {
 
     /// Removes what lies at `path`, a folder with all that is in it.
     ///
-    /// Goes down and up by whole paths, so that no depth of folders takes memory or descriptors.
-    ///
     /// # Errors
     /// [`Fault`].
     pub fn remove(&self, path: &[u8], shape: Shape) -> Result<(), Fault> {
         if shape != Shape::Folder {
             return self.unlink(path, AtFlags::empty());
         }
-        let mut at = path.to_vec();
-        loop {
-            match self.empty(&at)? {
-                Some(name) => at = joined(&at, &name),
-                None => {
-                    *self.near.borrow_mut() = None;
-                    self.unlink(&at, AtFlags::REMOVEDIR)?;
-                    if at.len() == path.len() {
-                        return Ok(());
-                    }
-                    at.truncate(split(&at).0.len());
-                }
+        // The folders that the walk is in, and those it came out of since the last entry: they are empty by then.
+        let mut folders = vec![path.to_vec()];
+        let mut walk = Walk::new(self, path);
+        while let Some(entry) = walk.next_entry()? {
+            while let Some(left) = folders.pop_if(|folder| !is_below(&entry.path, folder)) {
+                self.remove_folder(&left)?;
+            }
+            match entry.shape {
+                Shape::Folder => folders.push(entry.path),
+                _ => self.unlink(&entry.path, AtFlags::empty())?,
             }
         }
+        folders.iter().rev().try_for_each(|left| self.remove_folder(left))
+    }
+
+    fn remove_folder(&self, path: &[u8]) -> Result<(), Fault> {
+        *self.near.borrow_mut() = None;
+        self.unlink(path, AtFlags::REMOVEDIR)
     }
 
     fn unlink(&self, path: &[u8], flags: AtFlags) -> Result<(), Fault> {
         let (folder, name) = self.place(path)?;
         unlinkat(&folder, name, flags).map_err(fault("removing", path))
-    }
-
-    /// Removes files from the folder `path` until it meets a folder, whose name it gives.
-    fn empty(&self, path: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        loop {
-            let listing = self.list_first(path)?;
-            for (name, shape) in &listing {
-                if shape == Shape::Folder {
-                    return Ok(Some(name.to_vec()));
-                }
-                self.unlink(&joined(path, name), AtFlags::empty())?;
-            }
-            if listing.is_whole() {
-                return Ok(None);
-            }
-        }
     }
 }
 

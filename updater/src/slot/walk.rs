@@ -33,11 +33,6 @@ struct Member {
 }
 
 impl Listing {
-    /// There are no more.
-    pub(super) fn is_whole(&self) -> bool {
-        self.last.is_none()
-    }
-
     fn sort(&mut self) {
         let Self { names, members, .. } = self;
         let name = |m: &Member| &names[m.start as usize..m.start as usize + usize::from(m.length)];
@@ -88,11 +83,6 @@ impl Tree {
     /// What is in the folder `path`, sorted by the bytes of the names.
     pub(super) fn list(&self, path: &[u8]) -> Result<Listing, Fault> {
         self.list_after(path, None, usize::MAX / 2)
-    }
-
-    /// The first of it, where there is very much.
-    pub(super) fn list_first(&self, path: &[u8]) -> Result<Listing, Fault> {
-        self.list_after(path, None, HELD)
     }
 
     /// What comes after a name: some `held` bytes of names.
@@ -150,8 +140,8 @@ pub struct Walk<'t> {
 }
 
 impl<'t> Walk<'t> {
-    pub(super) fn new(tree: &'t Tree) -> Self {
-        Self { tree, levels: Vec::new(), held: HELD, into: Some(Vec::new()) }
+    pub(super) fn new(tree: &'t Tree, folder: &[u8]) -> Self {
+        Self { tree, levels: Vec::new(), held: HELD, into: Some(folder.to_vec()) }
     }
 
     /// Leaves out what is in the folder that came last.

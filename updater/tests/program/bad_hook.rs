@@ -1,5 +1,10 @@
 //! Hooks that fail, hang, or cannot be run: the upgrade ends, and the running slot stays what boots.
 
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::documented::documented;
@@ -50,6 +55,47 @@ fn a_reboot_that_pre_or_check_ask_for_ends_the_upgrade() {
     refused(&json!({ "check": hook }), "hook `…` asked for a reboot with exit code 100: only `post` may");
 }
 
+/// Waits until a file has something in it; gives the text.
+fn told(path: &Path) -> String {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        match fs::read_to_string(path) {
+            Ok(text) if !text.is_empty() => return text,
+            _ => assert!(Instant::now() < end, "nobody wrote {}", path.display()),
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_hook_during_which_the_updater_is_killed_ends_with_it_and_runs_again() {
+    for hook in ["pre", "post"] {
+        let mut lab = Lab::installed();
+        let ran = lab.path("ran");
+        // Once it has told of itself it stays, the first time.
+        let text = format!(
+            "#!/bin/sh\n[ -e {ran} ] && again=yes\necho $$ >>{ran}\n[ $again ] || exec sleep 600\n",
+            ran = ran.display()
+        );
+        lab.publish("3", 3, &tree("3"), &rule("3", &json!({ hook: text })), |_| ());
+        let mut updater = lab.command(&["upgrade", "3"]).spawn().unwrap();
+        let pid = told(&ran);
+        updater.kill().unwrap();
+        updater.wait().unwrap();
+        let hook_is_there = || Path::new("/proc").join(pid.trim()).exists();
+        let end = Instant::now() + Duration::from_secs(60);
+        while hook_is_there() {
+            assert!(Instant::now() < end, "{hook}: the hook outlived the updater");
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf", "{hook}");
+        lab.run(&["upgrade", "3"]).done();
+        assert_eq!(fs::read_to_string(&ran).unwrap().lines().count(), 2, "{hook}");
+        assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-b-g2+3.conf", "{hook}");
+        lab.run_as("b", &["verify"]).done();
+    }
+}
+
 #[test]
 fn what_a_hook_leaves_running_or_mounted_ends_with_it() {
     let mut lab = Lab::installed();
@@ -63,7 +109,7 @@ fn what_a_hook_leaves_running_or_mounted_ends_with_it() {
     );
     lab.publish("3", 3, &tree("3"), &rule("3", &json!({ "post": hook })), |_| ());
     lab.run(&["upgrade", "3"]).done();
-    let pid = std::fs::read_to_string(told).unwrap();
-    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "{pid} is still there");
+    let pid = fs::read_to_string(told).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "{pid} is still there");
     lab.run_as("b", &["verify"]).done();
 }

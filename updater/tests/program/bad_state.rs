@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use edeploy_format::boot::OBJECTS;
+use edeploy_format::digest::Digest;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 
@@ -25,6 +27,42 @@ fn a_second_command_is_told_who_was_first() {
         assert!(ran.err.contains(&format!("(process {})", std::process::id())), "{ran:?}");
     }
     assert_eq!(lab.journal().len(), 1, "what another command does is its own to record");
+    for words in [&["status"][..], &["list"], &["verify"], &["test-upgrade", "2"]] {
+        lab.run(words).done();
+    }
+}
+
+#[test]
+fn where_both_slots_used_up_their_tries_what_runs_and_was_good_is_upgraded() {
+    let mut lab = Lab::installed();
+    lab.publish("3", 3, &tree("3"), &rule("3", &json!({})), |_| ());
+    lab.run(&["upgrade", "2"]).done();
+    lab.run_as("b", &["bless"]).done();
+    // As if the loader had counted down a blessed entry, in both slots.
+    for (good, used_up) in [("a-g1", "a-g1+0-3"), ("b-g2", "b-g2+0-3")] {
+        let [from, to] = [good, used_up].map(|name| format!("::/loader/entries/edeploy-{name}.conf"));
+        lab.esp("mren", &[&from, &to]);
+    }
+    lab.run_as("b", &["upgrade", "3"]).done();
+    assert_eq!(lab.run_as("b", &["status", "--json"]).done().json()["next"], "edeploy-a-g3+3.conf");
+    lab.run(&["verify"]).done();
+}
+
+#[test]
+fn a_rotten_kernel_that_a_version_shares_with_what_boots_is_put_right_before_an_upgrade() {
+    let lab = Lab::installed();
+    let kernel = Digest::of(b"the boot/vmlinuz of all versions");
+    let rotten = lab.path("rotten");
+    std::fs::write(&rotten, b"the boot/vmlinuz of no version..").unwrap();
+    lab.esp("mcopy", &["-o", rotten.to_str().unwrap(), &format!("::/{OBJECTS}/{kernel}")]);
+    let dry = lab.run(&["test-upgrade", "2", "--json"]);
+    assert_eq!((dry.code, &dry.json()["esp_room"]), (3, &json!(true)));
+    assert!(dry.json()["verdict"].as_str().unwrap().starts_with("refused: "), "{dry:?}");
+    let message = "… on the ESP is damaged, and what boots now needs it too: `edeploy-ab repair` puts it right, then upgrade";
+    documented(&lab.run(&["upgrade", "2"]), 3, message);
+    assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf");
+    lab.run(&["repair"]).done();
+    lab.run(&["upgrade", "2"]).done();
 }
 
 #[test]

@@ -66,6 +66,22 @@ fn a_state_partition_without_room_is_known_before_anything_is_fetched() {
     assert_eq!(rest(&lab), before);
 }
 
+#[test]
+fn a_slot_with_too_few_inodes_gets_a_new_file_system() {
+    let mut lab = Lab::installed();
+    lab.run(&["upgrade", "2"]).done();
+    lab.run_as("b", &["bless"]).done();
+    let mut many = tree("3");
+    many.folder("etc/many");
+    for n in 0..3000 {
+        many.file(&format!("etc/many/{n}"), b"");
+    }
+    lab.publish("3", 3, &many, &rule("3", &json!({})), |_| ());
+    let ran = lab.run_as("b", &["upgrade", "3"]).done();
+    assert!(ran.err.contains("slot a gets a new file system: it has room for "), "{ran:?}");
+    lab.run(&["verify"]).done();
+}
+
 /// A file system in memory, gone with this value.
 struct Memory(std::path::PathBuf);
 

@@ -17,6 +17,7 @@ mod documented;
 mod dying;
 #[path = "../support/dying_site.rs"]
 mod dying_site;
+mod failing;
 mod full;
 mod journal;
 mod lab;

@@ -13,7 +13,8 @@ use crate::lab::{Lab, program, rule, tree};
 fn syncs(lab: &Lab, code: i32, command: &Command) -> String {
     let trace = lab.path("trace");
     let mut traced = Command::new("strace");
-    traced.args(["-y", "-e", "trace=fsync,fdatasync,syncfs,sync,sync_file_range,msync", "-o"]).arg(&trace);
+    let calls = "trace=fsync,fdatasync,syncfs,sync,sync_file_range,msync,/^rename";
+    traced.args(["-y", "-e", calls, "-o"]).arg(&trace);
     let output = traced.arg(command.get_program()).args(command.get_args()).output();
     let output = output.expect("strace: apt-get install strace");
     assert_eq!(output.status.code(), Some(code), "{output:?}");
@@ -32,16 +33,21 @@ fn syncs(lab: &Lab, code: i32, command: &Command) -> String {
     words.into_iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
-/// `fsync(3</dev/loop0>) = 0` as `loop`; other calls than fsync with their own name.
+/// `fsync(3</dev/loop0>) = 0` as `loop`; other calls than fsync with their own name, but a new name as `>name`.
 fn call(line: &str) -> Option<String> {
     let (name, rest) = line.split_once('(')?;
+    if name.starts_with("rename") {
+        let new = rest.rsplit('"').nth(1)?;
+        return Some(format!(">{}", new.rsplit('/').next()?));
+    }
     let path = rest.split_once('<')?.1.split_once('>')?.0;
     let file = path.rsplit('/').next()?.trim_end_matches(|c: char| c.is_ascii_digit());
     Some(if name == "fsync" { file.to_owned() } else { format!("{name}-{file}") })
 }
 
 /// Believed metadata that is replaced: the content before the name, then the name.
-const METADATA: &str = "role-web.new, tuf, targets.new, tuf, snapshot.new, tuf, timestamp.new, tuf";
+const METADATA: &str = "role-web.new, >role-web.json, tuf, targets.new, >targets.json, tuf, \
+                        snapshot.new, >snapshot.json, tuf, timestamp.new, >timestamp.json, tuf";
 /// A line in the journal, then the name of the journal.
 const JOURNAL: &str = "journal, edeploy";
 
@@ -53,9 +59,11 @@ fn every_command_makes_durable_what_it_relies_on_in_this_order() {
     let mut install = program();
     install.args(["install", "--role", "web", "--version", "1", "--disk"]).arg(lab.path("disk"));
     install.arg("--repo").arg(lab.site_folder()).arg("--root").arg(lab.path("root.json"));
-    // What an older machine left, the table; the ESP; the state partition; the slot; loader, kernel, initrd and entry.
+    // What an older machine left, the table; the ESP; the state partition, in which the folder `tuf` is new in `edeploy`;
+    // the slot; loader, kernel, initrd and entry.
     let expected = format!(
-        "2 disk, 3 loop, root.new, tuf, {METADATA}, syncfs-var, loop, syncfs-inactive, 11 loop, {JOURNAL}"
+        "2 disk, 3 loop, edeploy, root.new, >root.json, tuf, {METADATA}, syncfs-var, loop, syncfs-inactive, 11 loop, \
+         {JOURNAL}"
     );
     assert_eq!(syncs(&lab, 0, &install), expected, "install");
     lab.publish("2", 2, &tree("2"), &rule("2", &json!({})), |_| ());
