@@ -15,70 +15,107 @@ fn traced(lab: &Lab, command: &Command, options: &[&str]) -> Ran {
     Ran::of(output.expect("strace: apt-get install strace"))
 }
 
-/// The machine, and version 2 on its site.
-fn with_two(machine: &Lab) -> Lab {
-    let mut lab = machine.copy();
-    lab.site.version = 2;
-    lab.publish("2", 2, &tree("2"), &rule("2", &json!({})), |_| ());
-    lab
+/// A command, the slot from which it is given, and what boots next before and after it.
+struct Under {
+    words: &'static [&'static str],
+    slot: &'static str,
+    next: [&'static str; 2],
 }
 
-/// In upgrade after upgrade one call of a kind fails: the first of each thread, then the `every`th after it, and so on.
-fn each_fails(calls: &str, error: &str, every: usize) {
-    let machine = Lab::first(&tree("1"));
-    for nth in (1..).step_by(every) {
-        let lab = with_two(&machine);
-        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:error={error}:when={nth}"));
-        let upgrade = lab.command(&["upgrade", "2"]);
-        let ran = traced(&lab, &upgrade, &["-f", "-y", "-e", &trace, "-e", &inject]);
-        let trace = fs::read_to_string(lab.path("trace")).unwrap();
-        let failed = trace.lines().filter(|line| line.contains("(INJECTED)")).collect::<Vec<_>>();
-        if failed.is_empty() {
-            assert!(nth > 1, "an upgrade makes no {calls}");
-            return;
-        }
-        // The loader reads libraries, the standard library pipes of its children, which do not fail like that.
-        if failed.iter().any(|line| line.contains("/lib") || line.contains("<pipe:")) && ran.code > 100 {
-            continue;
-        }
-        check(&lab, &ran, &format!("{calls} {nth}, {failed:?}"));
+const UPGRADE: Under =
+    Under { words: &["upgrade", "2"], slot: "a", next: ["edeploy-a-g1.conf", "edeploy-b-g2+3.conf"] };
+const BLESS: Under =
+    Under { words: &["bless"], slot: "b", next: ["edeploy-b-g2+3.conf", "edeploy-b-g2.conf"] };
+const ROLLBACK: Under =
+    Under { words: &["rollback"], slot: "b", next: ["edeploy-b-g2.conf", "edeploy-a-g3.conf"] };
+
+impl Under {
+    /// A machine on which it can be given, once more.
+    fn machine(&self, first: &Lab) -> Lab {
+        let mut lab = first.copy();
+        lab.site.version = 2;
+        lab.publish("2", 2, &tree("2"), &rule("2", &json!({})), |_| ());
+        lab
     }
-}
 
-/// The machine and what was said of it agree, and the upgrade can be had.
-fn check(lab: &Lab, ran: &Ran, failed: &str) {
-    let next = lab.run(&["status", "--json"]).done().json()["next"].clone();
-    let is_armed = next == "edeploy-b-g2+3.conf";
-    assert!(is_armed || next == "edeploy-a-g1.conf", "{failed}: {next}, {ran:?}");
-    assert_eq!(ran.code == 0, is_armed, "{failed}: {ran:?}");
-    let (_, said) = ran.failed();
-    assert!(is_armed || said.contains(": "), "{failed}: what failed on what is not said: {ran:?}");
-    lab.run(&["verify"]).done();
-    lab.run(&["upgrade", "2"]).done();
-    lab.run_as("b", &["verify"]).done();
+    /// Version 1, and whatever has to come before.
+    fn first(&self) -> Lab {
+        let lab = self.machine(&Lab::first(&tree("1")));
+        for before in [&UPGRADE, &BLESS] {
+            if before.words == self.words {
+                break;
+            }
+            lab.run_as(before.slot, before.words).done();
+        }
+        lab
+    }
+
+    /// In run after run one call of a kind fails: the first of each thread, then the `every`th after it, and so on.
+    fn each_fails(&self, calls: &str, error: &str, every: usize) {
+        let first = self.first();
+        for nth in (1..).step_by(every) {
+            let lab = self.machine(&first);
+            let (trace, inject) =
+                (format!("trace={calls}"), format!("inject={calls}:error={error}:when={nth}"));
+            let command = lab.command_as(self.slot, self.words);
+            let ran = traced(&lab, &command, &["-f", "-y", "-e", &trace, "-e", &inject]);
+            let trace = fs::read_to_string(lab.path("trace")).unwrap();
+            let failed = trace.lines().filter(|line| line.contains("(INJECTED)")).collect::<Vec<_>>();
+            if failed.is_empty() {
+                assert!(nth > 1, "{:?} makes no {calls}", self.words);
+                return;
+            }
+            // The loader reads libraries, the standard library pipes of its children, which do not fail like that.
+            if failed.iter().any(|line| line.contains("/lib") || line.contains("<pipe:")) && ran.code > 100 {
+                continue;
+            }
+            self.check(&lab, &ran, &format!("{calls} {nth}, {failed:?}"));
+        }
+    }
+
+    /// The machine and what was said of it agree, and the next run gets to the end.
+    fn check(&self, lab: &Lab, ran: &Ran, failed: &str) {
+        let next = || lab.run_as(self.slot, &["status", "--json"]).done().json()["next"].clone();
+        let is_done = next() == self.next[1];
+        assert!(is_done || next() == self.next[0], "{failed}: {}, {ran:?}", next());
+        let (code, said) = ran.failed();
+        let is_known = !said.contains(" boots next is not known; `edeploy-ab status` may tell: ");
+        assert_eq!([0, 100].contains(&code), is_done && is_known, "{failed}: {ran:?}");
+        assert!(is_done || said.contains(": "), "{failed}: what failed on what is not said: {ran:?}");
+        lab.run_as(self.slot, &["verify"]).done();
+        let again = lab.run_as(self.slot, self.words);
+        assert!([0, 100].contains(&again.code) && next() == self.next[1], "{failed}: {again:?}");
+        lab.run_as(&self.next[1]["edeploy-".len()..][..1], &["verify"]).done();
+    }
 }
 
 /// Each kind is a test: they run side by side.
 macro_rules! each_fails {
-    ($($name:ident: $calls:literal, $error:literal, $every:literal;)*) => {$(
+    ($($name:ident: $under:ident, $calls:literal, $error:literal, $every:literal;)*) => {$(
         #[test]
         fn $name() {
-            each_fails($calls, $error, $every);
+            $under.each_fails($calls, $error, $every);
         }
     )*};
 }
 
 each_fails! {
-    wherever_a_write_fails_what_is_said_is_so_and_the_next_run_gets_to_the_end: "write", "ENOSPC", 1;
-    wherever_a_write_to_a_place_fails: "pwrite64", "EIO", 1;
-    wherever_a_sync_fails: "fsync,fdatasync,syncfs", "EIO", 1;
-    wherever_a_rename_fails: "/^rename", "ENOSPC", 1;
-    wherever_a_folder_cannot_be_made: "/^mkdir", "ENOSPC", 1;
-    wherever_a_file_cannot_be_sized: "ftruncate,fallocate", "ENOSPC", 1;
-    wherever_an_attribute_cannot_be_set: "/chmod,/chown,utimensat", "EIO", 3;
-    wherever_a_device_cannot_be_used: "ioctl", "EIO", 5;
-    wherever_a_mount_fails: "mount,umount2", "EBUSY", 1;
-    wherever_a_file_cannot_be_opened: "openat,openat2", "EMFILE", 29;
-    wherever_a_read_fails: "read", "EIO", 29;
-    wherever_a_read_from_a_place_fails: "pread64", "EIO", 29;
+    wherever_a_write_fails_what_is_said_is_so_and_the_next_run_gets_to_the_end: UPGRADE, "write", "ENOSPC", 1;
+    wherever_a_write_to_a_place_fails: UPGRADE, "pwrite64", "EIO", 1;
+    wherever_a_sync_fails: UPGRADE, "fsync,fdatasync,syncfs", "EIO", 1;
+    wherever_a_rename_fails: UPGRADE, "/^rename", "ENOSPC", 1;
+    wherever_a_folder_cannot_be_made: UPGRADE, "/^mkdir", "ENOSPC", 1;
+    wherever_a_file_cannot_be_sized: UPGRADE, "ftruncate,fallocate", "ENOSPC", 1;
+    wherever_an_attribute_cannot_be_set: UPGRADE, "/chmod,/chown,utimensat", "EIO", 3;
+    wherever_a_device_cannot_be_used: UPGRADE, "ioctl", "EIO", 5;
+    wherever_a_mount_fails: UPGRADE, "mount,umount2", "EBUSY", 1;
+    wherever_a_file_cannot_be_opened: UPGRADE, "openat,openat2", "EMFILE", 29;
+    wherever_a_read_fails: UPGRADE, "read", "EIO", 29;
+    wherever_a_read_from_a_place_fails: UPGRADE, "pread64", "EIO", 29;
+    wherever_a_write_of_a_blessing_fails: BLESS, "write", "ENOSPC", 1;
+    wherever_a_write_of_a_blessing_to_a_place_fails: BLESS, "pwrite64", "EIO", 1;
+    wherever_a_sync_of_a_blessing_fails: BLESS, "fsync", "EIO", 1;
+    wherever_a_write_of_a_rollback_fails: ROLLBACK, "write", "ENOSPC", 1;
+    wherever_a_write_of_a_rollback_to_a_place_fails: ROLLBACK, "pwrite64", "EIO", 1;
+    wherever_a_sync_of_a_rollback_fails: ROLLBACK, "fsync", "EIO", 1;
 }
