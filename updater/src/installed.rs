@@ -29,7 +29,7 @@ use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::settings::{Settings, certificates};
 use crate::slot::{Kept, Tree};
-use crate::trust::{STATE_FOLDER, Store};
+use crate::trust::{STATE_FOLDER, Store, Trusted};
 
 /// Where everything is mounted, in this process's own namespace.
 const MOUNTS: &str = "/run/edeploy-ab";
@@ -167,6 +167,13 @@ impl Installed {
     #[must_use]
     pub fn stores(&self) -> [Store; 2] {
         [Store::new(self.root.join(STATE_FOLDER)), self.slot_store()]
+    }
+
+    /// The newest of it; none where neither can be believed any more.
+    #[must_use]
+    pub fn metadata(&self) -> Option<Trusted> {
+        let kept = self.stores().into_iter().filter_map(|store| Trusted::kept(&store, &self.head.role).ok());
+        kept.max_by_key(Trusted::number)
     }
 
     /// The metadata that signed the running slot.

@@ -13,7 +13,7 @@ pub use store::{STATE_FOLDER, Store, StoreError};
 use edeploy_format::name::{Object, Role, Version};
 use edeploy_format::tuf::workflow::{self, Source};
 use edeploy_format::tuf::{
-    self, Expiry, Listed, Target, TrustedRole, TrustedRoot, TrustedTargets, TufError, delegated,
+    self, Expiry, Listed, Target, Time, TrustedRole, TrustedRoot, TrustedTargets, TufError, delegated,
 };
 
 use crate::failure::chain;
@@ -152,6 +152,13 @@ impl Trusted {
     #[must_use]
     pub fn role(&self) -> &Role {
         self.role.role()
+    }
+
+    /// When it was issued, where that is said, and when it expires.
+    #[must_use]
+    pub fn dates(&self) -> (Option<Time>, Time) {
+        let timestamp = self.targets.timestamp();
+        (timestamp.issued.as_ref().map(|issued| issued.issued), timestamp.common.expires)
     }
 
     /// The least serial that may be installed.

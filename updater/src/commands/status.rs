@@ -24,7 +24,8 @@ pub(super) fn run(common: &Common) -> Result<Exit, Failure> {
     let entries = esp.entries()?;
     let next = esp.next_boot(&overrides(&installed)?)?;
     let next = next.map(|choice| choice.file);
-    let seen = Seen { installed: &installed, lines: &lines, entries: &entries, next: next.as_deref() };
+    let dates = installed.metadata().map(|metadata| metadata.dates());
+    let seen = Seen { installed: &installed, lines: &lines, entries: &entries, next: next.as_deref(), dates };
     super::answer(common, &seen.json(), &seen.text())?;
     Ok(Exit::Done)
 }
@@ -39,6 +40,8 @@ struct Seen<'a> {
     lines: &'a [Line],
     entries: &'a [Listed],
     next: Option<&'a str>,
+    /// When the newest metadata that is kept was issued, and when it expires.
+    dates: Option<(Option<Time>, Time)>,
 }
 
 /// How an entry stands, in one word.
@@ -96,6 +99,7 @@ impl Seen<'_> {
             "manifest": self.installed.options.manifest.to_string(), "trial": self.trial(),
             "profile": self.installed.settings.profile, "repo": self.installed.settings.repo,
             "mirrors": self.installed.settings.mirrors,
+            "metadata": self.dates.map(|(issued, expires)| json!({ "issued": issued, "expires": expires })),
             "volatile": self.installed.volatile(), "next": self.next,
             "entries": self.entries.iter().map(entry).collect::<Vec<_>>(),
             "fell_back": self.fell_back(), "upgrade": self.upgrade(),
@@ -117,6 +121,13 @@ impl Seen<'_> {
             format!("repository  {}", self.installed.settings.repo),
         ];
         text.extend(self.installed.settings.mirrors.iter().map(|mirror| format!("mirror      {mirror}")));
+        text.push(match self.dates {
+            Some((issued, expires)) => {
+                let issued = issued.map_or("some time ago".to_owned(), |issued| issued.to_string());
+                format!("metadata    issued {issued}, expires {expires}")
+            }
+            None => "metadata    none that can be believed".to_owned(),
+        });
         if let Some(reason) = self.installed.volatile() {
             text.push(format!("WARNING     /var is volatile: {}", reason.trim()));
         }

@@ -60,3 +60,18 @@ fn a_clock_that_is_wrong_delays_an_upgrade_and_never_lets_old_metadata_in() {
     lab.sign();
     at(-400, &lab, &["upgrade", "2"]).done();
 }
+
+#[test]
+fn status_tells_how_old_what_is_believed_is_and_that_nothing_is() {
+    let lab = Lab::installed();
+    let issued = Time::new(lab.site.now);
+    let expires = issued.plus_days(7);
+    let said = lab.run(&["status"]).done().out;
+    assert!(said.contains(&format!("metadata    issued {issued}, expires {expires}\n")), "{said}");
+    let metadata = lab.run(&["status", "--json"]).done().json()["metadata"].clone();
+    assert_eq!(metadata, json!({ "issued": issued, "expires": expires }));
+    assert_eq!(lab.state("rm lib/edeploy/tuf/timestamp.json"), "");
+    lab.slot_a("rm usr/lib/edeploy/slot/tuf/timestamp.json");
+    let said = lab.run(&["status"]).done().out;
+    assert!(said.contains("metadata    none that can be believed\n"), "{said}");
+}

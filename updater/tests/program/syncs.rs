@@ -78,4 +78,11 @@ fn every_command_makes_durable_what_it_relies_on_in_this_order() {
         format!("3 loop, {JOURNAL}, 2 loop"),
         "rollback"
     );
+    lab.lose_esp();
+    // Names and contents of what the ESP holds, one after the other, and what is forgotten by it.
+    assert_eq!(
+        syncs(&lab, 0, &lab.command(&["repair"])),
+        format!("16 loop, {JOURNAL}"),
+        "repair of a lost ESP"
+    );
 }

@@ -184,6 +184,33 @@ fn whatever_else_a_slot_holds_is_removed() {
 }
 
 #[test]
+fn the_longest_path_there_can_be_is_filled_verified_and_removed_and_so_are_many_folders() {
+    let mut long = small();
+    // 4095 bytes: 15 folders of 255, each with its slash, and a file of 255.
+    let folders: Vec<String> = (1..=15).map(|n| vec!["d".repeat(255); n].join("/")).collect();
+    for folder in &folders {
+        long.folder(folder);
+    }
+    let path = format!("{}/{}", folders[14], "f".repeat(255));
+    assert_eq!(path.len(), 4095);
+    long.file(&path, b"down there");
+    long.folder("many");
+    for n in 0..1000 {
+        long.folder(&format!("many/{n}"));
+        long.file(&format!("many/{n}/file"), b"");
+    }
+    let (long, short) = (long.publish(), small().publish());
+    let disk = Disk::new();
+    let slot = disk.mount();
+    fill(&slot, &long);
+    assert_clean(&slot, &long);
+    let filled = fill(&slot, &short);
+    assert_eq!(filled.removed, 2);
+    assert_clean(&slot, &short);
+    disk.check(slot);
+}
+
+#[test]
 fn a_wider_mode_or_a_set_user_id_bit_does_not_survive() {
     let version = small().publish();
     let disk = Disk::new();
