@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use rolebuild::{cli::Cli, commands};
+use rolebuild::{answer, cli::Cli, commands};
 
 fn main() -> ExitCode {
     match commands::run(&Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("rolebuild: {failure}");
+            answer::say(&format!("rolebuild: {failure}"));
             ExitCode::from(failure.exit() as u8)
         }
     }

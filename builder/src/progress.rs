@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::answer::say;
+
 /// The stages of one command.
 #[derive(Debug)]
 pub struct Progress {
@@ -40,13 +42,13 @@ impl Progress {
     pub fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => say(text),
         }
     }
 
     fn begin(&self, name: &str, style: &str, total: Option<u64>) {
         let Some(bar) = &self.bar else {
-            eprintln!("{name}");
+            say(name);
             return;
         };
         bar.println(name);

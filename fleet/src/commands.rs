@@ -17,6 +17,7 @@ use std::path::Path;
 use edeploy_format::exit::Exit;
 use serde_json::Value;
 
+use crate::answer::{print, say};
 use crate::cli::{Cli, Command};
 use crate::failure::{Cause, Failure};
 
@@ -34,7 +35,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
             }
             let mut exit = Exit::Differs;
             for reason in judged.not_judged() {
-                eprintln!("edeploy-fleet: {reason}");
+                say(&reason.to_string());
                 exit = Exit::Failed;
             }
             Ok(exit)
@@ -46,7 +47,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
             } else {
                 serde_json::to_string_pretty(&entries)
             };
-            println!("{}", text.expect("entries have plain keys"));
+            print(&format!("{}\n", text.expect("entries have plain keys")));
             Ok(Exit::Done)
         }
         Command::Check(args) => {
@@ -73,9 +74,9 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
 /// Prints an answer, for people or for programs.
 fn answer(cli: &Cli, text: &impl fmt::Display, json: impl FnOnce() -> Value) {
     if cli.json {
-        println!("{}", json());
+        print(&format!("{}\n", json()));
     } else {
-        print!("{text}");
+        print(text);
     }
 }
 

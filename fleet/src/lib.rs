@@ -6,6 +6,7 @@
 //! The service ([`serve`]) does so for machines that boot from the network, and remembers what it gave ([`store`]).
 //! Files of eDeploy are read as Python literals and never evaluated ([`literal`]).
 
+pub mod answer;
 pub mod cli;
 pub mod cmdb;
 pub mod commands;

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use edeploy_fleet::{cli::Cli, commands};
+use edeploy_fleet::{answer, cli::Cli, commands};
 
 fn main() -> ExitCode {
     match commands::run(&Cli::parse()) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) => {
-            eprintln!("edeploy-fleet: {failure}");
+            answer::say(&failure.to_string());
             ExitCode::from(failure.exit() as u8)
         }
     }

@@ -36,6 +36,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tower_http::services::ServeDir;
 
+use crate::answer::say;
 use crate::key::{self, KeyError};
 use crate::newest::{Newest, NewestError};
 use crate::profile::Profiles;
@@ -155,7 +156,7 @@ async fn serve(store: Store, key: SigningKey, mut settings: Settings) -> Result<
     });
     let mut terminated = signal(SignalKind::terminate()).map_err(ServeError::Run)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(ServeError::Run)?;
-    eprintln!("edeploy-fleet: listening on {local}");
+    say(&format!("listening on {local}"));
     tokio::select! {
         () = Bounded::new(listener).serve(router(app)) => Ok(()),
         _ = terminated.recv() => Ok(()),

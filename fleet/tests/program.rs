@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -233,4 +233,22 @@ fn the_walk_through_of_the_manual_is_what_the_program_does() {
     let (code, out, _) = run(&folder, check.split_once(' ').unwrap().1);
     let out: String = out.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     assert_eq!((code, out), (0, block(page, check)));
+}
+
+#[test]
+fn an_answer_that_nobody_reads_or_that_finds_no_room_changes_no_exit_code() {
+    let folder = folder(&[("hw", MACHINE), ("web.specs", "[('disk', '$disk', 'size', 'gt(100)')]")]);
+    let answered = |stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_edeploy-fleet"));
+        command.args(["match", "hw", "web.specs"]).current_dir(folder.path()).stdout(stdout);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(answered(writer.into()), (Some(0), String::new()));
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let said = "edeploy-fleet: what was asked for is done, but: writing the answer to standard output: \
+                No space left on device (os error 28)\n";
+    assert_eq!(answered(full.into()), (Some(0), said.to_owned()));
 }

@@ -154,3 +154,27 @@ fn a_delta_that_fails_leaves_its_version_published_the_others_made_and_its_exit_
     let [delta] = &again["deltas"].as_array().unwrap()[..] else { panic!("{again}") };
     assert_eq!((&delta["from"], &again["missed"]), (&"1.0".into(), &Value::Array(Vec::new())));
 }
+
+#[test]
+fn where_nobody_listens_any_more_the_work_is_done_all_the_same() {
+    let place = Place::bare();
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ends = |line: &str, stdout: std::process::Stdio, stderr: std::process::Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rolebuild"));
+        command.args(line.split(' ')).current_dir(place.path()).stdout(stdout).stderr(stderr);
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(ends("init", gone().into(), gone().into()).0, Some(0));
+    place.build("1.0", 1, &[]);
+    assert_eq!(ends("publish web 1.0", gone().into(), gone().into()).0, Some(0));
+    assert_eq!(json(&place, "list web")["roles"][0]["versions"][0]["version"], "1.0");
+    let (code, said) = ends("list web", full().into(), std::process::Stdio::piped());
+    let expected = "what was asked for is done, but: writing the answer to standard output: ";
+    assert!(code == Some(0) && said.starts_with(expected), "{said}");
+}

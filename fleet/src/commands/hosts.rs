@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::answer::print;
 use crate::cli::Hosts;
 use crate::failure::Cause;
 use crate::store::{Host, Store};
@@ -12,15 +13,15 @@ pub(super) fn run(args: &Hosts, as_json: bool) -> Result<(), Cause> {
         Some(machine) => {
             let host = store.host(machine)?.ok_or_else(|| Cause::Unknown(format!("machine {machine}")))?;
             // What is known of one is no line.
-            println!("{:#}", json!(host));
+            print(&format!("{:#}\n", json!(host)));
         }
-        None if as_json => println!("{}", json!(store.hosts()?)),
-        None => store.hosts()?.iter().for_each(|host| println!("{}", line(host))),
+        None if as_json => print(&format!("{}\n", json!(store.hosts()?))),
+        None => print(&store.hosts()?.iter().map(line).collect::<String>()),
     }
     Ok(())
 }
 
-/// The fields of a machine, by tabs. What the machine said has no line and no escape sequence of its own.
+/// The fields of a machine, by tabs, in a line. What the machine said has no line and no escape sequence of its own.
 fn line(host: &Host) -> String {
     let stage = host.stage.map_or(Value::Null, |stage| json!(stage));
     let mut line = format!(
@@ -36,7 +37,7 @@ fn line(host: &Host) -> String {
     if host.permission.is_some() {
         line += "\tmay be installed";
     }
-    line
+    line + "\n"
 }
 
 /// A text with its control characters written out.

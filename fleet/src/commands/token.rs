@@ -1,5 +1,6 @@
 //! `token`: who may ask and change over HTTP.
 
+use crate::answer::print;
 use crate::cli::{Token, TokenCommand};
 use crate::failure::Cause;
 use crate::moment::Moment;
@@ -27,16 +28,14 @@ fn add(store: &Store, name: &str) -> Result<(), Cause> {
     if !store.add_operator(name, &token.hash(), Moment::now())? {
         return Err(Cause::Refused(format!("{name} has a token: remove it first")));
     }
-    println!("{token}");
+    print(&format!("{token}\n"));
     Ok(())
 }
 
 fn list(operators: &[Operator], json: bool) {
     if json {
-        println!("{}", serde_json::json!(operators));
-        return;
+        return print(&format!("{}\n", serde_json::json!(operators)));
     }
-    for operator in operators {
-        println!("{}\tsince {}", operator.name, operator.since.time());
-    }
+    let line = |operator: &Operator| format!("{}\tsince {}\n", operator.name, operator.since.time());
+    print(&operators.iter().map(line).collect::<String>());
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::answer::say;
 use crate::failure::chain;
 use crate::store::StoreError;
 
@@ -58,7 +59,7 @@ impl Problem {
 impl From<StoreError> for Problem {
     /// Told in full to the log alone: whoever asks learns that it is not their fault.
     fn from(error: StoreError) -> Self {
-        eprintln!("edeploy-fleet: {}", chain(&error));
+        say(&chain(&error));
         Self::later("the store cannot be used; the log of the service says why")
     }
 }
