@@ -117,9 +117,7 @@ pub fn judge<'a>(profiles: &'a Profiles, hardware: &Hardware, taken: &Taken) -> 
 /// The same, after a [`look`] at these profiles.
 #[must_use]
 pub fn decide<'a>(profiles: &'a Profiles, looked: &[Look], taken: &Taken) -> Verdict<'a> {
-    let is_listed = |name: &String| profiles.listed.iter().any(|listed| listed.name == *name);
-    let gone = taken.entries.iter().filter(|(name, _)| !is_listed(name)).flat_map(|(_, held)| held);
-    let gone: Held = gone.map(|(key, own)| (key.clone(), *own)).collect();
+    let gone = taken.gone(profiles);
     let mut all: Vec<_> = profiles.listed.iter().zip(looked).enumerate().collect();
     // Its own comes first; the order of the others stays.
     all.sort_by_key(|(_, (listed, _))| taken.own.as_ref() != Some(&listed.name));
@@ -138,8 +136,28 @@ pub fn decide<'a>(profiles: &'a Profiles, looked: &[Look], taken: &Taken) -> Ver
     Verdict { given, tried: tried.into_iter().map(|(_, one)| one).collect() }
 }
 
-/// What comes of a profile that matches. Entries that are held under names that are `gone` are held still: a profile may
-/// have been renamed.
+impl Taken {
+    /// The entries that are held under names that are not listed any more.
+    #[must_use]
+    pub fn gone(&self, profiles: &Profiles) -> Held {
+        let is_listed = |name: &String| profiles.listed.iter().any(|listed| listed.name == *name);
+        let gone = self.entries.iter().filter(|(name, _)| !is_listed(name)).flat_map(|(_, held)| held);
+        gone.map(|(key, own)| (key.clone(), *own)).collect()
+    }
+
+    /// The entries that are held of the database of profile `name`. Those that are held under names that are `gone` are
+    /// held still: a profile may have been renamed.
+    #[must_use]
+    pub fn held(&self, name: &str, cmdb: &Cmdb, gone: &Held) -> Held {
+        let mut held = self.entries.get(name).cloned().unwrap_or_default();
+        for (key, own) in gone.iter().filter(|(key, _)| cmdb.entry(key).is_some()) {
+            held.entry(key.clone()).or_insert(*own);
+        }
+        held
+    }
+}
+
+/// What comes of a profile that matches.
 fn matching<'a>(
     listed: &Listed,
     profile: &'a Profile,
@@ -154,13 +172,7 @@ fn matching<'a>(
     if listed.count.left(others) == Some(0) {
         return Outcome::UsedUp(explained);
     }
-    let allocate = |cmdb: &'a Cmdb| {
-        let mut held = taken.entries.get(&listed.name).cloned().unwrap_or_default();
-        for (key, own) in gone.iter().filter(|(key, _)| cmdb.entry(key).is_some()) {
-            held.entry(key.clone()).or_insert(*own);
-        }
-        cmdb.allocate(&held, &explained.found)
-    };
+    let allocate = |cmdb: &'a Cmdb| cmdb.allocate(&taken.held(&listed.name, cmdb, gone), &explained.found);
     let entry = match profile.cmdb.as_ref().map(allocate).transpose() {
         Ok(entry) => entry,
         Err(refused) => return Outcome::NoEntry(explained, refused),

@@ -79,6 +79,10 @@ fn a_profile_that_was_renamed_gives_no_entry_twice_and_a_machine_its_own_again()
             entries: [("web".to_owned(), entries.iter().map(held).collect())].into(),
             ..Taken::default()
         };
+        let listed = &profiles.listed[0];
+        let cmdb = listed.profile.as_ref().unwrap().cmdb.as_ref().unwrap();
+        let held = taken.held(&listed.name, cmdb, &taken.gone(profiles));
+        assert_eq!(held.len(), entries.len(), "what operators are told");
         let verdict = judge(profiles, &Hardware::read(MACHINE).unwrap(), &taken);
         verdict.given.unwrap().variables["ip"].clone()
     };

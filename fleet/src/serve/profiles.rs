@@ -1,7 +1,5 @@
 //! The profiles as operators and pages see them: what is left of each, and what is wrong with it.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -10,6 +8,7 @@ use serde_json::json;
 use super::caller::Operator;
 use super::problem::Problem;
 use super::{App, Service, answer, blocking};
+use crate::cmdb::Held;
 use crate::failure::chain;
 use crate::judge::Taken;
 use crate::moment::Moment;
@@ -47,27 +46,32 @@ pub(super) struct Shelved {
 /// All profiles: those that are listed in their order, then the others.
 pub(super) fn shelved(app: &Service) -> Result<Vec<Shelved>, Problem> {
     let (profiles, taken) = (app.profiles()?, app.store.taken(Moment::now())?);
+    let gone = taken.gone(&profiles);
+    let of = |name: &str, profile| of(name, profile, &taken, &gone);
     let listed = profiles.listed.iter().map(|listed| {
         let count = match listed.count {
             Count::Any => None,
             Count::Times(times) => Some(times),
         };
         let left = listed.count.left(taken.places.get(&listed.name).copied().unwrap_or(0));
-        Shelved { listed: true, count, left, ..of(&listed.name, listed.profile.as_ref(), &taken) }
+        Shelved { listed: true, count, left, ..of(&listed.name, listed.profile.as_ref()) }
     });
-    let unlisted = profiles.unlisted.iter().map(|(name, profile)| of(name, profile.as_ref(), &taken));
+    let unlisted = profiles.unlisted.iter().map(|(name, profile)| of(name, profile.as_ref()));
     Ok(listed.chain(unlisted).collect())
 }
 
-fn of(name: &str, profile: Result<&Profile, &ProfileError>, taken: &Taken) -> Shelved {
-    let entries = profile.ok().and_then(|profile| profile.cmdb.as_ref()).map(|cmdb| cmdb.entries().len());
+fn of(name: &str, profile: Result<&Profile, &ProfileError>, taken: &Taken, gone: &Held) -> Shelved {
+    let cmdb = profile.ok().and_then(|profile| profile.cmdb.as_ref());
     Shelved {
         name: name.to_owned(),
         listed: false,
         count: None,
         left: None,
-        entries,
-        given: taken.entries.get(name).map_or(0, BTreeMap::len),
+        entries: cmdb.map(|cmdb| cmdb.entries().len()),
+        given: match cmdb {
+            Some(cmdb) => taken.held(name, cmdb, gone).len(),
+            None => taken.entries.get(name).map_or(0, Held::len),
+        },
         error: profile.err().map(|error| chain(error)),
     }
 }
