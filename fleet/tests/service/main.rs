@@ -5,6 +5,7 @@
 mod api;
 mod browser;
 mod crowd;
+mod document;
 mod fleet;
 mod flow;
 mod guide;
