@@ -131,8 +131,9 @@ fn work() -> ! {
         console.note(&chain(&e));
     }
     let died = std::env::var(DEATH).ok();
-    let died =
-        died.map(|last| format!("{DEATHS} installers ended before they were done, the last one with {last}"));
+    let died = died.map(|last| {
+        format!("{DEATHS} installers or more ended before they were done, the last one with {last}")
+    });
     let trouble = died.or(bad.map(|bad| chain(&bad)));
     // The network that the service is told by may be long in coming.
     trouble.iter().for_each(|trouble| console.note(trouble));
@@ -148,6 +149,10 @@ fn installed(
     trouble: Option<String>,
     console: &Console,
 ) -> Result<Infallible, Failure> {
+    if let (Some(trouble), None) = (&trouble, &arguments.token) {
+        // No service knows this machine, so none is waited for.
+        return Err(Failure::new(Exit::Failed, &**trouble));
+    }
     let usage = |e| Failure::new(Exit::Usage, e);
     let server = arguments.server().map_err(usage)?;
     let failed = |e: std::io::Error| Failure::new(Exit::Failed, e);
