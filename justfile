@@ -113,6 +113,10 @@ demo-install: host installer-program programs
 bench *args: host rolebuild fleet
     cargo run --quiet --release -p bench -- {{args}}
 
+# Memory with very many small files, in many folders and in one, with the allocator of hosts (needs root; an hour for a million)
+scale files="1000000":
+    EDEPLOY_FILES={{files}} cargo test --release --target {{target}} -p edeploy-ab --test slot -- --ignored --nocapture
+
 # Man pages, from the help texts, in target/man
 man: host
     rm -rf target/man && mkdir -p target/man

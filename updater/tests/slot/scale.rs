@@ -1,6 +1,5 @@
-//! Memory stays flat for many files, in many folders or in one. Takes minutes, so it runs with a million only when asked for:
-//! `MALLOC_MMAP_THRESHOLD_=131072 EDEPLOY_FILES=1000000 cargo test --release -p edeploy-ab --test slot -- --ignored --nocapture`.
-//! The first variable has glibc give large arrays back at once; what it keeps without that is over the bound for a million in one folder.
+//! Memory stays flat for many files, in many folders or in one. Takes long, so it runs with a million only when asked for:
+//! `just scale`, with the allocator that hosts have. What glibc keeps for later use is over the bound for a million in one folder.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
