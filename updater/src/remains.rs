@@ -103,12 +103,19 @@ impl Remains {
         })
     }
 
-    /// The upgrade that brought the tree `manifest` did not come to its end: hooks may not have run.
+    /// The upgrade that brought the tree `manifest` did not come to its end: hooks may not have run. What was booted or
+    /// blessed since had its entry, whether or not that came into the journal.
     #[must_use]
     pub fn is_unfinished(&self, manifest: Digest) -> bool {
         let end = self.lines.iter().rev().find_map(|line| match &line.event {
             Event::Started { to, .. } if to.manifest == manifest => Some(true),
-            Event::Armed { to, .. } if to.manifest == manifest => Some(false),
+            Event::Armed { to: ended, .. }
+            | Event::Booted { running: ended, .. }
+            | Event::Blessed { running: ended }
+                if ended.manifest == manifest =>
+            {
+                Some(false)
+            }
             _ => None,
         });
         end.unwrap_or(false)

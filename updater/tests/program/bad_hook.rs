@@ -31,8 +31,10 @@ fn a_hook_that_fails_ends_the_upgrade() {
 
 #[test]
 fn a_hook_that_hangs_ends_the_upgrade() {
-    let hooks = json!({ "post": "#!/bin/sh\nsleep 600\n", "hook_seconds": 1 });
-    refused(&hooks, "hook `…` failed: no end within its time limit");
+    for hook in ["check", "pre", "post"] {
+        let hooks = json!({ hook: "#!/bin/sh\nsleep 600\n", "hook_seconds": 1 });
+        refused(&hooks, "hook `…` failed: no end within its time limit");
+    }
 }
 
 #[test]

@@ -28,9 +28,13 @@ fn the_clock_is_not_before_the_build_of_what_runs() {
 
 /// The program with a clock that is wrong by so many days.
 fn at(days: i32, lab: &Lab, words: &[&str]) -> Ran {
+    at_as("a", days, lab, words)
+}
+
+fn at_as(slot: &str, days: i32, lab: &Lab, words: &[&str]) -> Ran {
     let mut command = Command::new("faketime");
     command.args(["-f", &format!("{days:+}d"), env!("CARGO_BIN_EXE_edeploy-ab")]).args(words);
-    command.arg("--disk").arg(lab.path("disk")).args(["--booted", "a", "--repo"]).arg(lab.site_folder());
+    command.arg("--disk").arg(lab.path("disk")).args(["--booted", slot, "--repo"]).arg(lab.site_folder());
     Ran::of(command.output().expect("faketime: apt-get install faketime"))
 }
 
@@ -74,4 +78,17 @@ fn status_tells_how_old_what_is_believed_is_and_that_nothing_is() {
     lab.slot_a("rm usr/lib/edeploy/slot/tuf/timestamp.json");
     let said = lab.run(&["status"]).done().out;
     assert!(said.contains("metadata    none that can be believed\n"), "{said}");
+}
+
+#[test]
+fn whatever_the_clock_says_a_machine_is_verified_blessed_and_rolled_back() {
+    for days in [-4000, 4000] {
+        let lab = Lab::installed();
+        lab.run(&["upgrade", "2"]).done();
+        at_as("b", days, &lab, &["bless"]).done();
+        at_as("b", days, &lab, &["verify"]).done();
+        let ran = at_as("b", days, &lab, &["rollback"]);
+        assert_eq!(ran.code, 100, "{days}: {ran:?}");
+        assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g3.conf", "{days}");
+    }
 }

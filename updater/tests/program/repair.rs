@@ -239,6 +239,22 @@ fn a_slot_whose_upgrade_did_not_end_is_not_made_bootable() {
 }
 
 #[test]
+fn a_good_slot_is_made_bootable_also_where_the_journal_lost_that_it_was_armed() {
+    let lab = both();
+    // As where the journal could not be written once the entry was there.
+    let text = lab.state_text("lib/edeploy/journal");
+    let (lost, left): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("{\"armed\":"));
+    assert_eq!(lost.len(), 1, "{text}");
+    let journal = lab.path("journal");
+    std::fs::write(&journal, left.join("\n") + "\n").unwrap();
+    assert_eq!(lab.state("rm lib/edeploy/journal"), "");
+    assert_eq!(lab.state(&format!("write {} lib/edeploy/journal", journal.display())), "");
+    lab.lose_esp();
+    repaired(&lab);
+    assert_eq!(entries(&lab, "b"), ["edeploy-b-g2.conf", "edeploy-a-g1.conf"]);
+}
+
+#[test]
 fn an_entry_with_one_wrong_digit_is_made_again() {
     let lab = both();
     let name = "edeploy-b-g2.conf";
