@@ -113,7 +113,7 @@ demo-install: host installer-program programs
 bench *args: host rolebuild fleet
     cargo run --quiet --release -p bench -- {{args}}
 
-# Memory with very many small files, in many folders and in one, with the allocator of hosts (needs root; an hour for a million)
+# Memory with very many small files, in many folders and in one, with the allocator of hosts (needs root)
 scale files="1000000":
     EDEPLOY_FILES={{files}} cargo test --release --target {{target}} -p edeploy-ab --test slot -- --ignored --nocapture
 

@@ -84,7 +84,7 @@ impl Tree {
     /// A walk over everything, see [`Walk`].
     #[must_use]
     pub fn walk(&self) -> Walk<'_> {
-        Walk::new(self, b"")
+        Walk::new(self)
     }
 
     /// The open folder `path`, empty for the root.
@@ -262,7 +262,7 @@ impl Tree {
         }
         // The folders that the walk is in, and those it came out of since the last entry: they are empty by then.
         let mut folders = vec![path.to_vec()];
-        let mut walk = Walk::new(self, path);
+        let mut walk = Walk::within(self, path);
         while let Some(entry) = walk.next_entry()? {
             while let Some(left) = folders.pop_if(|folder| !is_below(&entry.path, folder)) {
                 self.remove_folder(&left)?;

@@ -82,7 +82,7 @@ impl<'a> IntoIterator for &'a Listing {
 impl Tree {
     /// What is in the folder `path`, sorted by the bytes of the names.
     pub(super) fn list(&self, path: &[u8]) -> Result<Listing, Fault> {
-        self.list_after(path, None, usize::MAX / 2)
+        self.list_after(path, None, usize::MAX)
     }
 
     /// What comes after a name: some `held` bytes of names.
@@ -113,7 +113,7 @@ impl Tree {
             let length = u8::try_from(name.len()).map_err(|_| too_long())?;
             listing.names.extend_from_slice(name);
             listing.members.push(Member { start, length, shape });
-            if listing.names.len() > 2 * held {
+            if listing.names.len() > held.saturating_mul(2) {
                 listing.shorten(held);
             }
         }
@@ -137,11 +137,18 @@ pub struct Walk<'t> {
     held: usize,
     /// The folder to go into next, unless it is skipped.
     into: Option<Vec<u8>>,
+    /// It goes into the updater's own folder, too.
+    own: bool,
 }
 
 impl<'t> Walk<'t> {
-    pub(super) fn new(tree: &'t Tree, folder: &[u8]) -> Self {
-        Self { tree, levels: Vec::new(), held: HELD, into: Some(folder.to_vec()) }
+    pub(super) fn new(tree: &'t Tree) -> Self {
+        Self { tree, levels: Vec::new(), held: HELD, into: Some(Vec::new()), own: false }
+    }
+
+    /// Over all that is in a folder, also in the one that the updater keeps for itself.
+    pub(super) fn within(tree: &'t Tree, folder: &[u8]) -> Self {
+        Self { into: Some(folder.to_vec()), own: true, ..Self::new(tree) }
     }
 
     /// Leaves out what is in the folder that came last.
@@ -172,7 +179,7 @@ impl<'t> Walk<'t> {
             };
             let path = joined(&level.path, name);
             level.next += 1;
-            if shape == Shape::Folder && path != SLOT_FOLDER.as_bytes() {
+            if shape == Shape::Folder && (self.own || path != SLOT_FOLDER.as_bytes()) {
                 self.into = Some(path.clone());
             }
             if path != LOST_AND_FOUND || shape != Shape::Folder {
@@ -223,5 +230,20 @@ mod tests {
         });
         assert_eq!(removed, whole);
         assert_eq!(names(&mut tree.walk(), |_| ()).len(), 12, "folders are left");
+    }
+
+    #[test]
+    fn a_folder_is_removed_with_all_that_is_in_it_the_updaters_own_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join(SLOT_FOLDER);
+        std::fs::create_dir_all(own.join("tuf/empty")).unwrap();
+        std::fs::create_dir_all(folder.path().join("usr/lib/b/c")).unwrap();
+        for file in [own.join("manifest"), own.join("tuf/root.json"), folder.path().join("usr/lib/b/f")] {
+            std::fs::write(file, "").unwrap();
+        }
+        std::fs::write(folder.path().join("usr.file"), "").unwrap();
+        let tree = Tree::new(std::fs::File::open(folder.path()).unwrap().into());
+        tree.remove(b"usr", Shape::Folder).unwrap();
+        assert_eq!(names(&mut tree.walk(), |_| ()), ["usr.file"]);
     }
 }

@@ -57,14 +57,11 @@ fn a_reboot_that_pre_or_check_ask_for_ends_the_upgrade() {
     refused(&json!({ "check": hook }), "hook `…` asked for a reboot with exit code 100: only `post` may");
 }
 
-/// Waits until a file has something in it; gives the text.
-fn told(path: &Path) -> String {
+/// Waits until something is so.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
-    loop {
-        match fs::read_to_string(path) {
-            Ok(text) if !text.is_empty() => return text,
-            _ => assert!(Instant::now() < end, "nobody wrote {}", path.display()),
-        }
+    while !is_so() {
+        assert!(Instant::now() < end, "in a minute it was never so that {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -81,18 +78,14 @@ fn a_hook_during_which_the_updater_is_killed_ends_with_it_and_runs_again() {
         );
         lab.publish("3", 3, &tree("3"), &rule("3", &json!({ hook: text })), |_| ());
         let mut updater = lab.command(&["upgrade", "3"]).spawn().unwrap();
-        let pid = told(&ran);
+        let told = || fs::read_to_string(&ran).unwrap_or_default();
+        wait_until("the hook ran", || !told().is_empty());
         updater.kill().unwrap();
         updater.wait().unwrap();
-        let hook_is_there = || Path::new("/proc").join(pid.trim()).exists();
-        let end = Instant::now() + Duration::from_secs(60);
-        while hook_is_there() {
-            assert!(Instant::now() < end, "{hook}: the hook outlived the updater");
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("the hook ended with the updater", || !Path::new("/proc").join(told().trim()).exists());
         assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf", "{hook}");
         lab.run(&["upgrade", "3"]).done();
-        assert_eq!(fs::read_to_string(&ran).unwrap().lines().count(), 2, "{hook}");
+        assert_eq!(told().lines().count(), 2, "{hook}");
         assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-b-g2+3.conf", "{hook}");
         lab.run_as("b", &["verify"]).done();
     }

@@ -1,19 +1,9 @@
 //! One call of the program to the kernel fails: whichever it is, the machine boots what it did or what was armed, the
 //! exit code says which, and the next run gets to the end.
 
-use std::fs;
-use std::process::Command;
-
-use crate::lab::{Lab, Ran, rule, tree};
 use serde_json::json;
 
-/// Runs a command under strace, which has its calls of a kind fail or only notes them.
-fn traced(lab: &Lab, command: &Command, options: &[&str]) -> Ran {
-    let mut traced = Command::new("strace");
-    traced.args(options).arg("-o").arg(lab.path("trace"));
-    let output = traced.arg(command.get_program()).args(command.get_args()).output();
-    Ran::of(output.expect("strace: apt-get install strace"))
-}
+use crate::lab::{Lab, Ran, rule, tree};
 
 /// A command, the slot from which it is given, and what boots next before and after it.
 struct Under {
@@ -58,8 +48,7 @@ impl Under {
             let (trace, inject) =
                 (format!("trace={calls}"), format!("inject={calls}:error={error}:when={nth}"));
             let command = lab.command_as(self.slot, self.words);
-            let ran = traced(&lab, &command, &["-f", "-y", "-e", &trace, "-e", &inject]);
-            let trace = fs::read_to_string(lab.path("trace")).unwrap();
+            let (ran, trace) = lab.traced(&command, &["-f", "-y", "-e", &trace, "-e", &inject]);
             let failed = trace.lines().filter(|line| line.contains("(INJECTED)")).collect::<Vec<_>>();
             if failed.is_empty() {
                 assert!(nth > 1, "{:?} makes no {calls}", self.words);

@@ -214,6 +214,15 @@ impl Lab {
         self.run_as("a", words)
     }
 
+    /// Runs a command under strace with these options: how it ended, and the trace.
+    pub(crate) fn traced(&self, command: &Command, options: &[&str]) -> (Ran, String) {
+        let mut traced = Command::new("strace");
+        traced.args(options).arg("-o").arg(self.path("trace"));
+        let output = traced.arg(command.get_program()).args(command.get_args()).output();
+        let ran = Ran::of(output.expect("strace: apt-get install strace"));
+        (ran, fs::read_to_string(self.path("trace")).unwrap())
+    }
+
     /// The events of the journal, oldest first, as `name` and fields.
     pub(crate) fn journal(&self) -> Vec<(String, Value)> {
         let status = self.run(&["status", "--json"]).done().json();

@@ -1,7 +1,6 @@
 //! What the program really makes durable, and in which order: the calls behind the barriers that the simulator leaves
 //! out one by one. Whoever takes one of them away has to say so here.
 
-use std::fs;
 use std::process::Command;
 
 use serde_json::json;
@@ -11,15 +10,10 @@ use crate::lab::{Lab, program, rule, tree};
 /// Runs a command under strace: its calls that make something durable, as words; `3 loop` are three in a row, each of
 /// them of a loop device and of the image behind it.
 fn syncs(lab: &Lab, code: i32, command: &Command) -> String {
-    let trace = lab.path("trace");
-    let mut traced = Command::new("strace");
     let calls = "trace=fsync,fdatasync,syncfs,sync,sync_file_range,msync,/^rename";
-    traced.args(["-y", "-e", calls, "-o"]).arg(&trace);
-    let output = traced.arg(command.get_program()).args(command.get_args()).output();
-    let output = output.expect("strace: apt-get install strace");
-    assert_eq!(output.status.code(), Some(code), "{output:?}");
-    let text = fs::read_to_string(trace).unwrap();
-    let calls = text.lines().filter_map(call).collect::<Vec<_>>().join(" ");
+    let (ran, trace) = lab.traced(command, &["-y", "-e", calls]);
+    assert_eq!(ran.code, code, "{ran:?}");
+    let calls = trace.lines().filter_map(call).collect::<Vec<_>>().join(" ");
     let calls = calls.replace("loop fdatasync-disk", "loop");
     let mut words: Vec<(&str, usize)> = Vec::new();
     for call in calls.split(' ') {
