@@ -14,8 +14,7 @@ use edeploy_format::units;
 use super::trial::Trial;
 use crate::efi::Efi;
 
-/// systemd's own limit on the target comes this much later than that of edeploy-trial-limit.service,
-/// which can say why.
+/// systemd gives edeploy-trial-limit.service so many seconds to say whether the machine reboots.
 const BACKSTOP: u32 = 15;
 
 /// Writes units for this boot of the machine whose root is `root` into the folder `to`.
@@ -32,8 +31,7 @@ pub fn run(root: &Path, to: &Path, say: &mut dyn FnMut(&str)) -> io::Result<()> 
             want(to, "emergency.target", "edeploy-trial-reboot.service")?;
             want(to, "rescue.target", "edeploy-trial-reboot.service")?;
             let seconds = limits(root, say).trial + BACKSTOP;
-            let limit = format!("[Unit]\nJobTimeoutSec={seconds}\nJobTimeoutAction=reboot-immediate\n");
-            drop_in(to, "boot-complete.target", &limit)?;
+            drop_in(to, "edeploy-trial-limit.service", &format!("[Service]\nRuntimeMaxSec={seconds}\n"))?;
             drop_in(to, "edeploy-health.service", units::TRIAL_HEALTH)
         }
     }
@@ -111,8 +109,8 @@ mod tests {
         assert_eq!(
             paths,
             [
-                "boot-complete.target.d/edeploy-trial.conf",
                 "edeploy-health.service.d/edeploy-trial.conf",
+                "edeploy-trial-limit.service.d/edeploy-trial.conf",
                 "emergency.target.wants/edeploy-trial-reboot.service",
                 "multi-user.target.wants/edeploy-bless.service",
                 "rescue.target.wants/edeploy-trial-reboot.service",
@@ -120,8 +118,8 @@ mod tests {
             ]
         );
         let to = root.path().join("run/systemd/generator");
-        let limit = fs::read_to_string(to.join(&paths[0])).unwrap();
-        assert_eq!(limit, "[Unit]\nJobTimeoutSec=105\nJobTimeoutAction=reboot-immediate\n");
+        let limit = fs::read_to_string(to.join(&paths[1])).unwrap();
+        assert_eq!(limit, "[Service]\nRuntimeMaxSec=105\n");
         let link = fs::read_link(to.join(&paths[2])).unwrap();
         assert!(units::LAID.iter().any(|laid| Path::new("/").join(laid.path) == link), "{link:?}");
     }

@@ -54,8 +54,19 @@ impl Trial {
     }
 }
 
+/// The end of a trial that came to emergency or rescue mode, if a reboot leads elsewhere; whether it does.
+pub fn emergency(root: &Path, say: &mut dyn FnMut(&str)) -> bool {
+    let ends = entries::leads_elsewhere(root, say);
+    if ends {
+        fail(root, "emergency mode", say);
+    } else {
+        say("emergency mode; no reboot: this version is blessed, or nothing else would boot");
+    }
+    ends
+}
+
 /// Records why a trial ends, durably, and shows it.
-pub fn fail(root: &Path, reason: &str, say: &mut dyn FnMut(&str)) {
+fn fail(root: &Path, reason: &str, say: &mut dyn FnMut(&str)) {
     say(&format!("this trial has failed: {reason}"));
     let recorded = Running::of(root).map_err(|e| chain(&e)).and_then(|running| {
         let running = running.deployment;
@@ -78,7 +89,9 @@ pub fn limit(root: &Path, say: &mut dyn FnMut(&str)) -> bool {
         return true;
     }
     if !entries::leads_elsewhere(root, say) {
-        say("the time limit of this trial is over; a reboot would lead nowhere else");
+        say(
+            "the time limit of this trial is over; no reboot: this version is blessed, or nothing else would boot",
+        );
         return true;
     }
     let (_, jobs) = systemctl(&["list-jobs", "--no-legend", "--plain"]);
@@ -100,8 +113,7 @@ fn waiting_for(jobs: &str) -> String {
     let running = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [_, unit, _, "running"] = fields[..] else { return None };
-        // Our own limit on the target is a job as well.
-        (unit != "boot-complete.target").then(|| unit.to_owned())
+        Some(unit.to_owned())
     };
     let units: Vec<String> = jobs.lines().filter_map(running).take(8).collect();
     if units.is_empty() {
@@ -132,7 +144,7 @@ mod tests {
     #[test]
     fn the_units_that_hold_a_boot_up_are_named() {
         let jobs = "  1 multi-user.target start waiting\n 88 slow.service start running\n\
-                    2 boot-complete.target start running\n 90 other.service start running\n";
+                    2 boot-complete.target start waiting\n 90 other.service start running\n";
         assert_eq!(waiting_for(jobs), "it waits for slow.service, other.service");
         assert_eq!(waiting_for(""), "it waits for no unit");
     }

@@ -67,6 +67,15 @@ fn a_panic_of_the_kernel_leads_back() {
 }
 
 #[test]
+fn emergency_mode_leads_back() {
+    falls_back(&Bad {
+        version: "1.6-emergency",
+        each_try: "this trial has failed: emergency mode",
+        reason: "emergency mode",
+    });
+}
+
+#[test]
 fn a_boot_that_does_not_end_leads_back() {
     falls_back(&Bad {
         version: "1.5-stuck",

@@ -31,6 +31,7 @@ fn a_machine_is_installed_upgraded_and_rolled_back_and_keeps_what_is_its_own() {
     traces_are_there(&mut guest);
     assert_eq!(guest.identity(), identity);
     guest.must("edeploy-ab verify");
+    rescue_mode_does_not_end_what_is_blessed(&mut guest);
 
     let typed = guest.begin("edeploy-ab rollback");
     guest.rebooted(&typed);
@@ -85,6 +86,17 @@ fn upgrade_with_a_second_one_refused(guest: &mut Guest) {
     guest.tell("a second upgrade was refused");
     guest.must(&format!("rm {WISHES}/hold-pre"));
     guest.wait_for_reboot();
+}
+
+/// On the boot that was its trial.
+fn rescue_mode_does_not_end_what_is_blessed(guest: &mut Guest) {
+    // What rescue.target and emergency.target want; they themselves would end the shell of the test.
+    for target in ["rescue", "emergency"] {
+        let wanted = guest.must(&format!("systemctl show --value -p Wants {target}.target"));
+        assert!(wanted.contains("edeploy-trial-reboot.service"), "{wanted}");
+    }
+    guest.must("systemctl start edeploy-trial-reboot.service");
+    guest.wait_for("emergency mode; no reboot: this version is blessed");
 }
 
 /// The test holds this boot back from being complete, so that it stays on trial.
