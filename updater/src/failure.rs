@@ -176,6 +176,7 @@ fn network(error: &FetchError) -> Exit {
         FetchError::NotFound { .. }
         | FetchError::Forbidden { .. }
         | FetchError::Answer { .. }
+        | FetchError::Busy { .. }
         | FetchError::Io { .. } => Exit::Network,
         FetchError::Limit(e) => limited(*e),
     }

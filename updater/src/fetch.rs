@@ -86,6 +86,14 @@ pub enum FetchError {
         /// Status and, where it helps, what was wrong with it.
         answer: String,
     },
+    /// The server says that it cannot answer now, and goes on saying so.
+    #[error("{url}: the server answered {answer}")]
+    Busy {
+        /// The address.
+        url: String,
+        /// Status.
+        answer: String,
+    },
     /// The connection failed.
     #[error("{url}")]
     Io {

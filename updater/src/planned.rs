@@ -87,7 +87,7 @@ pub fn plan(
     let running =
         running.map(|((manifest, _), index)| PlannedFrom { tree: &installed.tree, manifest, index });
     let spare = installed.slot().other();
-    // A slot that cannot be mounted or has no manifest counts as empty.
+    // A slot that cannot be mounted counts as empty.
     let volume = installed.place.looked_at(installed.place.layout.slot(spare)).ok();
     let mounted =
         |volume: &Volume| Mount::ext4(volume.path(), &mount_point("inactive"), Access::ReadOnly).ok();
@@ -98,7 +98,7 @@ pub fn plan(
         Ok((tree, manifest))
     });
     let inactive = inactive.transpose()?;
-    let inactive = inactive.as_ref().and_then(|(tree, manifest)| Some((tree, manifest.as_ref()?)));
+    let inactive = inactive.as_ref().map(|(tree, manifest)| (tree, manifest.as_ref()));
     let (manifest, pack_index) = (&wanted.manifest, wanted.pack(fetch).index);
     let delta_index = wanted.delta(fetch).map(|delta| delta.index);
     let partition = installed.place.layout.slot(spare).size;

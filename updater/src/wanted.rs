@@ -34,6 +34,8 @@ pub struct Wanted {
     pub head: Head,
     /// Digest and length of kernel and initrd.
     pub boot: [(Digest, u64); 2],
+    /// Bytes of what came to describe it: manifest, transition and indexes.
+    pub described: u64,
     transition: Transition,
     pack_index: File,
     pack_path: String,
@@ -44,6 +46,8 @@ pub struct Wanted {
 struct Delta {
     from: Version,
     index: File,
+    /// Bytes of the index, as they came.
+    described: u64,
     path: String,
 }
 
@@ -73,10 +77,12 @@ impl Wanted {
         let sizes = [manifest.2.size, index.2.size, manifest.1.length.max(index.1.length), JOURNAL];
         let needed = sizes.into_iter().fold(0, u64::saturating_add);
         scratch.must_have(&format!("what describes {version}"), needed)?;
+        let described = manifest.1.length + index.1.length;
         let plain =
             |(name, target, contents): (String, _, _)| unpacked(fetch, &name, target, contents, scratch);
         let (manifest, pack_index) = (plain(manifest)?, plain(index)?);
         let (name, target) = trusted.object(Object::Transition, version)?;
+        let described = described + target.length;
         let bytes = into_memory(fetch, &name, target, TRANSITION_LIMIT)?;
         let transition = Transition::parse(&bytes, trusted.role(), version)?;
         let (name, target) = trusted.object(Object::Pack, version)?;
@@ -86,7 +92,18 @@ impl Wanted {
         identical(&head, &trusted, &published)?;
         let boot = survey(&manifest)?;
         let delta = None;
-        Ok(Self { published, manifest, head, boot, transition, pack_index, pack_path, delta, trusted })
+        Ok(Self {
+            published,
+            manifest,
+            head,
+            boot,
+            described,
+            transition,
+            pack_index,
+            pack_path,
+            delta,
+            trusted,
+        })
     }
 
     /// Fetches and checks the index of the delta from the version `from` with this manifest, if it is published.
@@ -100,7 +117,10 @@ impl Wanted {
         progress: &dyn Progress,
     ) {
         match self.delta_index(fetch, from, manifest, scratch) {
-            Ok(delta) => self.delta = delta,
+            Ok(delta) => {
+                self.described += delta.as_ref().map_or(0, |delta| delta.described);
+                self.delta = delta;
+            }
             Err(failure) => progress.note(&format!("no delta from {from}: {failure}")),
         }
     }
@@ -134,7 +154,7 @@ impl Wanted {
         // To its end: a form of a later program is found now.
         while frames.next_frame()?.is_some() {}
         drop(frames);
-        Ok(Some(Delta { from: from.clone(), index, path }))
+        Ok(Some(Delta { from: from.clone(), index, described: target.length, path }))
     }
 
     /// The delta whose index was fetched last, if there is one.

@@ -61,7 +61,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
         "from": installed.head.version, "to": version, "slot": installed.slot().other().to_string(),
         "added": plan.added, "changed": plan.changed, "removed": plan.removed, "kept": plan.kept,
         "way": way, "by_delta": plan.by_delta.bytes, "patch": plan.patched,
-        "download": plan.download.bytes, "requests": plan.download.requests,
+        "download": plan.download.bytes, "requests": plan.download.requests, "described": wanted.described,
         "write": plan.written(), "copy": plan.copied, "already": plan.already,
         "esp_bytes": esp_bytes, "esp_room": esp_fits, "slot_room": room.is_ok(), "hooks": hooks, "verdict": verdict.text,
     });
@@ -71,7 +71,12 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
             "paths: {} added, {} changed, {} removed, {} kept",
             plan.added, plan.changed, plan.removed, plan.kept
         ),
-        format!("download: {} in {} requests, {}", size(plan.download.bytes), plan.download.requests, way),
+        format!(
+            "download: {} in {} requests, {way}; and {} that describe the version",
+            size(plan.download.bytes),
+            plan.download.requests,
+            size(wanted.described)
+        ),
         format!(
             "write: {} ({} of it copied from the running slot); {} are there already",
             size(plan.written()),

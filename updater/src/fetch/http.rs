@@ -142,6 +142,12 @@ impl<'a> HttpFetch<'a> {
                 return Err(FetchError::NotFound { url: url.to_owned() });
             }
             StatusCode::FORBIDDEN => return Err(FetchError::Forbidden { url: url.to_owned() }),
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => {
+                return Err(FetchError::Busy { url: url.to_owned(), answer: status.to_string() });
+            }
             other => return Err(wrong(other.to_string())),
         };
         if let Some(encoding) = found(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {

@@ -11,6 +11,7 @@ use edeploy_format::repack::Form;
 use edeploy_format::{delta, pack};
 
 use super::frames::{FramesError, Wants, cost, read};
+use super::index::Index;
 
 /// The contents that the delta makes, by the first bytes of their digests.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ impl Choice {
 
     /// Chooses among what is wanted of delta and pack. Scratch files may take `room` at once.
     pub(super) fn new(
-        delta: (&File, Wants<'_, delta::Piece>),
+        delta: &Offer<'_>,
         pack: (&File, Wants<'_, pack::Piece>),
         room: u64,
     ) -> Result<Self, FramesError> {
@@ -35,9 +36,10 @@ impl Choice {
         let all = Self::of(delta, room, &[])?;
         let (mut least, mut best) = (u64::MAX, Self::default());
         for choice in [Self::default(), all, mix] {
-            let by_delta = |piece: &delta::Piece| Ok(choice.has(&piece.view.content) && delta.1(piece)?);
+            let by_delta =
+                |piece: &delta::Piece| Ok(choice.has(&piece.view.content) && (delta.wants)(piece)?);
             let by_pack = |piece: &pack::Piece| Ok(!choice.has(&piece.content) && pack.1(piece)?);
-            let bytes = cost(delta.0, &by_delta)?.bytes + cost(pack.0, &by_pack)?.bytes;
+            let bytes = cost(delta.index, &by_delta)?.bytes + cost(pack.0, &by_pack)?.bytes;
             if bytes < least {
                 (least, best) = (bytes, choice);
             }
@@ -46,13 +48,9 @@ impl Choice {
     }
 
     /// The contents of stretches that cost less than their `prices`; all where there are no prices.
-    fn of(
-        (index, wants): (&File, Wants<'_, delta::Piece>),
-        room: u64,
-        prices: &[(u64, u64)],
-    ) -> Result<Self, FramesError> {
+    fn of(offer: &Offer<'_>, room: u64, prices: &[(u64, u64)]) -> Result<Self, FramesError> {
         let (mut chosen, mut stretch) = (Vec::new(), Stretch::default());
-        let mut frames = read::<delta::Piece>(index)?;
+        let mut frames = read::<delta::Piece>(offer.index)?;
         while let Some(frame) = frames.next_frame()? {
             let first = frame.pieces.first().map(|piece| piece.view.content);
             if first != stretch.last {
@@ -61,10 +59,8 @@ impl Choice {
             stretch.last = frame.pieces.last().map(|piece| piece.view.content);
             let mut fetched = false;
             for piece in &frame.pieces {
-                if wants(piece)? {
-                    fetched = true;
-                    stretch.contents.push(piece.view.content.prefix());
-                    stretch.scratch = stretch.scratch.max(scratch(piece));
+                if (offer.wants)(piece)? {
+                    fetched |= stretch.add(piece, offer.has_bases(piece));
                 }
             }
             stretch.cost += if fetched { u64::from(frame.compressed) } else { 0 };
@@ -72,6 +68,23 @@ impl Choice {
         stretch.end(room, prices, &mut chosen);
         chosen.sort_unstable();
         Ok(Self(chosen))
+    }
+}
+
+/// A delta, to be chosen from.
+pub(super) struct Offer<'w> {
+    pub(super) index: &'w File,
+    pub(super) wants: Wants<'w, delta::Piece>,
+    /// What runs, if anything does.
+    pub(super) running: Option<&'w Index<'w>>,
+}
+
+impl Offer<'_> {
+    /// Whether the bases may be patched, as far as is known without reading them.
+    fn has_bases(&self, piece: &delta::Piece) -> bool {
+        let withheld =
+            |base: &delta::View| self.running.is_some_and(|running| running.withholds(&base.content));
+        !piece.bases.iter().any(withheld)
     }
 }
 
@@ -88,9 +101,26 @@ struct Stretch {
     cost: u64,
     scratch: u64,
     last: Option<Digest>,
+    /// A content that cannot be made.
+    without: Option<u64>,
 }
 
 impl Stretch {
+    /// Adds the content of a piece, unless some piece of it cannot be made; whether it did.
+    fn add(&mut self, piece: &delta::Piece, can_be_made: bool) -> bool {
+        let content = piece.view.content.prefix();
+        if !can_be_made {
+            self.without = Some(content);
+            self.contents.retain(|other| *other != content);
+        }
+        if self.without == Some(content) {
+            return false;
+        }
+        self.contents.push(content);
+        self.scratch = self.scratch.max(scratch(piece));
+        true
+    }
+
     /// Its contents are chosen if it costs less than the pack would for them, and there is room.
     fn end(&mut self, room: u64, prices: &[(u64, u64)], chosen: &mut Vec<u64>) {
         let Self { mut contents, cost, scratch, .. } = std::mem::take(self);

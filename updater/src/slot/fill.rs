@@ -187,10 +187,20 @@ impl<'a> Filling<'a> {
         let mut by_delta = needs.take(|prefix| choice.has_prefix(prefix));
         // First, because what the delta makes may be made of it.
         self.fetch(&needs, lefts, filled)?;
-        self.patch(&by_delta, lefts, filled)?;
+        let does = self.patch(&by_delta, lefts, filled)?;
         self.missing(&mut by_delta)?;
         // What was left is gone on with, or gone.
-        self.fetch(&by_delta, &Lefts::find(self)?, filled)
+        let mut lefts = Lefts::find(self)?;
+        if does && !by_delta.is_empty() {
+            // A base drifted: what it was for is fetched, and is a base itself.
+            let later = self.made_of_each_other(&by_delta)?;
+            let mut later = by_delta.take(|prefix| later.binary_search(&prefix).is_ok());
+            self.fetch(&by_delta, &lefts, filled)?;
+            self.patch(&later, &lefts, filled)?;
+            self.missing(&mut later)?;
+            (by_delta, lefts) = (later, Lefts::find(self)?);
+        }
+        self.fetch(&by_delta, &lefts, filled)
     }
 }
 
@@ -201,6 +211,7 @@ impl FillError {
             Self::Patch(_) | Self::Piece(_) | Self::Form { .. } | Self::Content(_) | Self::Order(_) => true,
             Self::Frames(error) => match error {
                 FramesError::Index(_) | FramesError::Digest { .. } | FramesError::Decompress { .. } => true,
+                // A server that is busy would be more so with whole contents: later is better.
                 FramesError::Fetch(error) => error.is_missing() || matches!(error, FetchError::Answer { .. }),
                 FramesError::Manifest(_) | FramesError::Read { .. } => false,
             },

@@ -48,13 +48,15 @@ pub struct Index<'m> {
     manifest: &'m File,
     /// First eight bytes of the digest, offset of the record.
     entries: Vec<(u64, u64)>,
+    /// The first bytes of contents that its manifest has where the machine's own lies.
+    own: Vec<u64>,
 }
 
 impl<'m> Index<'m> {
     /// No records of `manifest` yet.
     #[must_use]
     pub fn empty(manifest: &'m File) -> Self {
-        Self { manifest, entries: Vec::new() }
+        Self { manifest, entries: Vec::new(), own: Vec::new() }
     }
 
     /// What a running slot can give: the files of its manifest that hold something, but those that are
@@ -70,14 +72,21 @@ impl<'m> Index<'m> {
             let Some(record) = reader.next_record()? else { break };
             // Asked for every record, in order.
             let covered = kept.judge(record.path.as_bytes(), record.kind == Kind::Folder);
-            if let Kind::File { size: 1.., digest } = &record.kind
-                && !covered.by_either()
-            {
+            let Kind::File { size: 1.., digest } = &record.kind else { continue };
+            if covered.by_either() {
+                index.own.push(digest.prefix());
+            } else {
                 index.push(digest, offset);
             }
         }
         index.sort();
+        index.own.sort_unstable();
         Ok(index)
+    }
+
+    /// Whether what runs should have the content, but only where the machine may have put another one.
+    pub(super) fn withholds(&self, digest: &Digest) -> bool {
+        self.own.binary_search(&digest.prefix()).is_ok() && !self.has(digest)
     }
 
     /// The files of `manifest` whose digests begin with one of `prefixes`, which are sorted.
@@ -150,7 +159,7 @@ impl<'m> Index<'m> {
     pub(super) fn take(&mut self, wanted: impl Fn(u64) -> bool) -> Self {
         let (taken, kept) = self.entries.iter().partition(|(prefix, _)| wanted(*prefix));
         self.entries = kept;
-        Self { manifest: self.manifest, entries: taken }
+        Self { manifest: self.manifest, entries: taken, own: Vec::new() }
     }
 
     /// Keeps the records that are `wanted`.

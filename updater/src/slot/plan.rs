@@ -2,9 +2,10 @@
 //!
 //! Two questions, two sets of streams. What changes for the machine: the new manifest beside the
 //! running one, and the running slot beside the rules. What it costs: the new manifest beside the
-//! inactive slot's, whose files count as there when the slot has a file of that size at that path, then
-//! the running slot's index, then the pack's. Nothing is hashed, so the cost is an estimate of what
-//! filling will find; a slot that holds less than its manifest says costs more.
+//! inactive slot's, whose files count as there when the slot has a file of that size at that path, as do
+//! those that an interrupted run wrote, which have the new version's size and time; then the running slot's
+//! index, then the pack's. Nothing is hashed, so the cost is an estimate of what filling will find; a slot
+//! that holds less than its manifest says costs more.
 
 mod changes;
 mod cost;
@@ -37,8 +38,8 @@ pub struct Planning<'a> {
     pub kept: &'a Kept,
     /// The running slot, if there is one.
     pub running: Option<PlannedFrom<'a>>,
-    /// The inactive slot and its own manifest, if it has one.
-    pub inactive: Option<(&'a Tree, &'a File)>,
+    /// The inactive slot, and its own manifest if it has one.
+    pub inactive: Option<(&'a Tree, Option<&'a File>)>,
 }
 
 /// The running slot.

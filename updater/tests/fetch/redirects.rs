@@ -59,6 +59,22 @@ fn an_answer_that_is_neither_the_object_nor_missing_is_named_with_its_status() {
 }
 
 #[test]
+fn a_server_that_stays_busy_is_told_from_one_that_answers_wrong() {
+    for status in
+        ["429 Too Many Requests", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"]
+    {
+        let (fetch, server) =
+            site((0..4).map(|_| answer(&format!("{status}\r\nContent-Length: 0"), "")).collect());
+        let error = fetch.get("x", 9).unwrap_err();
+        assert!(matches!(&error, FetchError::Busy { answer, .. } if answer == status), "{error:?}");
+        assert_eq!(server.join().unwrap().len(), 4);
+    }
+    let (fetch, _server) =
+        site((0..4).map(|_| answer("500 Internal Server Error\r\nContent-Length: 0", "")).collect());
+    assert!(matches!(fetch.get("x", 9), Err(FetchError::Answer { .. })));
+}
+
+#[test]
 fn a_body_without_a_length_ends_at_the_limit_too() {
     let endless = answer("200 OK", &"a".repeat(1_000_000));
     let clock = Still::new();

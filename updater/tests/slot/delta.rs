@@ -3,13 +3,19 @@
 use std::fs;
 use std::ops::Range;
 
-use edeploy_ab::slot::{Filled, Frames};
+use edeploy_ab::fetch::FetchError;
+use edeploy_ab::progress::Quiet;
+use edeploy_ab::slot::{
+    FillError, Filled, Filling, Frames, FramesError, Index, Kept, PlannedFrom, Planning, Running,
+};
 use edeploy_format::delta::patch::Step;
 use edeploy_format::delta::{Frame, Head, Piece};
 use edeploy_format::digest::Digest;
 
 use crate::fill::noise;
-use crate::support::{Disk, Notes, Published, Server, Version, assert_clean, file_of, fill, fill_told};
+use crate::support::{
+    Disk, Notes, PACK, Published, Server, Version, assert_clean, file_of, fill, fill_told, fill_with,
+};
 
 const PATH: &str = "targets/web@2@delta@1";
 const LARGE: usize = 300_000;
@@ -33,7 +39,18 @@ fn versions() -> [(Vec<u8>, Published); 2] {
 /// Makes `new` from `base`, of the same length, piece by piece; `spoil` has the last word on each.
 fn delta(new: &[u8], base: &[u8], spoil: impl Fn(&mut Piece, &mut Vec<u8>)) -> (Vec<u8>, String) {
     let none = Digest([0; 32]);
-    let (mut delta, mut index) = (Vec::new(), Head { from: none, to: none }.to_string());
+    let mut made = (Vec::new(), Head { from: none, to: none }.to_string());
+    add(&mut made, new, base, spoil);
+    made
+}
+
+/// Adds that to a delta and its index.
+fn add(
+    (delta, index): &mut (Vec<u8>, String),
+    new: &[u8],
+    base: &[u8],
+    spoil: impl Fn(&mut Piece, &mut Vec<u8>),
+) {
     for (n, (new_cut, base_cut)) in new.chunks(CUT).zip(base.chunks(CUT)).enumerate() {
         let mut control = Vec::new();
         Step { add: 0, insert: 0, seek: i64::try_from(n * CUT).unwrap() }.write(&mut control);
@@ -60,10 +77,9 @@ fn delta(new: &[u8], base: &[u8], spoil: impl Fn(&mut Piece, &mut Vec<u8>)) -> (
             digest: Digest::of(&bytes),
             pieces: vec![piece],
         };
-        index += &frame.to_string();
+        *index += &frame.to_string();
         delta.extend(bytes);
     }
-    (delta, index)
 }
 
 /// What was asked of the pack, how long the delta is, what was told, and what came of it.
@@ -137,4 +153,92 @@ fn where_a_delta_makes_something_else_the_pack_does_and_it_is_told() {
         let [note] = &notes[..] else { panic!("{notes:?}") };
         assert!(note.starts_with("not patched, fetched whole: ") && note.contains(said), "{note}");
     }
+}
+
+#[test]
+fn what_is_made_of_a_file_whose_base_drifted_is_made_once_that_file_came() {
+    let [old, first, second] = [1, 2, 3].map(|changes| {
+        let mut bytes = noise(1, LARGE);
+        bytes.iter_mut().step_by(10_000 * changes).for_each(|byte| *byte ^= u8::try_from(changes).unwrap());
+        bytes
+    });
+    let version = |files: &[(&str, &[u8])]| {
+        let mut version = Version::new();
+        for (path, bytes) in files {
+            version.file(path, bytes);
+        }
+        version.publish()
+    };
+    let one = version(&[("usr/module", &old)]);
+    let two = version(&[("usr/initrd", &second), ("usr/module", &first)]);
+    let mut made = delta(&second, &first, |_, _| ());
+    add(&mut made, &first, &old, |_, _| ());
+    let (disk_a, disk_b) = (Disk::new(), Disk::new());
+    let (a, b) = (disk_a.mount(), disk_b.mount());
+    fill(&a, &one);
+    fs::write(a.path("usr/module"), vec![7; LARGE]).unwrap();
+    let (server, pack, index) = (Server::at(PATH, made.0), Server::of(&two), file_of(made.1.as_bytes()));
+    let delta = Frames { fetch: &server, path: PATH, index: &index };
+    let filled = fill_with(&b, &two, &pack, Some((&a, &one)), Some(delta)).unwrap();
+    assert_clean(&b, &two);
+    let large = LARGE as u64;
+    assert_eq!((filled.fetched, filled.patched, filled.drifted), (large, large, 1));
+}
+
+#[test]
+fn where_the_base_is_the_machines_own_the_pack_is_chosen_before_anything_is_fetched() {
+    let [(base, one), (new, two)] = versions();
+    let (disk_a, disk_b) = (Disk::new(), Disk::new());
+    let (a, b) = (disk_a.mount(), disk_b.mount());
+    fill(&a, &one);
+    let (bytes, index) = delta(&new, &base, |_, _| ());
+    let (server, pack, delta_index) = (Server::at(PATH, bytes), Server::of(&two), file_of(index.as_bytes()));
+    let (tree, running) = (b.tree(), a.tree());
+    let kept = Kept::new("/usr/large\n/usr/same-as-large\n", "").unwrap();
+    let index = Index::of_running(&one.manifest, &kept).unwrap();
+    let planning = Planning {
+        manifest: &two.manifest,
+        pack_index: &two.index,
+        delta_index: Some(&delta_index),
+        partition: u64::MAX,
+        kept: &kept,
+        running: Some(PlannedFrom { tree: &running, manifest: &one.manifest, index: &index }),
+        inactive: None,
+    };
+    let plan = planning.run(&mut |_, _| ()).unwrap();
+    let filling = Filling {
+        slot: &tree,
+        manifest: &two.manifest,
+        running: Some(Running { tree: &running, index: &index }),
+        delta: Some(Frames { fetch: &server, path: PATH, index: &delta_index }),
+        pack: Frames { fetch: &pack, path: PACK, index: &two.index },
+        progress: &Quiet,
+    };
+    let filled = filling.run().unwrap();
+    assert_clean(&b, &two);
+    assert_eq!((filled.patched, plan.patched, server.requests.borrow().len()), (0, 0, 0));
+    assert_eq!(filled.downloaded, plan.download.bytes);
+}
+
+#[test]
+fn a_server_that_is_busy_when_the_delta_is_asked_for_is_not_asked_for_more() {
+    let [(base, one), (new, two)] = versions();
+    let (disk_a, disk_b) = (Disk::new(), Disk::new());
+    let (a, b) = (disk_a.mount(), disk_b.mount());
+    fill(&a, &one);
+    let (bytes, index) = delta(&new, &base, |_, _| ());
+    let (server, pack, index) = (Server::at(PATH, bytes), Server::of(&two), file_of(index.as_bytes()));
+    server.busy_after.set(0);
+    let fill = || {
+        let delta = Frames { fetch: &server, path: PATH, index: &index };
+        fill_with(&b, &two, &pack, Some((&a, &one)), Some(delta))
+    };
+    let error = fill().unwrap_err();
+    assert!(matches!(&error, FillError::Frames(FramesError::Fetch(FetchError::Busy { .. }))), "{error:?}");
+    let from_pack = pack.requests.borrow().len();
+    server.busy_after.set(usize::MAX);
+    let filled = fill().unwrap();
+    assert_eq!((filled.patched, filled.fetched), (2 * LARGE as u64, 0));
+    assert_eq!(pack.requests.borrow().len(), from_pack, "what came by then stays");
+    assert_clean(&b, &two);
 }

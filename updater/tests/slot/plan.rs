@@ -42,7 +42,7 @@ fn plan(
         manifest: &version.manifest,
         index: index.as_ref().unwrap(),
     });
-    let inactive = inactive.map(|(_, version)| (trees.1.as_ref().unwrap(), &version.manifest));
+    let inactive = inactive.map(|(_, version)| (trees.1.as_ref().unwrap(), Some(&version.manifest)));
     let planning = Planning {
         manifest: &new.manifest,
         pack_index: &new.index,
@@ -155,4 +155,32 @@ fn what_a_plan_needs_is_what_a_filled_slot_uses() {
     let margin = (4 << 20) + version.manifest.metadata().unwrap().len();
     assert!(plan.need.bytes - margin >= bytes, "{} {bytes}", plan.need.bytes - margin);
     assert!(plan.need.bytes - margin < bytes * 5 / 4, "{} {bytes}", plan.need.bytes - margin);
+}
+
+#[test]
+fn what_an_interrupted_run_wrote_is_not_planned_again() {
+    let disk = Disk::new();
+    let slot = disk.mount();
+    let new = newer().publish();
+    let server = Server::of(&new);
+    server.lives.set(new.pack.len() as u64 / 2);
+    fill_from(&slot, &new, &server, None).unwrap_err();
+    let tree = slot.tree();
+    let planning = Planning {
+        manifest: &new.manifest,
+        pack_index: &new.index,
+        delta_index: None,
+        partition: u64::MAX,
+        kept: &Kept::nothing(),
+        running: None,
+        inactive: Some((&tree, None)),
+    };
+    let plan = planning.run(&mut |_, _| ()).unwrap();
+    server.lives.set(u64::MAX);
+    let filled = fill_from(&slot, &new, &server, None).unwrap();
+    assert!(plan.already > 0);
+    assert_eq!((filled.kept, filled.fetched), (plan.already, plan.fetched));
+    // What is half there is gone on with: that is not in the plan.
+    let [came, planned, all] = [filled.downloaded, plan.download.bytes, new.pack.len() as u64];
+    assert!(came <= planned && planned < all, "{came} {planned} {all}");
 }

@@ -160,7 +160,7 @@ fn all_of(files: u64, each: u64, limit: u64) {
     measured("plan", &mut || {
         let index = Index::of_running(&old.manifest, &Kept::nothing()).unwrap();
         let running = Some(PlannedFrom { tree: &running, manifest: &old.manifest, index: &index });
-        let inactive = Some((&slot, &old.manifest));
+        let inactive = Some((&slot, Some(&old.manifest)));
         let (manifest, pack_index) = (&new.manifest, &new.index);
         let planning = Planning {
             manifest,

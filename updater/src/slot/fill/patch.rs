@@ -17,8 +17,8 @@ use super::contents::Contents;
 use super::half::{self, Half, Lefts};
 use super::{FillError, Filled, Filling};
 use crate::failure::Failure;
-use crate::slot::choice::Choice;
-use crate::slot::frames::{Frames, Made, cost};
+use crate::slot::choice::{Choice, Offer};
+use crate::slot::frames::{Frames, FramesError, Made, cost, read};
 use crate::slot::index::Index;
 use crate::slot::tree::{Tree, fault};
 
@@ -34,25 +34,43 @@ impl<'a> Filling<'a> {
         }
         let by_delta = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content));
         let by_pack = |piece: &pack::Piece| Ok(!lefts.has(piece) && needs.has(&piece.content));
-        Ok(Choice::new((delta.index, &by_delta), (self.pack.index, &by_pack), room)?)
+        let running = self.running.map(|running| running.index);
+        let offer = Offer { index: delta.index, wants: &by_delta, running };
+        Ok(Choice::new(&offer, (self.pack.index, &by_pack), room)?)
     }
 
-    /// Makes what the delta makes of `needs`. Where it does not do, the pack will.
+    /// Makes what the delta makes of `needs`; whether it does. Where it does not, the pack will.
     pub(super) fn patch(
         &self,
         needs: &Index<'a>,
         lefts: &Lefts,
         filled: &mut Filled,
-    ) -> Result<(), FillError> {
-        let (Some(delta), false) = (self.delta, needs.is_empty()) else { return Ok(()) };
+    ) -> Result<bool, FillError> {
+        let (Some(delta), false) = (self.delta, needs.is_empty()) else { return Ok(false) };
         match self.patch_by(delta, needs, lefts, filled) {
             Err(error) if error.is_of_the_delta() => {
                 let error = Failure::from(error);
                 self.progress.note(&format!("not patched, fetched whole: {error}"));
-                Ok(half::sweep(self.slot)?)
+                half::sweep(self.slot)?;
+                Ok(false)
             }
-            done => done,
+            done => done.map(|()| true),
         }
+    }
+
+    /// The first bytes of those contents of `needs` that the delta makes of others of them, sorted.
+    pub(super) fn made_of_each_other(&self, needs: &Index<'a>) -> Result<Vec<u64>, FillError> {
+        let mut made = Vec::new();
+        let Some(delta) = self.delta else { return Ok(made) };
+        let mut frames = read::<Piece>(delta.index)?;
+        while let Some(frame) = frames.next_frame().map_err(FramesError::from)? {
+            let of_needs = |piece: &&Piece| {
+                needs.has(&piece.view.content) && piece.bases.iter().any(|base| needs.has(&base.content))
+            };
+            made.extend(frame.pieces.iter().filter(of_needs).map(|piece| piece.view.content.prefix()));
+        }
+        made.sort_unstable();
+        Ok(made)
     }
 
     fn patch_by(
@@ -88,7 +106,7 @@ impl<'a> Filling<'a> {
             },
         );
         // Also where the delta does not do: that came, and what was made of it stays.
-        filled.patched = patching.contents.bytes;
+        filled.patched += patching.contents.bytes;
         filled.drifted = patching.bases.drifted;
         filled.downloaded += came.get();
         fetched?;

@@ -4,8 +4,8 @@ use edeploy_format::manifest::{Kind, Record};
 use edeploy_format::{delta, pack};
 
 use super::{INACTIVE, NEW, Plan, PlanError, Planning, of};
-use crate::slot::choice::Choice;
-use crate::slot::entry::Shape;
+use crate::slot::choice::{Choice, Offer};
+use crate::slot::entry::{Found, Shape};
 use crate::slot::frames::cost;
 use crate::slot::index::{Index, manifest};
 use crate::slot::merge::{Sides, Versions};
@@ -22,7 +22,8 @@ impl Planning<'_> {
     pub(super) fn cost(&self, mut plan: Plan) -> Result<Plan, PlanError> {
         let new = manifest(self.manifest).map_err(of(NEW))?;
         let start = new.offset();
-        let inactive = self.inactive.map(|(_, file)| manifest(file)).transpose().map_err(of(INACTIVE))?;
+        let inactive = self.inactive.and_then(|(_, file)| file).map(manifest).transpose();
+        let inactive = inactive.map_err(of(INACTIVE))?;
         let mut versions = Versions::new(new, inactive);
         let (mut needs, mut offset) = (Index::empty(self.manifest), start);
         while let Some(sides) = versions.next_sides(of(NEW), of(INACTIVE))? {
@@ -59,7 +60,9 @@ impl Planning<'_> {
             let by_delta = |piece: &delta::Piece| Ok(needs.has(&piece.view.content));
             let by_pack = |piece: &pack::Piece| Ok(needs.has(&piece.content));
             let room = plan.need.left(self.partition);
-            let choice = Choice::new((index, &by_delta), (self.pack_index, &by_pack), room)?;
+            let running = self.running.map(|running| running.index);
+            let offer = Offer { index, wants: &by_delta, running };
+            let choice = Choice::new(&offer, (self.pack_index, &by_pack), room)?;
             plan.by_delta = cost::<delta::Piece>(index, &|piece| Ok(choice.has(&piece.view.content)))?;
             let made = needs.take(|prefix| choice.has_prefix(prefix));
             for record in made.records() {
@@ -74,15 +77,23 @@ impl Planning<'_> {
 
     fn source(&self, new: &Record, there: Option<&Record>) -> Result<Source, PlanError> {
         let Some((size, digest)) = new.content() else { return Ok(Source::Already) };
-        if let (Some((slot, _)), Some(there)) = (self.inactive, there)
-            && there.content() == Some((size, digest))
-        {
+        if let Some((slot, _)) = self.inactive {
             let found = slot.stat(new.path.as_bytes()).map_err(PlanError::Inactive)?;
-            if found.is_some_and(|found| found.shape == Shape::File && found.size == size) {
+            let found = found.filter(|found| found.shape == Shape::File && found.size == size);
+            let same = |there: &Record| there.content() == Some((size, digest));
+            // A run that did not come to its end gave what it wrote the time of the new version.
+            let was_written =
+                |found: &Found| is_of(found, new) && !there.is_some_and(|old| is_of(found, old));
+            if found.is_some_and(|found| there.is_some_and(same) || was_written(&found)) {
                 return Ok(Source::Already);
             }
         }
         let is_running = self.running.is_some_and(|running| running.index.has(&digest));
         Ok(if is_running { Source::Running } else { Source::Pack })
     }
+}
+
+/// Whether a file has the time that a record gives it.
+fn is_of(found: &Found, record: &Record) -> bool {
+    found.mtime == (record.mtime, 0)
 }

@@ -13,6 +13,8 @@ pub(crate) struct Server {
     pub(crate) requests: RefCell<Vec<Range<u64>>>,
     /// So many bytes it sends before it dies.
     pub(crate) lives: Cell<u64>,
+    /// Says that it is busy, to every request after those.
+    pub(crate) busy_after: Cell<usize>,
 }
 
 impl Server {
@@ -27,7 +29,13 @@ impl Server {
 
 impl Server {
     pub(crate) fn at(path: &'static str, pack: Vec<u8>) -> Self {
-        Self { path, pack, requests: RefCell::default(), lives: Cell::new(u64::MAX) }
+        Self {
+            path,
+            pack,
+            requests: RefCell::default(),
+            lives: Cell::new(u64::MAX),
+            busy_after: Cell::new(usize::MAX),
+        }
     }
 }
 
@@ -39,6 +47,9 @@ impl Fetch for Server {
     fn open(&self, path: &str, range: Option<Range<u64>>) -> Result<Box<dyn Read + '_>, FetchError> {
         assert_eq!(path, self.path);
         let range = range.expect("a pack is fetched by ranges");
+        if self.requests.borrow().len() >= self.busy_after.get() {
+            return Err(FetchError::Busy { url: path.to_owned(), answer: "503".to_owned() });
+        }
         self.requests.borrow_mut().push(range.clone());
         let at = |n: u64| usize::try_from(n).unwrap().min(self.pack.len());
         let bytes = &self.pack[at(range.start)..at(range.end)];
