@@ -7,7 +7,7 @@
 mod site;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -16,7 +16,7 @@ use edeploy_ab::progress::Quiet;
 use edeploy_ab::trust::{ObjectError, Scratch, Store, TrustError, Trusted, into_memory, unpacked};
 use edeploy_format::digest::Digest;
 use edeploy_format::name::{Object, Role, Version};
-use edeploy_format::tuf::{Contents, Expiry, Fault, Time};
+use edeploy_format::tuf::{Contents, Expiry, Fault, Sha256, Target, Time};
 use site::{NOW, Site};
 
 struct Host {
@@ -220,6 +220,33 @@ fn a_flipped_bit_in_a_compressed_manifest_is_found_before_it_is_opened() {
         fs::write(&path, bad).unwrap();
         let error = manifest(&trusted, &fetch, host.folder.path()).unwrap_err();
         assert!(matches!(error, ObjectError::Differs { what: "its SHA-256 is another", .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_signed_object_that_takes_more_memory_to_open_than_it_may_is_refused() {
+    let host = Host::new();
+    let text: Vec<u8> = (0..3_u32 << 18).flat_map(|n| Digest::of(&n.to_le_bytes()).0).collect();
+    for (window, fits) in [(23, true), (24, false)] {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window).unwrap();
+        encoder.write_all(&text).unwrap();
+        let bytes = encoder.finish().unwrap();
+        let contents = Contents { blake3: Digest::of(&text), size: text.len() as u64 };
+        let target = Target::new(bytes.len() as u64, Sha256::of(&bytes), Some(&contents));
+        let path = host.folder.path().join("targets").join(target.file("x"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        let fetch = FolderFetch::new(host.folder.path().to_owned());
+        let opened = unpacked(&fetch, "x", &target, contents, Scratch(host.folder.path()));
+        match opened {
+            Ok(_) => assert!(fits, "a window of 2^{window} bytes"),
+            Err(error) => {
+                assert!(
+                    !fits && matches!(error, ObjectError::Differs { what, .. } if what.contains("memory"))
+                );
+            }
+        }
     }
 }
 

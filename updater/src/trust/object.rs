@@ -10,6 +10,9 @@ use rustix::fs::{CWD, Mode, OFlags, openat, statvfs};
 
 use crate::fetch::{Fetch, FetchError};
 
+/// A frame may look back by 2^23 bytes, which are in memory while it is decompressed; `rolebuild` uses half of that.
+const WINDOW_LOG: u32 = 23;
+
 /// Why an object cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
@@ -140,12 +143,19 @@ pub fn unpacked(
     })?;
     packed.rewind().map_err(failed)?;
     let mut file = scratch.file(name)?;
+    let differs = |what| ObjectError::Differs { name: name.to_owned(), what };
+    let undone = |e: io::Error| match e.raw_os_error() {
+        Some(_) => failed(e),
+        None => differs("it is no zstd frame, or one that takes more memory than it may"),
+    };
     let mut hasher = Hasher::new();
-    let mut plain = zstd::Decoder::new(packed).map_err(failed)?.take(contents.size + 1);
+    let mut plain = zstd::Decoder::new(packed).map_err(failed)?;
+    plain.window_log_max(WINDOW_LOG).map_err(failed)?;
+    let mut plain = plain.take(contents.size + 1);
     let mut buffer = vec![0; 64 << 10];
     let mut length = 0;
     loop {
-        let n = plain.read(&mut buffer).map_err(failed)?;
+        let n = plain.read(&mut buffer).map_err(undone)?;
         if n == 0 {
             break;
         }
@@ -153,7 +163,6 @@ pub fn unpacked(
         file.write_all(&buffer[..n]).map_err(failed)?;
         length += n as u64;
     }
-    let differs = |what| ObjectError::Differs { name: name.to_owned(), what };
     if length != contents.size {
         return Err(differs("its content has another length"));
     }
