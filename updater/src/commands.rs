@@ -55,7 +55,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         ));
     }
     // Hooks and checks may leave something behind.
-    crate::program::adopt().map_err(|e| Failure::new(Exit::Failed, e))?;
+    crate::program::adopt()
+        .map_err(|e| Failure::new(Exit::Failed, format!("becoming the parent of what hooks leave: {e}")))?;
     // Early boot mounts for the whole machine.
     if cli.command != Command::Boot {
         private_namespace()?;

@@ -3,7 +3,8 @@
 //! Lines of JSON in one file of the state partition, each appended and synced before the step it tells
 //! of counts as told. A torn last line, and a line a later updater wrote in a form we do not know, are
 //! passed over. The file is bounded: when it is full, its old half is dropped, except for the
-//! fall-backs that still forbid a version. Nothing is decided by it but that.
+//! fall-backs that still forbid a version. What boots is decided without it: it says which version is not
+//! taken again, and to a repair which slot's upgrade had come to its end.
 
 mod event;
 mod flat;

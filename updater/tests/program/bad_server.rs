@@ -44,6 +44,12 @@ fn nothing(_: Asked<'_>) -> Answer {
     (OK, String::new(), Vec::new())
 }
 
+/// What it should be, from its end to its beginning.
+fn reversed(asked: Asked<'_>) -> Answer {
+    let found = asked.found.map(|found| found.into_iter().rev().collect());
+    honest(Asked { found, ..asked })
+}
+
 /// More than anything may have.
 fn endless(asked: Asked<'_>) -> Answer {
     let mut body = asked.found.unwrap_or_default();
@@ -57,6 +63,13 @@ fn elsewhere(start: usize) -> Answer {
     ("206 Partial Content", place, PAGE.to_vec())
 }
 
+/// `bad` for the pack, not for its index.
+fn of_the_pack(asked: Asked<'_>, bad: impl FnOnce(Asked<'_>) -> Answer) -> Answer {
+    if asked.path.contains("@pack") && !asked.path.contains("@pack-") { bad(asked) } else { honest(asked) }
+}
+
+const ANOTHER: &str = "… is not what its index says: the frame at byte … has another digest";
+const SHORT: &str = "reading … at byte …: unexpected end of file";
 const WRONG: &str = "… is not what was signed: its SHA-256 is another";
 const EARLY: &str = "… is not what was signed: it ends early";
 
@@ -75,20 +88,29 @@ const SERVERS: &[(&str, Server, i32, &str)] = &[
     ("nothing for the manifest", |a| only("@manifest", a, nothing), 5, EARLY),
     ("too long a manifest", |a| only("@manifest", a, endless), 5, "… is not what was signed: it is longer"),
     ("a page for the transition", |a| only("@transition", a, page), 5, EARLY),
+    ("the manifest's bytes in another order", |a| only("@manifest", a, reversed), 5, WRONG),
+    ("a page for the next root", |a| only("/metadata/2.root.json", a, page), 5, "reading ….json: …"),
+    ("a page for the pack's index", |a| only("@pack-index", a, page), 5, EARLY),
+    ("nothing for the pack's index", |a| only("@pack-index", a, nothing), 5, EARLY),
     (
-        "the manifest's bytes in another order",
-        |a| {
-            only("@manifest", a, |a| {
-                (OK, String::new(), a.found.unwrap_or_default().into_iter().rev().collect())
-            })
-        },
+        "too long an index of the pack",
+        |a| only("@pack-index", a, endless),
         5,
-        WRONG,
+        "… is not what was signed: it is longer",
+    ),
+    ("a page for the pack", |a| of_the_pack(a, page), 6, SHORT),
+    ("the pack's bytes in another order", |a| of_the_pack(a, reversed), 5, ANOTHER),
+    ("nothing for the pack", |a| of_the_pack(a, nothing), 6, SHORT),
+    (
+        "a server that is never there for the pack",
+        |a| of_the_pack(a, |_| ("503 Service Unavailable", String::new(), Vec::new())),
+        6,
+        "…: the server answered …",
     ),
     (
         "another range of the pack",
         |a| {
-            only("@pack", a, |a| match a.range {
+            of_the_pack(a, |a| match a.range {
                 Some(start) => elsewhere(start),
                 None => honest(a),
             })

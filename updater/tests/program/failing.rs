@@ -1,6 +1,8 @@
 //! One call of the program to the kernel fails: whichever it is, the machine boots what it did or what was armed, the
 //! exit code says which, and the next run gets to the end.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::lab::{Lab, Ran, rule, tree};
@@ -40,26 +42,14 @@ impl Under {
         lab
     }
 
-    /// In run after run one call of a kind fails: the first of each thread, then the `every`th after it, and so on.
     fn each_fails(&self, calls: &str, error: &str, every: usize) {
         let first = self.first();
-        for nth in (1..).step_by(every) {
+        let machine = || {
             let lab = self.machine(&first);
-            let (trace, inject) =
-                (format!("trace={calls}"), format!("inject={calls}:error={error}:when={nth}"));
             let command = lab.command_as(self.slot, self.words);
-            let (ran, trace) = lab.traced(&command, &["-f", "-y", "-e", &trace, "-e", &inject]);
-            let failed = trace.lines().filter(|line| line.contains("(INJECTED)")).collect::<Vec<_>>();
-            if failed.is_empty() {
-                assert!(nth > 1, "{:?} makes no {calls}", self.words);
-                return;
-            }
-            // The loader reads libraries, the standard library pipes of its children, which do not fail like that.
-            if failed.iter().any(|line| line.contains("/lib") || line.contains("<pipe:")) && ran.code > 100 {
-                continue;
-            }
-            self.check(&lab, &ran, &format!("{calls} {nth}, {failed:?}"));
-        }
+            (lab, command)
+        };
+        each_fails(machine, |lab, ran, failed| self.check(lab, ran, failed), (calls, error, every));
     }
 
     /// The machine and what was said of it agree, and the next run gets to the end.
@@ -78,6 +68,73 @@ impl Under {
     }
 }
 
+/// In run after run one call of a kind fails: the first of each thread, then the `every`th after it, and so on.
+fn each_fails(
+    machine: impl Fn() -> (Lab, Command),
+    check: impl Fn(&Lab, &Ran, &str),
+    (calls, error, every): (&str, &str, usize),
+) {
+    for nth in (1..).step_by(every) {
+        let (lab, command) = machine();
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:error={error}:when={nth}"));
+        let (ran, trace) = lab.traced(&command, &["-f", "-y", "-e", &trace, "-e", &inject]);
+        let failed = trace.lines().filter(|line| line.contains("(INJECTED)")).collect::<Vec<_>>();
+        if failed.is_empty() {
+            assert!(nth > 1, "it makes no {calls}");
+            return;
+        }
+        // The loader reads libraries, the standard library pipes of its children, which do not fail like that.
+        if failed.iter().any(|line| line.contains("/lib") || line.contains("<pipe:")) && ran.code > 100 {
+            continue;
+        }
+        check(&lab, &ran, &format!("{calls} {nth}, {failed:?}"));
+    }
+}
+
+/// Of a repair of a lost ESP and a lost state partition.
+fn each_fails_of_a_repair(calls: &str, error: &str, every: usize) {
+    let first = UPGRADE.first();
+    let machine = || {
+        let lab = BLESS.machine(&first);
+        lab.lose_esp();
+        lab.lose(lab.state_at(), 80 << 20);
+        let command = lab.command_on_disk(&["repair"]);
+        (lab, command)
+    };
+    let check = |lab: &Lab, ran: &Ran, failed: &str| {
+        let whole = lab.on_disk(&["test-repair", "--json"]).code == 0;
+        assert!(whole || ran.failed().1.contains(": "), "{failed}: {ran:?}");
+        assert!(whole || ran.code != 0, "{failed}: {ran:?}");
+        lab.on_disk(&["repair"]).done();
+        // Whether it was good went with the state partition.
+        let next = &lab.run_as("a", &["status", "--json"]).done().json()["next"];
+        assert!(next.as_str().is_some_and(|next| next.starts_with("edeploy-a-g")), "{failed}: {next}");
+        lab.run_as("a", &["verify"]).done();
+    };
+    each_fails(machine, check, (calls, error, every));
+}
+
+/// Of a first install onto an empty disk.
+fn each_fails_of_an_install(calls: &str, error: &str, every: usize) {
+    let machine = || {
+        let mut lab = Lab::new();
+        lab.publish("1", 1, &tree("1"), &rule("1", &json!({})), |_| ());
+        lab.disk();
+        let command = lab.install_command(&[]);
+        (lab, command)
+    };
+    let check = |lab: &Lab, ran: &Ran, failed: &str| {
+        assert!(ran.code == 0 || ran.failed().1.contains(": "), "{failed}: {ran:?}");
+        if ran.code != 0 {
+            lab.install(&["--wipe"]).done();
+        }
+        let next = &lab.run_as("a", &["status", "--json"]).done().json()["next"];
+        assert_eq!(next, "edeploy-a-g1.conf", "{failed}");
+        lab.run_as("a", &["verify"]).done();
+    };
+    each_fails(machine, check, (calls, error, every));
+}
+
 /// Each kind is a test: they run side by side.
 macro_rules! each_fails {
     ($($name:ident: $under:ident, $calls:literal, $error:literal, $every:literal;)*) => {$(
@@ -86,6 +143,26 @@ macro_rules! each_fails {
             $under.each_fails($calls, $error, $every);
         }
     )*};
+}
+
+#[test]
+fn wherever_a_write_of_a_repair_fails() {
+    each_fails_of_a_repair("write,pwrite64", "EIO", 3);
+}
+
+#[test]
+fn wherever_a_sync_or_a_mount_of_a_repair_fails() {
+    each_fails_of_a_repair("fsync,fdatasync,syncfs,mount", "EIO", 1);
+}
+
+#[test]
+fn wherever_a_write_of_an_install_fails() {
+    each_fails_of_an_install("write,pwrite64", "ENOSPC", 5);
+}
+
+#[test]
+fn wherever_a_sync_or_a_mount_of_an_install_fails() {
+    each_fails_of_an_install("fsync,fdatasync,syncfs,mount", "EIO", 1);
 }
 
 each_fails! {

@@ -191,10 +191,15 @@ impl Lab {
 
     /// `install` of version 1, with further options.
     pub(crate) fn install(&self, more: &[&str]) -> Ran {
+        Ran::of(self.install_command(more).output().unwrap())
+    }
+
+    pub(crate) fn install_command(&self, more: &[&str]) -> Command {
         let mut command = program();
         command.args(["install", "--role", "web", "--version", "1", "--disk"]).arg(self.path("disk"));
         command.arg("--repo").arg(self.site_folder()).arg("--root").arg(self.path("root.json"));
-        Ran::of(command.args(more).output().unwrap())
+        command.args(more);
+        command
     }
 
     /// A command on the disk as if it had booted slot a.
@@ -282,7 +287,13 @@ impl Lab {
 
     /// A command on the disk of which nothing is said to be booted.
     pub(crate) fn on_disk(&self, words: &[&str]) -> Ran {
-        Ran::of(program().args(words).arg("--disk").arg(self.path("disk")).output().unwrap())
+        Ran::of(self.command_on_disk(words).output().unwrap())
+    }
+
+    pub(crate) fn command_on_disk(&self, words: &[&str]) -> Command {
+        let mut command = program();
+        command.args(words).arg("--disk").arg(self.path("disk"));
+        command
     }
 
     fn debugfs(&self, at: u64, request: &str) -> (String, String) {

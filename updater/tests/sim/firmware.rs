@@ -103,7 +103,9 @@ impl Machine {
             let bytes = Bytes { disk: self.esp.clone(), at: 0 };
             let system = fatfs::FileSystem::new(bytes, fatfs::FsOptions::new())?;
             let folder = system.root_dir().open_dir(ENTRIES)?;
+            self.counting = true;
             folder.rename(&choice.file, &folder, &choice.becomes)?;
+            self.counting = false;
         }
         Ok(Some(Boot { file: choice.file, counted: choice.counted }))
     }

@@ -40,6 +40,8 @@ pub(crate) struct Machine {
     pub(crate) journal: Shared,
     pub(crate) efi: Efi,
     pub(crate) running: Option<Running>,
+    /// The loader is renaming an entry.
+    pub(crate) counting: bool,
     /// The version that is wanted.
     pub(crate) goal: Tree,
     /// What the hook `post` says.
@@ -65,6 +67,7 @@ impl Machine {
             journal: disk(1 << 20),
             efi: Efi::default(),
             running: None,
+            counting: false,
             goal,
             wish: Wish::Nothing,
             remains: [None; 2],
@@ -109,6 +112,7 @@ impl Machine {
             journal: disk(&self.journal),
             efi: self.efi.clone(),
             running: self.running,
+            counting: false,
             goal: self.goal,
             wish: self.wish,
             remains: self.remains,

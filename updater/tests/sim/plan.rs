@@ -259,17 +259,17 @@ impl Plan {
             killed.power.cut_after(Some(effects));
             let mut dice = Dice::new(effects as u64);
             let Drive::Cut = self.drive(&mut killed, &mut dice)? else { break };
-            if killed.running.is_none() && !matches!(self.wanted, Wanted::Install | Wanted::Repair) {
+            if killed.counting {
                 // The loader was at work: there is no process to kill.
                 continue;
             }
             for more in [0, 1, 2, 3, 5, 8, 13] {
                 let mut machine = killed.again();
                 machine.power.cut_after(Some(more));
+                let place = |what| format!("{what} (killed at effect {effects}, cut {more} later)");
                 let life = self.live(&mut machine);
-                self.settle(&mut machine, life, &mut dice)?;
-                self.every_subset(&machine, &mut dice, &mut seen)
-                    .map_err(|what| format!("{what} (killed at effect {effects}, cut {more} later)"))?;
+                self.settle(&mut machine, life, &mut dice).map_err(place)?;
+                self.every_subset(&machine, &mut dice, &mut seen).map_err(place)?;
             }
         }
         Ok(seen.len())

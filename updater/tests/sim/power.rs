@@ -175,9 +175,13 @@ stories! {
 
 #[test]
 fn a_killed_process_leaves_nothing_that_a_later_cut_could_break() {
-    for (name, plan) in
-        [("upgrade", first_upgrade()), ("after a fall-back", after_a_fall_back()), ("rollback", rollback())]
-    {
+    for (name, plan) in [
+        ("install", install()),
+        ("upgrade", first_upgrade()),
+        ("after a fall-back", after_a_fall_back()),
+        ("rollback", rollback()),
+        ("repair", rescue()),
+    ] {
         let cases = plan.every_kill(None).unwrap_or_else(|what| panic!("{name}: {what}"));
         println!("{name}: killed and cut, {cases} different machines");
         assert!(cases > 30, "{name}: {cases}");
@@ -196,6 +200,8 @@ fn any_cut_of_a_repair_by_the_running_system_is_repaired_from_outside() {
 fn cuts_while_recovering_from_a_cut_change_nothing() {
     let long = [150, 60];
     for (name, plan, within) in [
+        ("install", install(), long),
+        ("install over an older one", reinstall(), long),
         ("upgrade", second_upgrade(), long),
         ("fall-back", fall_back(Temper::Hanging), long),
         ("after a fall-back", after_a_fall_back(), long),

@@ -14,13 +14,13 @@ use super::remains::Version;
 use super::{Blank, Linux, SPARE_INODES, Subject};
 use crate::commands::warn;
 use crate::disk::fs::{Ext4, Tool};
-use crate::disk::gpt::{self, Sizes};
+use crate::disk::gpt::{self, GptError, Sizes};
 use crate::disk::mount::{Access, Mount};
 use crate::disk::place::{self, Place};
 use crate::disk::sectors::Sectors;
 use crate::efi::Variable;
 use crate::esp::SyncId;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::hooks;
 use crate::host::{Host, Record, Wish};
 use crate::installed::mount_point;
@@ -87,13 +87,16 @@ impl Host for Linux<'_> {
             return Err(Failure::new(Exit::Failed, "an installed disk is never partitioned again"));
         };
         let mut disk = place::open(blank.disk, Access::ReadWrite)?;
-        let of_disk = |e| Failure::new(Exit::Unsuitable, format!("{}: {e}", blank.disk.display()));
+        let of_disk = |e: GptError| {
+            let exit = if matches!(e, GptError::Io { .. }) { Exit::Failed } else { Exit::Unsuitable };
+            Failure::new(exit, format!("{}: {}", blank.disk.display(), chain(&e)))
+        };
         if !blank.wipe {
             gpt::must_be_blank(&mut disk).map_err(of_disk)?;
         }
         let slot = self.coming()?.wanted.head.slot_size.next_multiple_of(1 << 20);
         gpt::create(&mut disk, Sizes { esp: ESP_SIZE, slot }, |disk| disk.sync_all()).map_err(of_disk)?;
-        disk.sync_all().map_err(|e| Failure::new(Exit::Failed, e))?;
+        disk.sync_all().map_err(|source| of_disk(GptError::Io { action: "syncing", source }))?;
         drop(disk);
         self.new_place = Some(Place::image(blank.disk)?);
         Ok(())
@@ -120,7 +123,8 @@ impl Host for Linux<'_> {
         }
         let root = mount_point("machine");
         let mount = Mount::ext4(volume.path(), &root.join("var"), Access::ReadWrite)?;
-        self.prepare_state(&root).map_err(|e| Failure::new(Exit::Failed, e))?;
+        self.prepare_state(&root)
+            .map_err(|e| Failure::new(Exit::Failed, format!("preparing the state partition: {e}")))?;
         let trusted = match self.coming {
             Some(coming) => Some(coming.wanted.trusted.clone()),
             None => self.kept_by_slots(),
@@ -200,7 +204,8 @@ impl Host for Linux<'_> {
         let mut loader = Vec::new();
         let path = self.version(slot.slot())?.head.loader;
         let mut file = self.open_in_slot(slot.slot(), &path)?;
-        file.read_to_end(&mut loader).map_err(|e| Failure::new(Exit::Failed, e))?;
+        file.read_to_end(&mut loader)
+            .map_err(|e| Failure::new(Exit::Failed, format!("reading {path} of the slot: {e}")))?;
         Ok(loader)
     }
 
