@@ -169,6 +169,8 @@ fn installed(
     .map_err(failed)?;
     let mut network = Network::new(&arguments.links, console);
     network.bring().map_err(failed)?;
+    // Some buses show late what is at them.
+    early::drivers(Path::new("/sys")).map_err(failed)?;
     let network = RefCell::new(network);
     // Whatever is waited for may be at another card, which has no address yet.
     let pause = |pause, why| network.borrow_mut().wait(pause, why);

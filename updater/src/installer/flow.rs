@@ -48,6 +48,8 @@ const COMINGS: u32 = 3;
 const LOOKS: u32 = 20;
 /// So often in a row it must be the same one.
 const STEADY: u32 = 5;
+/// The same where no script ran: some drivers find disks when the machine has long been up.
+const WITHOUT_SCRIPTS: [u32; 2] = [3, 1];
 
 /// What the flow works on.
 pub struct Machine<'a> {
@@ -222,12 +224,13 @@ fn until_there<T>(
     }
 }
 
-/// The disk. One that a script has just made of others shows itself after a while, and what fits alone until then may be
-/// another: so the choice must stay the same.
+/// The disk. One that a script has just made of others, or a driver has just found, shows itself after a while, and what
+/// fits alone until then may be another: so the choice must stay the same.
 fn chosen(machine: &Machine<'_>, plan: &Plan) -> Result<PathBuf, Failure> {
     let mut chosen = hint::choose(machine.root, &plan.disk);
-    let (mut looks, mut same) = (if plan.scripts.is_empty() { 0 } else { LOOKS }, 0);
-    while looks > 0 && (chosen.is_err() || same < STEADY) {
+    let [mut looks, steady] = if plan.scripts.is_empty() { WITHOUT_SCRIPTS } else { [LOOKS, STEADY] };
+    let mut same = 0;
+    while looks > 0 && (chosen.is_err() || same < steady) {
         (machine.pause)(Duration::from_secs(1), For::Busy);
         let now = hint::choose(machine.root, &plan.disk);
         same = if now == chosen { same + 1 } else { 0 };

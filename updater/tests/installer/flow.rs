@@ -188,6 +188,16 @@ fn behind_scripts_a_disk_must_be_the_one_for_some_seconds() {
 }
 
 #[test]
+fn a_disk_that_shows_itself_late_is_a_disk_too() {
+    let lan = Lan::new();
+    lan.appears.set(true);
+    let (stage, text) = lan.refused(lan.plan());
+    assert_eq!(stage, Stage::Planned);
+    assert!(text.starts_with("more than one disk fits: sda, sdb"), "{text}");
+    assert!(lan.is_blank());
+}
+
+#[test]
 fn a_machine_that_lost_power_starts_over() {
     let lan = Lan::new();
     // What an install that was cut off leaves: a table, file systems, no entry.
