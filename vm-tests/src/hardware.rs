@@ -18,6 +18,27 @@ pub struct Hardware {
     pub product: Option<Product>,
     /// The script that its first card boots by, before its disk: an address for iPXE.
     pub netboot: Option<String>,
+    /// A switch is between its first card and the network, and the plugs of both can be pulled: [`Plug`].
+    pub switch: bool,
+}
+
+/// A plug at the switch.
+#[derive(Clone, Copy, Debug)]
+pub enum Plug {
+    /// That of the machine: without it its card has no link.
+    Machine,
+    /// That of the network: without it nobody answers.
+    Network,
+}
+
+impl Plug {
+    /// The device that QEMU knows it by.
+    pub(crate) fn device(self) -> &'static str {
+        match self {
+            Self::Machine => "card0",
+            Self::Network => "net0",
+        }
+    }
 }
 
 /// A network card.
@@ -49,6 +70,7 @@ impl Default for Hardware {
             cards: vec![Card { device: "virtio-net-pci", mac: "52:54:00:12:34:56" }],
             product: None,
             netboot: None,
+            switch: false,
         }
     }
 }
@@ -73,7 +95,13 @@ impl Hardware {
                 (_, at) => (format!(",ipv6=off,restrict=on,net=10.0.{}.0/24", at + 2), "romfile="),
             };
             say("-netdev", format!("user,id=net{at}{network}"));
-            say("-device", format!("{device},netdev=net{at},mac={mac},{rom}"));
+            let mut behind = format!("net{at}");
+            if self.switch && at == 0 {
+                say("-netdev", format!("hubport,hubid=0,id=uplink,netdev={behind}"));
+                "port".clone_into(&mut behind);
+                say("-netdev", format!("hubport,hubid=0,id={behind}"));
+            }
+            say("-device", format!("{device},id=card{at},netdev={behind},mac={mac},{rom}"));
         }
         if let Some(Product { vendor, name, serial }) = self.product {
             say("-smbios", format!("type=1,manufacturer={vendor},product={name},serial={serial}"));

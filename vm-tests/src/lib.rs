@@ -9,6 +9,7 @@ pub mod disk;
 pub mod fleet;
 pub mod hardware;
 pub mod machine;
+mod monitor;
 pub mod nvram;
 pub mod power;
 pub mod rack;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::console::newest_line;
 use crate::disk::overlay;
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Plug};
+use crate::monitor::Monitor;
 use crate::shell::Shell;
 use crate::timeline::Timeline;
 
@@ -41,6 +42,7 @@ pub struct Machine {
     /// A second disk, in qcow2.
     copy: Option<PathBuf>,
     qemu: Option<Child>,
+    monitor: Option<Monitor>,
     /// Console bytes that earlier waits have passed over.
     seen: usize,
     /// Who is told, now and then during long waits, where the machine is.
@@ -86,6 +88,7 @@ impl Machine {
             faults: Vec::new(),
             copy: None,
             qemu: None,
+            monitor: None,
             seen: 0,
             narrator: None,
             timeline: None,
@@ -233,8 +236,19 @@ impl Machine {
             command.args(["-kernel", &kernel, "-initrd", &initrd, "-append", &arguments]);
         }
         let log = fs::File::create(self.path("qemu")).expect("a log for QEMU");
-        let qemu = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        self.qemu = Some(qemu.expect("package qemu-system-x86; run `./setup.sh`"));
+        command.args(["-monitor", "stdio"]);
+        let qemu = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn();
+        let mut qemu = qemu.expect("package qemu-system-x86; run `./setup.sh`");
+        self.monitor = qemu.stdin.take().map(Monitor::new);
+        self.qemu = Some(qemu);
+    }
+
+    /// Pulls a plug at its switch, or puts it back; until it is reset.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn plug(&mut self, plug: Plug, is_in: bool) {
+        self.monitor.as_mut().expect("it runs").plug(plug.device(), is_in);
     }
 
     /// The disk as QEMU's arguments, as the drive `disk`.

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use edeploy_format::fleet::{File as Own, Hint, OnFailure, OnSuccess, Plan, Script, Stage};
 use edeploy_format::tuf::{Common, Time};
 use vm_tests::disk::{self, ESP, SLOTS, STATE};
+use vm_tests::hardware::{Hardware, Plug};
 use vm_tests::machine::Machine;
 use vm_tests::site::Site;
 use vm_tests::tool::run;
@@ -127,11 +128,27 @@ fn of_a_service_that_forges_plans_nothing_is_executed() {
     is_as(machine, &image);
 }
 
+/// There is no link, then nobody who answers, then the network.
+fn comes_to_its_network(machine: &mut Machine) {
+    machine.plug(Plug::Machine, false);
+    machine.plug(Plug::Network, false);
+    machine.wait_for("waiting for a link: no network card has a carrier");
+    machine.plug(Plug::Machine, true);
+    machine.wait_for("waiting for an address: no DHCP server has answered yet");
+    machine.plug(Plug::Network, true);
+    tell("blank", "has a network");
+}
+
 #[test]
 fn a_blank_machine_becomes_what_a_signed_plan_says() {
     let service = Service::with(plan("blank-1", fixture().port));
+    let mut machine = Machine::over(&blank("blank"), &fixture().folder, "blank");
+    machine.made_of(Hardware { disk: "nvme,serial=BLANK", switch: true, ..Hardware::default() });
+    boot_installer(&mut machine, &service);
     tell("blank", "boots the installer");
-    let mut guest = Guest::start_by(&blank("blank"), "blank", |machine| boot_installer(machine, &service));
+    machine.start();
+    comes_to_its_network(&mut machine);
+    let mut guest = Guest::of(machine, "blank");
     assert_eq!(guest.must("edeploy-ab profile").trim(), "test");
     assert_eq!(guest.must("hostname").trim(), "blank-1");
     assert_eq!(guest.must("ls /etc/systemd/network").trim(), "10-own.network");

@@ -1,0 +1,23 @@
+//! QEMU's monitor: what is done to a machine that runs. Its answers are not read.
+
+use std::io::Write;
+use std::process::ChildStdin;
+
+/// The monitor of a machine.
+pub(crate) struct Monitor(ChildStdin);
+
+impl Monitor {
+    /// The one that reads what is written to `input`.
+    pub(crate) fn new(input: ChildStdin) -> Self {
+        Self(input)
+    }
+
+    /// Pulls the plug of a network device, or puts it back.
+    ///
+    /// # Panics
+    /// If QEMU reads no more.
+    pub(crate) fn plug(&mut self, device: &str, is_in: bool) {
+        let state = if is_in { "on" } else { "off" };
+        writeln!(self.0, "set_link {device} {state}").expect("QEMU runs");
+    }
+}
