@@ -21,8 +21,8 @@ use super::search::LONGEST;
 use crate::failure::Fault;
 use crate::parallel;
 
-/// Contents are worked on together until they are this long.
-const BATCH: u64 = 64 << 20;
+/// Contents that are worked on and not yet written are this long together, or one.
+const AHEAD: u64 = 64 << 20;
 
 /// One of the two versions.
 pub struct Tree<'a> {
@@ -116,29 +116,22 @@ pub fn make(
     index.write_all(Head { from: from.digest, to: to.digest }.to_string().as_bytes())?;
     let mut frames = Frames::new(effort.level, PIECE, delta, index);
     let mut costs = Vec::with_capacity(source.new.len());
-    for batch in batches(&source.new) {
-        let ways = parallel::map(batch, |content| source.way(content, effort));
-        for (content, way) in batch.iter().zip(ways) {
+    let weight = |content: &Content| content.size;
+    parallel::in_order(
+        &source.new,
+        (weight, AHEAD),
+        |content| source.way(content, effort),
+        |content, way| {
             let (mut parts, cost) = way?;
             parts.try_for_each(|part| frames.add(part))?;
             costs.push(cost);
             made(content.size);
-        }
-    }
+            Ok::<(), MakeError>(())
+        },
+    )?;
     frames.finish()?;
     let Source { wanted, kept, spares, contents, .. } = source;
     Ok(Made { costs, wanted, kept, spares, contents })
-}
-
-/// Runs of contents that are about [`BATCH`] bytes together.
-fn batches(contents: &[Content]) -> impl Iterator<Item = &[Content]> {
-    let mut length = 0;
-    contents.chunk_by(move |content, _| {
-        length += content.size;
-        let goes_on = length < BATCH;
-        length = if goes_on { length } else { 0 };
-        goes_on
-    })
 }
 
 /// What a delta is made from, and what it is to make.
