@@ -1,7 +1,7 @@
 //! Which profile a machine gets: the first that it matches, that is not used up, and whose database has an entry for it.
 //! A machine that was installed is what it became, for as long as it matches that.
 //!
-//! Every profile is judged, also those after the one that is given: a machine that matches two is told so. Nothing is
+//! Every profile is judged, also those after the one that is given: that a machine matches two is kept with its install. Nothing is
 //! changed: what others have is given, and what this one gets is the answer. That an answer still holds when it is
 //! stored is for the one who stores it.
 

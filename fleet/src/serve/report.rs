@@ -114,13 +114,13 @@ impl Judged<'_> {
             return Decision::Refuse(spoilt(&verdict, &given.profile.name, reason));
         }
         let (profile, entry) = (given.profile.name.clone(), given.entry.map(str::to_owned));
-        Decision::Assign { profile, entry, plan: filled }
+        Decision::Assign { profile, entry, passed: passed(&verdict), plan: filled }
     }
 
     /// The same with its version; where that was to be asked for, `newest` is what was heard.
     fn versioned(&self, name: &str, taken: &Taken, newest: Option<Newest>) -> Decision<(Filled, Version)> {
-        let (profile, entry, plan) = match self.decided(name, taken) {
-            Decision::Assign { profile, entry, plan } => (profile, entry, plan),
+        let (profile, entry, passed, plan) = match self.decided(name, taken) {
+            Decision::Assign { profile, entry, passed, plan } => (profile, entry, passed, plan),
             Decision::Refuse(refusal) => return Decision::Refuse(refusal),
             Decision::Wait(reason) => return Decision::Wait(reason),
         };
@@ -132,7 +132,7 @@ impl Judged<'_> {
             },
         };
         match version {
-            Ok(version) => Decision::Assign { profile, entry, plan: (plan, version) },
+            Ok(version) => Decision::Assign { profile, entry, passed, plan: (plan, version) },
             Err(reason) => {
                 Decision::Wait(format!("the newest version of {} is not known: {reason}", plan.role))
             }
@@ -172,6 +172,14 @@ fn nothing(profiles: &Profiles, verdict: &Verdict<'_>) -> Refusal {
         }
     };
     Refusal { reason, tried: verdict.tried.iter().map(|(name, outcome)| tried(name, outcome)).collect() }
+}
+
+/// What came of the profiles before the one that is given, and of those that match as well.
+fn passed(verdict: &Verdict<'_>) -> Vec<Tried> {
+    let given = verdict.tried.iter().position(|(_, outcome)| matches!(outcome, Outcome::Given(_)));
+    let (before, rest) = verdict.tried.split_at(given.unwrap_or(0));
+    let also = rest.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Also(_)));
+    before.iter().chain(also).map(|(name, outcome)| tried(name, outcome)).collect()
 }
 
 /// A profile is given, but no plan can be made of it: that is not another profile's turn.

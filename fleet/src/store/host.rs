@@ -30,7 +30,8 @@ pub struct Host {
     pub platform: String,
     /// When it last reported its hardware.
     pub reported: Option<Moment>,
-    /// Where its last report matched no profile: what each said; not in a list of machines.
+    /// Of its last report: what each profile said, where none was given; else those before the one that was, and those
+    /// that match as well. Not in a list of machines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
     /// The profile of its last plan.

@@ -35,6 +35,8 @@ pub enum Decision<P> {
         profile: String,
         /// The key of the entry.
         entry: Option<String>,
+        /// What came of profiles that were not given, as far as somebody should know.
+        passed: Vec<Tried>,
         /// What the machine is told.
         plan: P,
     },
@@ -97,15 +99,15 @@ impl Store {
             report_cards(change, ticket.machine, &reported.macs)?;
             let name = rename(change, &ticket, reported)?;
             match decide(&name, &taken(change, ticket.machine, now)?) {
-                Decision::Assign { profile, entry, plan } => {
+                Decision::Assign { profile, entry, passed, plan } => {
                     if let Some(entry) = entry {
                         allocate(change, ticket.machine, &profile, &entry, now)?;
                     }
                     reserve(change, ticket.machine, &profile, now.plus(lease))?;
                     planned(change, &ticket, now.plus(lease))?;
                     begin(change, ticket.machine, Stage::Planned)?;
-                    let sql = "UPDATE machine SET profile = ?, tried = NULL WHERE id = ?";
-                    change.execute(sql, (profile, ticket.machine))?;
+                    let sql = "UPDATE machine SET profile = ?, tried = ? WHERE id = ?";
+                    change.execute(sql, (profile, as_json(&passed), ticket.machine))?;
                     Ok(Answer::Assigned(plan))
                 }
                 Decision::Refuse(refusal) => {
@@ -145,10 +147,14 @@ fn rename(change: &Transaction<'_>, ticket: &Ticket, reported: &Reported) -> Res
 fn nothing(change: &Transaction<'_>, machine: i64, reason: &str, tried: &[Tried]) -> Result<(), StoreError> {
     not_planned(change, machine)?;
     begin(change, machine, Stage::Detected)?;
-    let tried = serde_json::json!(tried).to_string();
     let sql = "UPDATE machine SET failure = ?, tried = ? WHERE id = ?";
-    change.execute(sql, (reason, tried, machine))?;
+    change.execute(sql, (reason, as_json(tried), machine))?;
     Ok(())
+}
+
+/// As it is kept.
+fn as_json(tried: &[Tried]) -> String {
+    serde_json::json!(tried).to_string()
 }
 
 /// A machine that was installed is wiped when that was asked for by its name, and not because it came by another card.

@@ -11,7 +11,8 @@ CREATE TABLE machine (
     uuid      TEXT    NOT NULL DEFAULT '',
     serial    TEXT    NOT NULL DEFAULT '',
     platform  TEXT    NOT NULL DEFAULT '',
-    -- The last report: lines as JSON, the same in one line, and what the profiles said if none matched, as JSON.
+    -- The last report: lines as JSON, the same in one line, and what came of profiles that were
+    -- not given, as JSON.
     hardware  TEXT,
     summary   TEXT    NOT NULL DEFAULT '',
     reported  INTEGER,

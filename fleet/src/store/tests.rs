@@ -57,9 +57,12 @@ fn first_free(count: u64) -> impl FnOnce(&str, &Taken) -> Decision<String> {
         let free =
             || ["a", "b", "c"].into_iter().find(|entry| !taken.contains_key(*entry)).map(str::to_owned);
         match own.or_else(free) {
-            Some(entry) if all.places.get("web").copied().unwrap_or(0) < count => {
-                Decision::Assign { profile: "web".to_owned(), entry: Some(entry.clone()), plan: entry }
-            }
+            Some(entry) if all.places.get("web").copied().unwrap_or(0) < count => Decision::Assign {
+                profile: "web".to_owned(),
+                entry: Some(entry.clone()),
+                passed: Vec::new(),
+                plan: entry,
+            },
             Some(_) | None => Decision::Refuse(nothing_left()),
         }
     }

@@ -135,6 +135,25 @@ fn a_failure_gives_the_count_back_and_so_does_a_release() {
 }
 
 #[test]
+fn what_a_machine_did_not_become_is_kept_with_its_install_and_what_is_used_up_is_called_so() {
+    let (fleet, one, mut two) = two_of_one_place(&[]);
+    assert_eq!(two.plan(&fleet).profile, "web");
+    let operator = fleet.operator();
+    let passed = |toy: &Toy| {
+        let tried = fleet.get(&format!("/v1/hosts/{}", toy.mac), &operator).json()["tried"].clone();
+        let one = |tried: &serde_json::Value| format!("{}: {}", tried["profile"], tried["reason"]);
+        tried.as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(passed(&one), [r#""web": "matches as well; another one is given""#]);
+    let used_up = "matches, but as many machines have it as may";
+    assert_eq!(passed(&two), [format!(r#""db": "{used_up}""#)]);
+    let page = fleet.plainly("GET", &format!("/machines/{}", two.mac), &[], "").text;
+    assert!(page.contains("Why it is no db") && page.contains(used_up), "{page}");
+    let page = fleet.plainly("GET", "/profiles", &[], "").text;
+    assert!(page.contains("used up: 0 of 1 left") && page.contains("1 of 2 given"), "{page}");
+}
+
+#[test]
 fn a_machine_that_is_installed_anew_stays_what_it_was_until_it_is_released() {
     let (fleet, one, mut two) = two_of_one_place(&[]);
     let plan = two.plan(&fleet);

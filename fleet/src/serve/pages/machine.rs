@@ -35,12 +35,12 @@ pub(super) fn page(host: &Host, log: Option<&Log>) -> Markup {
     }
 }
 
-/// Why no profile matched.
+/// Why it is none of the profiles that it was not given, as far as that was kept.
 fn tried(host: &Host) -> Markup {
     html! {
         @for tried in &host.tried {
             h2 { "Why it is no " (tried.profile) }
-            p.failure { (tried.reason) }
+            p.failure[host.failure.is_some()] { (tried.reason) }
             @if !tried.explained.is_empty() { pre.tried { (tried.explained) } }
         }
     }

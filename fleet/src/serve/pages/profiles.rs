@@ -15,7 +15,7 @@ pub(super) fn page(trouble: Option<&str>, profiles: &[Shelved]) -> Markup {
                     tr id={ "profile-" (profile.name) } {
                         td { (profile.name) }
                         td { (left(profile)) }
-                        td { @if let Some(entries) = profile.entries { (profile.given) " of " (entries) " given" } }
+                        td { @if let Some(entries) = profile.entries { (given(profile.given, entries)) } }
                         td.failure { (profile.error.as_deref().unwrap_or("")) }
                     }
                 }
@@ -28,8 +28,16 @@ fn left(profile: &Shelved) -> Markup {
     html! {
         @match (profile.listed, profile.count, profile.left) {
             (false, _, _) => span.quiet { "not in state: no machine gets it" },
+            (true, Some(count), Some(0)) => span.failure { "used up: 0 of " (count) " left" },
             (true, Some(count), Some(left)) => { (left) " of " (count) " left" },
             (true, _, _) => "any number",
         }
+    }
+}
+
+fn given(given: usize, entries: usize) -> Markup {
+    html! {
+        @if given < entries { (given) " of " (entries) " given" }
+        @else { span.failure { "used up: " (given) " of " (entries) " given" } }
     }
 }

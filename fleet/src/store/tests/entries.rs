@@ -27,6 +27,7 @@ fn what_is_another_machines_cannot_be_taken() {
     let greedy = |_: &str, _: &Taken| Decision::Assign {
         profile: "web".to_owned(),
         entry: Some("a".to_owned()),
+        passed: Vec::new(),
         plan: (),
     };
     assert!(store.report(&token("u"), &reported(), NOW, LEASE, greedy).is_err());
@@ -72,7 +73,12 @@ fn of_many_at_once_no_two_get_the_same() {
         let store = if n < count / 2 { &store } else { &other };
         let next = |_: &str, taken: &Taken| {
             let entry = taken.entries.get("web").map_or(0, BTreeMap::len).to_string();
-            Decision::Assign { profile: "web".to_owned(), entry: Some(entry.clone()), plan: entry }
+            Decision::Assign {
+                profile: "web".to_owned(),
+                entry: Some(entry.clone()),
+                passed: Vec::new(),
+                plan: entry,
+            }
         };
         store.report(&token(&format!("t{n}")), &reported(), NOW, LEASE, next).unwrap()
     };
