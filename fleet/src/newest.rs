@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use edeploy_format::address::masked;
 use edeploy_format::name::{Architecture, Role, Version};
 use edeploy_format::tuf::{Expiry, TrustedRole, TrustedRoot, TufError, workflow};
 use ureq::Agent;
@@ -130,7 +131,8 @@ impl Newest {
         now: Moment,
     ) -> Result<Versions, String> {
         let asked = Asked::alone(&self.asking, question).ok_or("it is being asked for")?;
-        let answer = self.ask_any(store, &asked.question.0, role, now).map_err(|error| chain(&error));
+        let told = |error: NewestError| masked(&chain(&error)).into_owned();
+        let answer = self.ask_any(store, &asked.question.0, role, now).map_err(told);
         let until = now.plus(if answer.is_ok() { FRESH } else { FAILED });
         let mut known = locked(&self.known);
         known.retain(|_, (until, _)| *until > now);

@@ -4,6 +4,7 @@
 //! Everything that crosses the wire or is laid on a disk has its one definition in this crate;
 //! `docs/formats.md` describes the same in prose.
 
+pub mod address;
 pub mod boot;
 mod decimal;
 pub mod delta;

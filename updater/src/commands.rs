@@ -23,10 +23,10 @@ pub(crate) use verify::must_be_signed;
 
 use std::io::Write;
 
+use edeploy_format::address::masked;
 use edeploy_format::exit::Exit;
 use edeploy_format::tuf::{Expiry, Time};
 
-use crate::address::masked;
 use crate::cli::{Cli, Command, Common};
 use crate::disk::mount::{Access, private_namespace};
 use crate::failure::Failure;

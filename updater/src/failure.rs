@@ -4,12 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use edeploy_format::address::masked;
 use edeploy_format::exit::Exit;
 use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::tuf::Fault;
 
-use crate::address::masked;
 use crate::esp::EspError;
 use crate::fetch::{FetchError, LimitError, limit};
 use crate::lock::LockError;

@@ -1,6 +1,5 @@
 //! The host side: slots, boot entries, upgrades.
 
-pub mod address;
 pub mod boot;
 pub mod cli;
 pub mod commands;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::address::masked;
+use edeploy_format::address::masked;
 
 /// What long work reports to.
 pub trait Progress {

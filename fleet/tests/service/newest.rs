@@ -117,6 +117,26 @@ fn without_a_root_or_a_repository_the_reason_is_told() {
 }
 
 #[test]
+fn the_password_of_a_repository_is_told_to_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path(), 1, &[]);
+    let root = folder.path().join("metadata/1.root.json");
+    let repo = "http://reader:s3cret@127.0.0.1:1/";
+    let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
+    let fleet = Fleet::start_with(&profiles, &["--root", root.to_str().unwrap(), "--repo", repo]);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    let says = toy.report(&fleet).problem(503);
+    assert!(says.contains(": http://…@127.0.0.1:1/metadata/2.root.json: "), "{says}");
+    let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &fleet.operator()).text;
+    let page = fleet.plainly("GET", &format!("/machines/{}", toy.mac), &[], "").text;
+    for text in [says, host, page, fleet.must("hosts")] {
+        assert!(text.contains("http://…@127.0.0.1:1/") && !text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
 fn a_repository_that_does_not_answer_holds_up_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     publish(folder.path(), 1, &[]);

@@ -10,10 +10,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use edeploy_format::address::masked;
 use edeploy_format::fleet::{LOG_LIMIT, Progress as Told, Stage};
 
 use super::service::Service;
-use crate::address::masked;
 use crate::progress::{Progress, Terminal};
 use crate::slot::READING_BACK;
 
