@@ -10,7 +10,7 @@ use crate::hardware::Hardware;
 /// Parts of a name are no longer, in bytes.
 const LONGEST: usize = 64;
 /// What makers write in place of a serial number or UUID, without anything but letters and digits, small.
-const NONE: [&str; 14] = [
+const NONE: [&str; 15] = [
     "none",
     "notspecified",
     "notprovided",
@@ -24,7 +24,9 @@ const NONE: [&str; 14] = [
     "tobefilledbyoem",
     "oem",
     "0123456789",
+    // The same UUID, with its first parts in either order of bytes.
     "03000200040005000006000700080009",
+    "00020003000400050006000700080009",
 ];
 
 /// A machine says nothing by which it could be known again.
@@ -135,7 +137,11 @@ mod tests {
             let lines = format!("('system','product','serial','{serial}'),{CARDS}");
             assert_eq!(named(&lines), "d8-9d-67-1a-d0-fc", "{serial}");
         }
-        for uuid in ["00000000-0000-0000-0000-000000000000", "03000200-0400-0500-0006-000700080009"] {
+        for uuid in [
+            "00000000-0000-0000-0000-000000000000",
+            "03000200-0400-0500-0006-000700080009",
+            "00020003-0004-0005-0006-000700080009",
+        ] {
             let lines = format!("('system','product','uuid','{uuid}'),{CARDS}");
             assert_eq!(named(&lines), "d8-9d-67-1a-d0-fc", "{uuid}");
         }
