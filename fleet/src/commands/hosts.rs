@@ -5,18 +5,20 @@ use serde_json::{Value, json};
 use crate::answer::print;
 use crate::cli::Hosts;
 use crate::failure::Cause;
+use crate::moment::Moment;
 use crate::store::{Host, Store};
 
 pub(super) fn run(args: &Hosts, as_json: bool) -> Result<(), Cause> {
-    let store = Store::open(&args.data.folder)?;
+    let (store, now) = (Store::open(&args.data.folder)?, Moment::now());
     match &args.machine {
         Some(machine) => {
-            let host = store.host(machine)?.ok_or_else(|| Cause::Unknown(format!("machine {machine}")))?;
+            let host =
+                store.host(machine, now)?.ok_or_else(|| Cause::Unknown(format!("machine {machine}")))?;
             // What is known of one is no line.
             print(&format!("{:#}\n", json!(host)));
         }
-        None if as_json => print(&format!("{}\n", json!(store.hosts()?))),
-        None => print(&store.hosts()?.iter().map(line).collect::<String>()),
+        None if as_json => print(&format!("{}\n", json!(store.hosts(now)?))),
+        None => print(&store.hosts(now)?.iter().map(line).collect::<String>()),
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ const LIMIT: u64 = 64 << 10;
 
 /// `GET /v1/hosts`
 pub(super) async fn all(State(app): State<App>, _: Operator) -> Result<Response, Problem> {
-    let hosts = blocking(&app, |app| app.store.hosts()).await??;
+    let hosts = blocking(&app, |app| app.store.hosts(Moment::now())).await??;
     Ok(answer(&json!({ "hosts": hosts })))
 }
 
@@ -117,7 +117,7 @@ pub(super) async fn permit_new(State(app): State<App>, _: Operator, body: Body) 
 }
 
 fn all_permissions(app: &Service) -> Result<Response, Problem> {
-    let hosts = app.store.hosts()?;
+    let hosts = app.store.hosts(Moment::now())?;
     let machines: Vec<_> = hosts
         .iter()
         .filter_map(|host| {
@@ -129,7 +129,7 @@ fn all_permissions(app: &Service) -> Result<Response, Problem> {
 }
 
 fn host(app: &Service, name: &str) -> Result<Response, Problem> {
-    Ok(answer(&json!(app.store.host(name)?.ok_or_else(|| no_machine(name))?)))
+    Ok(answer(&json!(app.store.host(name, Moment::now())?.ok_or_else(|| no_machine(name))?)))
 }
 
 fn permitted(app: &Service, name: &str, again: bool) -> Result<Response, Problem> {

@@ -45,13 +45,16 @@ pub(super) fn router() -> Router<App> {
 }
 
 async fn all(State(app): State<App>, _: Looker) -> Result<Response, Problem> {
-    let hosts = blocking(&app, |app| app.store.hosts()).await??;
-    Ok(page("Machines", &machines::page(&hosts)))
+    blocking(&app, |app| {
+        let (hosts, new) = (app.store.hosts(Moment::now())?, app.store.newcomers()?);
+        Ok(page("Machines", &machines::page(&hosts, new)))
+    })
+    .await?
 }
 
 async fn one(State(app): State<App>, _: Looker, Path(name): Path<String>) -> Result<Response, Problem> {
     blocking(&app, move |app| {
-        let host = app.store.host(&name)?.ok_or_else(|| Problem::not_found("such machine"))?;
+        let host = app.store.host(&name, Moment::now())?.ok_or_else(|| Problem::not_found("such machine"))?;
         let log = app.store.log(&host.name)?;
         Ok(page(&host.name, &machine::page(&host, log.as_ref())))
     })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::card::{by_mac, known};
 use super::permission::{attempts, is_only_told, name_of};
 use super::taken::drop_places;
-use super::ticket::is_busy;
+use super::ticket::{UNCONFIRMED, is_busy, lapse};
 use super::{Store, StoreError};
 use crate::mac::Mac;
 use crate::moment::Moment;
@@ -93,10 +93,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn hosts(&self) -> Result<Vec<Host>, StoreError> {
+    pub fn hosts(&self, now: Moment) -> Result<Vec<Host>, StoreError> {
         self.read(|look| {
             let mut all = look.prepare(&hosts("NULL AS tried, NULL AS hardware", "ORDER BY name"))?;
-            let mut rows = all.query(())?;
+            let mut rows = all.query([now])?;
             let mut hosts = Vec::new();
             while let Some(row) = rows.next()? {
                 hosts.push(host(row)?);
@@ -109,11 +109,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn host(&self, machine: &str) -> Result<Option<Host>, StoreError> {
+    pub fn host(&self, machine: &str, now: Moment) -> Result<Option<Host>, StoreError> {
         self.read(|look| {
             let Some(id) = find(look, machine)? else { return Ok(None) };
-            let mut one = look.prepare(&hosts("tried, hardware", "WHERE id = ?"))?;
-            let mut rows = one.query([id])?;
+            let mut one = look.prepare(&hosts("tried, hardware", "WHERE id = ?2"))?;
+            let mut rows = one.query((now, id))?;
             let row = rows.next()?.ok_or(StoreError::Value("machine"))?;
             Ok(Some(host(row)?))
         })
@@ -144,6 +144,7 @@ impl Store {
     /// [`StoreError`].
     pub fn release(&self, machine: &str, now: Moment) -> Result<Released, StoreError> {
         self.write(|change| {
+            lapse(change, now)?;
             let Some(id) = find(change, machine)? else { return Ok(Released::Unknown) };
             if is_only_told(change, machine)? {
                 return Ok(Released::Told(name_of(change, id)?));
@@ -159,19 +160,22 @@ impl Store {
     }
 }
 
-/// The query for machines, with or without what is long.
+/// The query for machines at a moment, with or without what is long.
 fn hosts(long: &str, which: &str) -> String {
     format!(
         "SELECT name, seen, uuid, serial, platform, reported, profile, stage, done, total, failure, installed,
-         since, attempts, summary, {long},
+         since, attempts, summary, {long}, coalesce(state = 'armed' AND busy <= ?1, 0) AS lapsed,
          (SELECT group_concat(mac, ' ') FROM (SELECT mac FROM mac WHERE mac.machine = id ORDER BY mac)) AS macs
-         FROM machine LEFT JOIN permission ON permission.machine = id {which}"
+         FROM machine LEFT JOIN permission ON permission.machine = id
+         LEFT JOIN ticket ON ticket.machine = id {which}"
     )
 }
 
 fn host(row: &Row<'_>) -> Result<Host, StoreError> {
     let since: Option<Moment> = row.get("since")?;
-    let permission = match since {
+    // It is written down by the next change that it matters to.
+    let lapsed: bool = row.get("lapsed")?;
+    let permission = match since.filter(|_| !lapsed) {
         Some(since) => Some(Permission { since, attempts: row.get("attempts")? }),
         None => None,
     };
@@ -190,7 +194,7 @@ fn host(row: &Row<'_>) -> Result<Host, StoreError> {
         stage: json(stage.map(|stage| format!("\"{stage}\"")), "stage")?,
         done: row.get("done")?,
         total: row.get("total")?,
-        failure: row.get("failure")?,
+        failure: if lapsed { Some(UNCONFIRMED.to_owned()) } else { row.get("failure")? },
         installed: row.get("installed")?,
         permission,
         summary: row.get("summary")?,

@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 use super::card::{report_cards, twin};
 use super::permission::{attempts, name_of};
 use super::taken::{allocate, reserve, taken};
-use super::ticket::{State, begin, holder, not_planned, planned, prolong};
+use super::ticket::{State, begin, holder, lapse, not_planned, planned, prolong};
 use super::{Store, StoreError, Ticket, Tried};
 use crate::judge::Taken;
 use crate::mac::Mac;
@@ -85,6 +85,7 @@ impl Store {
         decide: impl FnOnce(&str, &Taken) -> Decision<P>,
     ) -> Result<Answer<P>, StoreError> {
         self.write(|change| {
+            lapse(change, now)?;
             let Some(ticket) = holder(change, token, now)? else { return Ok(Answer::NoToken) };
             if ticket.state == State::Over || attempts(change, ticket.machine)?.is_none() {
                 return Ok(Answer::NoPermission);

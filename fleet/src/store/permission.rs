@@ -1,9 +1,11 @@
-//! The right of a machine to be installed, once: given by an operator, taken back by success or by too many attempts.
+//! The right of a machine to be installed, once: given by an operator, taken back by success, by too many attempts,
+//! or where success is likely and nothing is heard any more.
 
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::card::find_or_make;
 use super::host::find;
+use super::ticket::{forget_lapsed, lapse};
 use super::{Store, StoreError};
 use crate::mac::Mac;
 use crate::moment::Moment;
@@ -34,6 +36,7 @@ impl Store {
     /// [`StoreError`].
     pub fn permit(&self, machine: &str, again: bool, now: Moment) -> Result<Permitted, StoreError> {
         self.write(|change| {
+            lapse(change, now)?;
             let id = match (find(change, machine)?, machine.parse::<Mac>()) {
                 (Some(id), _) => id,
                 (None, Ok(mac)) if !again => match find_or_make(change, &mac, now)? {
@@ -87,8 +90,10 @@ impl Store {
     }
 }
 
+/// Whether it was installed, or has spent a place: then it most likely was.
 pub(super) fn is_installed(look: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
-    let sql = "SELECT installed IS NOT NULL FROM machine WHERE id = ?";
+    let sql = "SELECT installed IS NOT NULL
+               OR EXISTS (SELECT 1 FROM place WHERE place.machine = id AND until IS NULL) FROM machine WHERE id = ?";
     Ok(look.query_row(sql, [machine], |row| row.get(0))?)
 }
 
@@ -108,7 +113,7 @@ fn give(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), Store
                ON CONFLICT (machine) DO UPDATE SET since = ?2, attempts = 0";
     change.execute(sql, (machine, now))?;
     change.execute("UPDATE machine SET known = 1 WHERE id = ?", [machine])?;
-    Ok(())
+    forget_lapsed(change, machine)
 }
 
 /// Ends a permission; false where there was none.

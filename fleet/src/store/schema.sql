@@ -45,7 +45,7 @@ CREATE TABLE permission (
 CREATE TABLE newcomers (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
 INSERT INTO newcomers VALUES (1, 0);
 
--- The one token of a machine. `state`: given, planned, over. Until `busy` an install under it is taken to go on.
+-- The one token of a machine. `state`: given, planned, armed, lapsed, over. Until `busy` an install under it is taken to go on.
 CREATE TABLE ticket (
     machine INTEGER PRIMARY KEY REFERENCES machine ON DELETE CASCADE,
     hash    TEXT    NOT NULL UNIQUE,

@@ -1,7 +1,8 @@
 //! What is taken: entries of the configuration databases, and places of the profiles' counts.
 //!
 //! An entry is a machine's until it is released. A place is reserved while an install runs, with a lease; it is spent
-//! when the install is confirmed, and given back when it fails or the lease runs out. A machine has the place of one
+//! when the install is confirmed, or the lease of one runs out whose boot entry is there, and given back when it fails
+//! or the lease of another runs out. A machine has the place of one
 //! profile, that which it is.
 
 use rusqlite::{OptionalExtension, Transaction};
@@ -45,7 +46,9 @@ pub(super) fn taken(look: &Transaction<'_>, machine: i64, now: Moment) -> Result
         let (profile, entry, own) = (row.get(0)?, row.get(1)?, row.get(2)?);
         taken.entries.entry(profile).or_default().insert(entry, own);
     }
-    let sql = "SELECT profile, count(*) FROM place WHERE machine != ? AND (until IS NULL OR until > ?)
+    // Of an install whose boot entry is there the place is spent when the lease runs out.
+    let sql = "SELECT profile, count(*) FROM place WHERE machine != ? AND (until IS NULL OR until > ?
+               OR EXISTS (SELECT 1 FROM ticket WHERE ticket.machine = place.machine AND state = 'armed'))
                GROUP BY profile";
     let mut places = look.prepare(sql)?;
     let rows = places.query_map((machine, now), |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -1,5 +1,6 @@
 //! What is promised of the store, with the time handed in.
 
+mod armed;
 mod cards;
 mod entries;
 mod file;
@@ -102,7 +103,7 @@ fn a_machine_that_nobody_permitted_boots_its_disk() {
     let (_folder, store) = opened();
     assert_eq!(boot(&store, 1, "t", NOW), Booted::Disk);
     assert_eq!(store.ticket(&token("t"), NOW).unwrap(), None);
-    assert_eq!(store.host(&name(1)).unwrap().unwrap().stage, None);
+    assert_eq!(store.host(&name(1), NOW).unwrap().unwrap().stage, None);
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn reinstalling_is_for_machines_that_are_known_by_their_name() {
     let (_folder, store) = opened();
     assert_eq!(store.permit(&name(1), true, NOW).unwrap(), Permitted::Unknown);
     assert_eq!(store.permit("web1", false, NOW).unwrap(), Permitted::Unknown);
-    assert_eq!(store.hosts().unwrap(), []);
+    assert_eq!(store.hosts(NOW).unwrap(), []);
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn a_machine_that_cannot_be_installed_uses_up_no_permission() {
     let (uuid, serial, platform) = (String::new(), String::new(), "pcbios".to_owned());
     let bios = Boot { mac: mac(1), uuid, serial, platform, refusal: Some("no UEFI".to_owned()) };
     assert_eq!(store.boot(&bios, &token("t"), NOW).unwrap(), Booted::Disk);
-    let host = store.host(&name(1)).unwrap().unwrap();
+    let host = store.host(&name(1), NOW).unwrap().unwrap();
     assert_eq!((host.stage, host.failure.as_deref()), (Some(Stage::Booted), Some("no UEFI")));
     assert_eq!(store.newcomers().unwrap(), 1);
 }
@@ -195,14 +196,14 @@ fn the_fifth_attempt_is_the_last() {
         assert_eq!(report(&store, "t", 1, NOW), given("a"));
     }
     assert_eq!(boot(&store, 1, "t", NOW), Booted::Disk);
-    assert_eq!(store.host(&name(1)).unwrap().unwrap().permission, None);
+    assert_eq!(store.host(&name(1), NOW).unwrap().unwrap().permission, None);
 }
 
 #[test]
 fn failures_before_a_plan_count_as_attempts_once_each() {
     let (_folder, store) = opened();
     store.permit(&name(1), false, NOW).unwrap();
-    let attempts = || store.host(&name(1)).unwrap().unwrap().permission.map(|right| right.attempts);
+    let attempts = || store.host(&name(1), NOW).unwrap().unwrap().permission.map(|right| right.attempts);
     for n in 0..5 {
         assert_eq!(attempts(), Some(n));
         assert_eq!(boot(&store, 1, "t", NOW), Booted::Install);
@@ -238,7 +239,7 @@ fn a_plan_that_a_second_report_lost_cannot_be_confirmed() {
     assert_eq!(report(&store, "t", 0, NOW), refused());
     assert_eq!(planned(&store, 2, "u", NOW), given("b"));
     assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::NoPlan);
-    let host = store.host(&name(1)).unwrap().unwrap();
+    let host = store.host(&name(1), NOW).unwrap().unwrap();
     assert_eq!((host.installed, host.failure.as_deref()), (None, Some("nothing left")), "the reason stays");
 }
 
@@ -250,7 +251,7 @@ fn what_is_not_known_yet_takes_nothing_and_is_no_attempt() {
     let wait = |_: &str, _: &Taken| Decision::<String>::Wait("soon".to_owned());
     let answer = store.report(&token("t"), &reported(), NOW, LEASE, wait).unwrap();
     assert_eq!(answer, Answer::Wait("soon".to_owned()));
-    let host = store.host(&name(1)).unwrap().unwrap();
+    let host = store.host(&name(1), NOW).unwrap().unwrap();
     assert_eq!((host.failure.as_deref(), host.permission.unwrap().attempts), (Some("soon"), 0));
     assert_eq!(store.taken(NOW).unwrap(), Taken::default());
     assert_eq!(report(&store, "t", 1, NOW), given("a"));
@@ -289,7 +290,7 @@ fn only_a_plan_can_be_confirmed_and_that_may_be_said_twice() {
     assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::Done);
     assert_eq!(told(&store, "t", Stage::Installed, None, NOW), Recorded::Done);
     assert_eq!(told(&store, "t", Stage::Writing, None, NOW), Recorded::NoPlan);
-    let host = store.host(&name(1)).unwrap().unwrap();
+    let host = store.host(&name(1), NOW).unwrap().unwrap();
     assert_eq!((host.stage, host.installed), (Some(Stage::Installed), Some(NOW)));
 }
 
@@ -306,7 +307,7 @@ fn a_machine_is_called_by_what_it_reports_unless_another_one_is() {
         };
         store.report(&token(&format!("t{n}")), &named, NOW, LEASE, said).unwrap();
         // By its address, and what it was called by that, it is found all the same.
-        assert_eq!(store.host(&name(n)).unwrap().unwrap().name, called);
+        assert_eq!(store.host(&name(n), NOW).unwrap().unwrap().name, called);
     }
 }
 

@@ -15,6 +15,10 @@ use crate::secret::SecretHash;
 /// A machine that says nothing for so many seconds must start anew.
 const SILENCE: u64 = 86_400;
 
+/// What is told of a machine whose install is taken for done although it never said so.
+pub(super) const UNCONFIRMED: &str = "its boot entry was made, and it never confirmed the install: most likely it runs what was \
+     installed, and its permission is over";
+
 /// What a machine says when it asks for its boot script.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -70,17 +74,23 @@ pub(super) enum State {
     Given,
     /// A plan is carried out.
     Planned,
-    /// It was.
+    /// The boot entry is there, and the machine did not confirm it yet.
+    Armed,
+    /// It did not while its lease ran.
+    Lapsed,
+    /// It was carried out.
     Over,
 }
 
 impl State {
-    const ALL: [Self; 3] = [Self::Given, Self::Planned, Self::Over];
+    const ALL: [Self; 5] = [Self::Given, Self::Planned, Self::Armed, Self::Lapsed, Self::Over];
 
     fn text(self) -> &'static str {
         match self {
             Self::Given => "given",
             Self::Planned => "planned",
+            Self::Armed => "armed",
+            Self::Lapsed => "lapsed",
             Self::Over => "over",
         }
     }
@@ -93,6 +103,7 @@ impl Store {
     /// [`StoreError`].
     pub fn boot(&self, boot: &Boot, token: &SecretHash, now: Moment) -> Result<Booted, StoreError> {
         self.write(|change| {
+            lapse(change, now)?;
             let Some(machine) = asking(change, &boot.mac, &boot.uuid, now)? else { return Ok(Booted::Full) };
             let sql = "UPDATE machine SET uuid = ?, serial = ?, platform = ?, seen = ? WHERE id = ?";
             change.execute(sql, (&boot.uuid, &boot.serial, &boot.platform, now, machine))?;
@@ -140,11 +151,18 @@ impl Store {
             match (ticket.state, &progress.failure, progress.stage) {
                 // The answer to the last message was lost, and it comes again.
                 (State::Over, _, Stage::Installed) => return Ok(Recorded::Done),
+                // It goes on after all, and has what it needs.
+                (State::Lapsed, None, Stage::Armed) => return Ok(Recorded::Done),
+                (State::Planned | State::Armed | State::Lapsed, None, Stage::Installed) => {
+                    finish(change, machine, now)?;
+                }
                 (State::Given, None, Stage::Booted | Stage::Detected) => {}
-                (State::Over, ..) | (State::Given, None, _) => return Ok(Recorded::NoPlan),
+                (State::Over | State::Lapsed, ..) | (State::Given, None, _) => return Ok(Recorded::NoPlan),
                 (state, Some(reason), _) => fail(change, machine, state, reason)?,
-                (State::Planned, None, Stage::Installed) => finish(change, machine, now)?,
-                (State::Planned, None, _) => {
+                (State::Planned | State::Armed, None, stage) => {
+                    if stage == Stage::Armed {
+                        set(change, machine, State::Armed)?;
+                    }
                     keep(change, machine, now.plus(lease))?;
                     stay_busy(change, machine, now.plus(lease))?;
                 }
@@ -184,9 +202,31 @@ pub(super) fn holder(
 pub(super) fn planned(change: &Transaction<'_>, ticket: &Ticket, busy: Moment) -> Result<(), StoreError> {
     if ticket.state == State::Given {
         count_attempt(change, ticket.machine)?;
-        set(change, ticket.machine, State::Planned)?;
     }
+    set(change, ticket.machine, State::Planned)?;
     stay_busy(change, ticket.machine, busy)
+}
+
+/// Ends the installs whose boot entry is there and whose lease ran out since: such a machine most likely runs what was
+/// installed, and must not be wiped by a permission that stayed open. What it took is spent.
+pub(super) fn lapse(change: &Transaction<'_>, now: Moment) -> Result<(), StoreError> {
+    let sql = "UPDATE ticket SET state = ?1 WHERE state = ?2 AND busy <= ?3 RETURNING machine";
+    let mut ended = change.prepare(sql)?;
+    let values = (State::Lapsed.text(), State::Armed.text(), now);
+    let machines: Vec<i64> = ended.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for machine in machines {
+        spend(change, machine)?;
+        withdraw(change, machine)?;
+        change.execute("UPDATE machine SET failure = ? WHERE id = ?", (UNCONFIRMED, machine))?;
+    }
+    Ok(())
+}
+
+/// The token of an install that lapsed is of no use once another one is permitted.
+pub(super) fn forget_lapsed(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM ticket WHERE machine = ? AND state = ?";
+    change.execute(sql, (machine, State::Lapsed.text()))?;
+    Ok(())
 }
 
 /// No plan is carried out any more, or none yet.

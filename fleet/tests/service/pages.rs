@@ -17,9 +17,10 @@ fn the_page_of_machines_shows_an_install_as_it_goes() {
     // From here on nothing is loaded anew but by the page itself.
     browser.ask("window.stays = true");
     let mut toy = Toy::new(1, 20);
-    fleet.must("permit --new 1");
+    fleet.must("permit --new 3");
     toy.boot(&fleet);
     browser.wait_for("tbody tr", "installer asked for");
+    browser.wait_for("#new", "The next 2 machines that are new may be installed.");
     toy.plan(&fleet);
     browser.wait_for("tbody tr", "plan given");
     browser.wait_for("tbody tr td", "Toy, 2 threads, 4 GiB, 1 disk (20 GB), 1 network card");

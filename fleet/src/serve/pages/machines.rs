@@ -5,9 +5,14 @@ use maud::{Markup, html};
 
 use crate::store::Host;
 
-/// The machines, one line each.
-pub(super) fn page(hosts: &[Host]) -> Markup {
+/// The machines, one line each, and how many that are new may be installed.
+pub(super) fn page(hosts: &[Host], new: u32) -> Markup {
     html! {
+        @match new {
+            0 => {}
+            1 => p #new { "The next machine that is new may be installed." }
+            _ => p #new { "The next " (new) " machines that are new may be installed." }
+        }
         table {
             thead { tr { th { "Machine" } th { "Hardware" } th { "Profile" } th { "Stage" } th { "Seen" } } }
             tbody {

@@ -14,7 +14,7 @@ fn report_of(store: &Store, said: &str, cards: &[u32]) -> Answer<String> {
 }
 
 fn named(store: &Store, n: u32) -> Option<String> {
-    store.host(mac(n).as_str()).unwrap().map(|host| host.name)
+    store.host(mac(n).as_str(), NOW).unwrap().map(|host| host.name)
 }
 
 /// Installs machine `n` that has these cards.
@@ -36,7 +36,7 @@ fn a_machine_of_two_cards_that_came_before_it_was_permitted_is_installed_once() 
         assert_eq!(boot_as(&store, 2, uuid, "u", NOW), Booted::Disk, "{uuid:?}");
         assert_eq!(store.newcomers().unwrap(), 4, "{uuid:?}");
         let machines = if uuid == UUID { 1 } else { 2 };
-        assert_eq!(store.hosts().unwrap().len(), machines, "{uuid:?}");
+        assert_eq!(store.hosts(NOW).unwrap().len(), machines, "{uuid:?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn a_machine_that_was_installed_is_not_wiped_for_having_another_card() {
         assert_eq!(refusal.reason, says);
         // It has what it had.
         assert_eq!(
-            store.host(&name(1)).unwrap().unwrap().stage,
+            store.host(&name(1), NOW).unwrap().unwrap().stage,
             Some(Stage::Installed),
             "{uuid:?} {cards:?}"
         );
@@ -149,7 +149,7 @@ fn the_cards_of_a_machine_are_those_of_its_last_report() {
     for card in 2..9 {
         report_of(&store, "t", &[1, card]);
     }
-    let host = store.host(&name(1)).unwrap().unwrap();
+    let host = store.host(&name(1), NOW).unwrap().unwrap();
     assert_eq!(host.macs, [mac(1).to_string(), mac(8).to_string()]);
     assert_eq!(named(&store, 2), None);
 }
@@ -163,7 +163,7 @@ fn a_bios_that_asks_in_the_name_of_a_machine_that_runs_says_nothing_of_it() {
     let (uuid, serial, platform) = (String::new(), String::new(), "pcbios".to_owned());
     let boot = Boot { mac: mac(1), uuid, serial, platform, refusal };
     assert_eq!(store.boot(&boot, &token("x"), NOW).unwrap(), Booted::Disk);
-    let host = store.host(&name(1)).unwrap().unwrap();
+    let host = store.host(&name(1), NOW).unwrap().unwrap();
     assert_eq!((host.stage, host.failure), (Some(Stage::Installed), None));
 }
 
@@ -178,7 +178,7 @@ fn strangers_make_room_for_others_and_machines_that_were_permitted_for_nobody() 
     );
     store.write(|change| Ok(change.execute_batch(&fill)?)).unwrap();
     assert_eq!(boot(&store, 3, "t", NOW), Booted::Disk);
-    assert_eq!(store.host(&name(2)).unwrap(), None);
+    assert_eq!(store.host(&name(2), NOW).unwrap(), None);
     assert_eq!(boot(&store, 1, "t", NOW), Booted::Install);
     store.permit(&name(3), false, NOW).unwrap();
     assert_eq!(boot(&store, 4, "t", NOW), Booted::Full);
