@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use edeploy_format::name::Version;
 
 pub use site::{
-    Days, DelegateFleet, Delta, Fsck, Init, Installer, KeyFolders, Keygen, List, Prune, Publish, Refresh,
-    Repo, RootCommand, RootCommands, Rotate, Serve,
+    ChannelCommand, Days, DelegateFleet, Delta, Fsck, Init, Installer, KeyFolders, Keygen, List, Prune,
+    Publish, Refresh, Repo, RootCommand, RootCommands, Rotate, Serve,
 };
 
 /// How a command ends: the part of [`edeploy_format::exit::Exit`] that is this program's.
@@ -51,6 +51,8 @@ pub enum Command {
     Installer(Installer),
     /// Publish a build.
     Publish(Publish),
+    /// Let a name of a role, such as stable, stand for one of its published versions; list shows them.
+    Channel(ChannelCommand),
     /// Make and publish the delta between two published versions.
     Delta(Delta),
     /// Renew the short-lived timestamp; run it from a timer, more often than it expires.

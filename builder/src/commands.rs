@@ -1,6 +1,7 @@
 //! What each command does: one module per command, each with a `run` that takes its arguments.
 
 pub mod build;
+pub mod channel;
 pub mod delegate_fleet;
 pub mod delta;
 pub mod diff;
@@ -54,6 +55,7 @@ pub fn run(cli: &Cli) -> Result<u8, Failure> {
             let exit = done(cli, &answer);
             missed.map_or(Ok(exit), Err)?
         }
+        Command::Channel(args) => done(cli, &channel::run(args)?),
         Command::Delta(args) => done(cli, &delta::run(args)?),
         Command::Refresh(args) => done(cli, &refresh::run(args)?),
         Command::List(args) => done(cli, &list::run(args)?),

@@ -268,8 +268,23 @@ fn check_serial(build: &Build, head: &Head, role: Option<&TrustedRole>) -> Resul
         Some(asked) if asked < least || asked > serial => {
             Err(PublishError::MinSerial { asked, least, most: serial })
         }
-        Some(_) | None => Ok(()),
+        Some(asked) => check_channels(role, asked),
+        None => Ok(()),
     }
+}
+
+/// Refuses to end a version that a channel names: machines would be told of one that none may take.
+fn check_channels(role: Option<&TrustedRole>, least: u64) -> Result<(), PublishError> {
+    let Some(role) = role else { return Ok(()) };
+    let versions = role.versions();
+    for (name, version) in role.document().channels() {
+        let listed = versions.iter().find(|listed| listed.version == version);
+        if let Some(listed) = listed.filter(|listed| listed.identity.serial < least) {
+            let serial = listed.identity.serial;
+            return Err(PublishError::Channel { role: role.role().clone(), name, version, serial });
+        }
+    }
+    Ok(())
 }
 
 /// What is to be done; refuses another build under a version that is published.

@@ -9,6 +9,7 @@
 //! ostree/     the OSTree repository
 //! ```
 
+mod channel;
 mod commit;
 mod error;
 mod fleet;
@@ -32,7 +33,7 @@ use edeploy_format::tuf::{
 pub use commit::{Draft, Lifetimes};
 pub use error::SiteError;
 pub use init::{RootKeys, init};
-pub use prune::Pruned;
+pub use prune::{Kept, Pruned};
 pub(crate) use prune::{files, named};
 pub use refresh::Good;
 pub(crate) use rotate::delegate;

@@ -1,4 +1,5 @@
-//! Which version of a role is the newest: the one with the highest serial that a repository signs.
+//! Which version of a role is the newest, the one with the highest serial that a repository signs; and which each of the
+//! role's channels names.
 //!
 //! The whole client workflow of TUF is gone through, from a root that was handed in; what was accepted is kept in the
 //! store, so that a repository cannot go back behind it. An answer serves for a minute and for all architectures, so
@@ -13,14 +14,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use edeploy_format::address::masked;
-use edeploy_format::name::{Architecture, Role, Version};
-use edeploy_format::tuf::{Expiry, TrustedRole, TrustedRoot, TufError, workflow};
+use edeploy_format::name::{Architecture, Channel, Role, Version};
+use edeploy_format::tuf::{Expiry, Listed, TrustedRole, TrustedRoot, TufError, workflow};
 use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::failure::chain;
 use crate::moment::Moment;
+use crate::profile::Wanted;
 use crate::store::{Store, StoreError};
 
 /// An answer serves for so many seconds.
@@ -45,7 +47,9 @@ pub enum NewestError {
         source: io::Error,
     },
     /// The service has no root to begin with.
-    #[error("a profile wants the newest version, and the service was started without --root")]
+    #[error(
+        "a profile wants the newest version or that of a channel, and the service was started without --root"
+    )]
     NoRoot,
     /// Metadata is not believed.
     #[error(transparent)]
@@ -61,6 +65,30 @@ pub enum NewestError {
     /// What was accepted cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The role has no such channel.
+    #[error("{role} has no channel {name}, but {others}")]
+    NoChannel {
+        /// The role.
+        role: Role,
+        /// The channel.
+        name: Channel,
+        /// Those that it has.
+        others: String,
+    },
+    /// The version that a channel names is not to be installed on this machine.
+    #[error(
+        "channel {name} of {role} names {version}, which is not published for {architecture}, or was withdrawn"
+    )]
+    Unfit {
+        /// The role.
+        role: Role,
+        /// The channel.
+        name: Channel,
+        /// What it names.
+        version: Version,
+        /// What the machine runs.
+        architecture: Architecture,
+    },
     /// There is none.
     #[error("no version of {role} is published for {architecture}")]
     None {
@@ -73,8 +101,14 @@ pub enum NewestError {
 
 /// Repositories and the role.
 type Question = (Vec<String>, String);
-/// The newest version for each architecture.
-type Versions = BTreeMap<String, Version>;
+
+/// What a role publishes and does not withdraw, by serial, and its channels.
+#[derive(Clone)]
+struct Versions {
+    listed: Vec<Listed>,
+    channels: BTreeMap<Channel, Version>,
+}
+
 /// What was answered, and until when that serves.
 type Known = (Moment, Result<Versions, String>);
 
@@ -101,15 +135,17 @@ impl Newest {
         Ok(Self { root: root.map(read).transpose()?, known: Mutex::default(), asking: Mutex::default() })
     }
 
-    /// The newest version of a role for an architecture, of the first repository that answers.
+    /// The version of a role that is wanted, for an architecture, of the first repository that answers; an exact one is
+    /// given back as it is.
     ///
     /// # Errors
-    /// What the last repository said, that there is no root, or that somebody else asks just now.
+    /// That there is none, what the last repository said, that there is no root, or that somebody else asks just now.
     pub fn version(
         &self,
         store: &Store,
         repos: &[String],
         role: &Role,
+        wanted: &Wanted,
         architecture: &Architecture,
         now: Moment,
     ) -> Result<Version, String> {
@@ -118,8 +154,12 @@ impl Newest {
             Some(answer) => answer?,
             None => self.ask_once(question, store, role, now)?,
         };
-        let none = || NewestError::None { role: role.clone(), architecture: architecture.clone() };
-        versions.get(architecture.as_str()).cloned().ok_or_else(|| chain(&none()))
+        let version = match wanted {
+            Wanted::Exact(version) => Ok(version.clone()),
+            Wanted::Newest => versions.newest(role, architecture),
+            Wanted::Channel(name) => versions.of(role, name, architecture),
+        };
+        version.map_err(|error| chain(&error))
     }
 
     /// Asks what nobody asks just now, and keeps the answer.
@@ -169,7 +209,7 @@ impl Newest {
         let site = Site { agent: agent(repo)?, repo: repo.trim_end_matches('/'), store };
         let root = site.newest_kept(anchor)?;
         let targets = workflow::refresh(&site, root, Expiry::At(now.time()))?;
-        Ok(newest(&workflow::role(&site, &targets, role)?))
+        Ok(Versions::of_role(&workflow::role(&site, &targets, role)?))
     }
 }
 
@@ -193,11 +233,35 @@ impl Drop for Asked<'_> {
     }
 }
 
-fn newest(role: &TrustedRole) -> Versions {
-    let least = role.document().min_serial();
-    let listed = role.versions().into_iter().filter(|listed| listed.identity.serial >= least);
-    // They come by their serials: the last one stays.
-    listed.map(|listed| (listed.identity.architecture.to_string(), listed.version)).collect()
+impl Versions {
+    fn of_role(role: &TrustedRole) -> Self {
+        let least = role.document().min_serial();
+        let listed = role.versions().into_iter().filter(|listed| listed.identity.serial >= least).collect();
+        Self { listed, channels: role.document().channels() }
+    }
+
+    fn newest(&self, role: &Role, architecture: &Architecture) -> Result<Version, NewestError> {
+        // They come by their serials.
+        let newest = self.listed.iter().rfind(|listed| listed.identity.architecture == *architecture);
+        let none = || NewestError::None { role: role.clone(), architecture: architecture.clone() };
+        newest.map(|listed| listed.version.clone()).ok_or_else(none)
+    }
+
+    /// What a channel names.
+    fn of(&self, role: &Role, name: &Channel, architecture: &Architecture) -> Result<Version, NewestError> {
+        let (role, name, architecture) = (role.clone(), name.clone(), architecture.clone());
+        let Some(version) = self.channels.get(&name) else {
+            let names: Vec<&str> = self.channels.keys().map(Channel::as_str).collect();
+            let others = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
+            return Err(NewestError::NoChannel { role, name, others });
+        };
+        let fits =
+            |listed: &&Listed| (&listed.version, &listed.identity.architecture) == (version, &architecture);
+        match self.listed.iter().find(fits) {
+            Some(listed) => Ok(listed.version.clone()),
+            None => Err(NewestError::Unfit { role, name, version: version.clone(), architecture }),
+        }
+    }
 }
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {

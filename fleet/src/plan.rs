@@ -1,6 +1,6 @@
 //! What a machine is told: a profile with all its templates expanded, or nothing.
 //!
-//! The service adds what it alone knows: the nonce, the expiry, a version where the profile wants the newest, and the
+//! The service adds what it alone knows: the nonce, the expiry, a version where the profile wants the newest or that of a channel, and the
 //! signature.
 
 use std::collections::BTreeSet;

@@ -12,9 +12,10 @@ mod tests;
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use edeploy_format::fleet::{OnFailure, OnSuccess};
-use edeploy_format::name::{Role, Version};
+use edeploy_format::name::{Channel, Role, Version};
 
 use crate::cmdb::Cmdb;
 use crate::spec::Spec;
@@ -101,6 +102,18 @@ pub enum Wanted {
     Exact(Version),
     /// The one with the highest serial of those that are published.
     Newest,
+    /// The one that this channel of the role names.
+    Channel(Channel),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(version) => version.fmt(f),
+            Self::Newest => f.write_str("newest"),
+            Self::Channel(name) => write!(f, "channel {name}"),
+        }
+    }
 }
 
 /// Which disk, over variables.

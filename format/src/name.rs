@@ -86,6 +86,14 @@ name!(
 );
 
 name!(
+    /// A name of a role that names one of its versions: `stable`. Matches `[a-z0-9][a-z0-9._-]*`, at most 64 bytes; never
+    /// `any` nor `newest`, which stand for versions themselves.
+    Channel, "channel", "use [a-z0-9][a-z0-9._-]*, at most 64 bytes, not `any` and not `newest`",
+    |t| t.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && tail_is_plain(t, false) && t != "any" && t != "newest"
+);
+
+name!(
     /// A Debian architecture: `amd64`.
     Architecture, "architecture", "use Debian's names: [a-z][a-z0-9._-]*",
     |t| t.starts_with(|c: char| c.is_ascii_lowercase()) && tail_is_plain(t, false)
@@ -145,6 +153,10 @@ mod tests {
         assert!("D12-1.0.0".parse::<Version>().is_ok());
         assert!("any".parse::<Version>().is_err());
         assert!("../1".parse::<Version>().is_err());
+        assert!("stable".parse::<Channel>().is_ok());
+        for bad in ["", "newest", "any", "Stable", "-x", "a b"] {
+            assert!(bad.parse::<Channel>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod bins;
 mod canonical;
+mod channel;
 mod client;
 mod envelope;
 mod error;

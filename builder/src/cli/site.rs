@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use edeploy_format::name::{Role, Version};
+use edeploy_format::name::{Channel, Role, Version};
 
 /// Where the site is.
 #[derive(Args, Debug)]
@@ -223,6 +223,30 @@ pub struct Publish {
     /// Spend less time on the deltas; they are larger.
     #[arg(long, requires = "deltas")]
     pub fast: bool,
+    /// How long it is good.
+    #[command(flatten)]
+    pub days: Days,
+}
+
+/// The arguments of `channel`.
+#[derive(Args, Debug)]
+pub struct ChannelCommand {
+    /// The role.
+    pub role: Role,
+    /// The name.
+    pub channel: Channel,
+    /// The version that it names from now on.
+    #[arg(required_unless_present = "remove", conflicts_with = "remove")]
+    pub version: Option<Version>,
+    /// Take the name away.
+    #[arg(long)]
+    pub remove: bool,
+    /// Where the site is.
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub keys: KeyFolders,
     /// How long it is good.
     #[command(flatten)]
     pub days: Days,

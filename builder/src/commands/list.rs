@@ -1,8 +1,9 @@
 //! `rolebuild list`: what is published, and for how long it is good.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use edeploy_format::name::{Architecture, Role, Version};
+use edeploy_format::name::{Architecture, Channel, Role, Version};
 use edeploy_format::tuf::{Time, TrustedRole};
 use serde::Serialize;
 
@@ -21,6 +22,7 @@ pub struct Answer {
 struct Listed {
     role: Role,
     min_serial: u64,
+    channels: BTreeMap<Channel, Version>,
     versions: Vec<Line>,
 }
 
@@ -40,7 +42,7 @@ impl fmt::Display for Answer {
         if self.roles.is_empty() {
             writeln!(f, "nothing is published")?;
         }
-        for Listed { role, min_serial, versions } in &self.roles {
+        for Listed { role, min_serial, channels, versions } in &self.roles {
             for Line { version, serial, architecture, built, bytes, deltas } in versions {
                 let from = |from: &String| {
                     if from == version.as_str() { "itself" } else { from.as_str() }.to_owned()
@@ -54,6 +56,9 @@ impl fmt::Display for Answer {
                     f,
                     "{role:12} {version:20} serial {serial:<5} {architecture:8} built {built}  {bytes:>12} bytes{deltas}{ended}"
                 )?;
+            }
+            for (name, version) in channels {
+                writeln!(f, "{role:12} {version:20} is what channel {name} names")?;
             }
         }
         let lines: Vec<String> = self
@@ -94,5 +99,7 @@ fn listed(metadata: &TrustedRole) -> Listed {
         let (serial, architecture) = (identity.serial, identity.architecture);
         Line { version, serial, architecture, built: Time::new(identity.built), bytes, deltas }
     });
-    Listed { role: role.clone(), min_serial: metadata.document().min_serial(), versions: versions.collect() }
+    let document = metadata.document();
+    let (min_serial, channels) = (document.min_serial(), document.channels());
+    Listed { role: role.clone(), min_serial, channels, versions: versions.collect() }
 }

@@ -10,12 +10,13 @@ use crate::clock;
 use crate::commands::{keys, lifetimes};
 use crate::failure::Failure;
 use crate::ostree::Repository;
-use crate::site::{OSTREE, Site};
+use crate::site::{Kept, OSTREE, Site};
 
 /// What was taken away.
 #[derive(Debug, Serialize)]
 pub struct Answer {
     versions: Vec<Dropped>,
+    kept: Vec<Kept>,
     files: usize,
     bytes: u64,
 }
@@ -30,6 +31,9 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Dropped { role, version } in &self.versions {
             writeln!(f, "{role} {version} is not published any more")?;
+        }
+        for Kept { role, version, channel } in &self.kept {
+            writeln!(f, "{role} {version} stays: channel {channel} names it")?;
         }
         write!(f, "{} files removed, {} bytes freed", self.files, self.bytes)
     }
@@ -53,5 +57,5 @@ pub fn run(args: &cli::Prune) -> Result<Answer, Failure> {
         bytes += repository.prune()?;
     }
     let versions = pruned.versions.into_iter().map(|(role, version)| Dropped { role, version }).collect();
-    Ok(Answer { versions, files: pruned.files.len(), bytes })
+    Ok(Answer { versions, kept: pruned.kept, files: pruned.files.len(), bytes })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use edeploy_format::exit::Exit;
 use edeploy_format::frames::IndexError;
 use edeploy_format::manifest::ManifestError;
-use edeploy_format::name::{Role, Version};
+use edeploy_format::name::{Channel, Role, Version};
 
 use crate::durable::WriteError;
 use crate::failure::Fault;
@@ -130,6 +130,20 @@ pub enum PublishError {
         /// The serial of this version.
         most: u64,
     },
+    /// A channel names a version that would be ended.
+    #[error(
+        "channel {name} of {role} names {version}, of serial {serial}, which that would withdraw; let it name another one first"
+    )]
+    Channel {
+        /// The role.
+        role: Role,
+        /// The channel.
+        name: Channel,
+        /// What it names.
+        version: Version,
+        /// Its serial.
+        serial: u64,
+    },
     /// The commit is not in the repository, or its ref is another.
     #[error(
         "{path} does not hold commit {commit}, which the manifest names; build it again with this --repo"
@@ -169,7 +183,9 @@ impl Fault for PublishError {
             | Self::Secret(_)
             | Self::Signing { .. }
             | Self::Other { .. } => Exit::Input,
-            Self::Differs { .. } | Self::Serial { .. } | Self::Changed(_) => Exit::Refused,
+            Self::Differs { .. } | Self::Serial { .. } | Self::Channel { .. } | Self::Changed(_) => {
+                Exit::Refused
+            }
             Self::MinSerial { .. } => Exit::Usage,
             Self::Ostree(error) => error.exit(),
             Self::Keys(error) => error.exit(),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use edeploy_format::exit::Exit;
-use edeploy_format::name::Role;
+use edeploy_format::name::{Channel, Role, Version};
 use edeploy_format::tuf::{Fault as TufFault, TufError};
 
 use crate::durable::WriteError;
@@ -23,6 +23,34 @@ pub enum SiteError {
     /// The role is not published.
     #[error("no role {0} is published here")]
     NoRole(Role),
+    /// The version is not published.
+    #[error("{role} {version} is not published here")]
+    NoVersion {
+        /// The role.
+        role: Role,
+        /// The version.
+        version: Version,
+    },
+    /// The version must not be installed any more.
+    #[error("{role} {version} has serial {serial}; versions below serial {least} were withdrawn")]
+    Ended {
+        /// The role.
+        role: Role,
+        /// The version.
+        version: Version,
+        /// Its serial.
+        serial: u64,
+        /// The least that may be installed.
+        least: u64,
+    },
+    /// There is no such channel.
+    #[error("{role} has no channel {name}")]
+    NoChannel {
+        /// The role.
+        role: Role,
+        /// The channel.
+        name: Channel,
+    },
     /// A file cannot be read.
     #[error("reading {path}")]
     Read {
@@ -98,8 +126,10 @@ pub enum SiteError {
 impl Fault for SiteError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoSite(_) | Self::NoRole(_) => Exit::NotFound,
-            Self::Exists(_) => Exit::Refused,
+            Self::NoSite(_) | Self::NoRole(_) | Self::NoVersion { .. } | Self::NoChannel { .. } => {
+                Exit::NotFound
+            }
+            Self::Exists(_) | Self::Ended { .. } => Exit::Refused,
             Self::Read { .. } | Self::Lock { .. } | Self::Remove { .. } => Exit::Failed,
             Self::Metadata(_) => Exit::Untrusted,
             Self::Sign { .. } => Exit::Failed,

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use edeploy_format::name::{Role, Version};
+use edeploy_format::name::{Channel, Role, Version};
 use edeploy_format::tuf::{Time, TrustedRole, delegated};
 
 use super::{Draft, Lifetimes, METADATA, ROOT, Site, SiteError, State, TARGETS, TIMESTAMP};
@@ -16,14 +16,27 @@ use crate::keys::Keys;
 pub struct Pruned {
     /// Versions that are not published any more.
     pub versions: Vec<(Role, Version)>,
+    /// Old versions that stay.
+    pub kept: Vec<Kept>,
     /// Files that were removed, below the site's folder.
     pub files: Vec<String>,
     /// Their bytes.
     pub bytes: u64,
 }
 
+/// An old version that stays, as a channel names it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Kept {
+    /// The role.
+    pub role: Role,
+    /// The version.
+    pub version: Version,
+    /// The first channel that names it.
+    pub channel: Channel,
+}
+
 impl Site {
-    /// Keeps the `keep` versions of each role that have the highest serials; then removes every file that the
+    /// Keeps the `keep` versions of each role that have the highest serials, and those that channels name; then removes every file that the
     /// metadata does not name. Roots stay: hosts follow them one by one.
     ///
     /// A host that read the metadata before and fetches now finds an object missing, and begins again.
@@ -40,9 +53,15 @@ impl Site {
         let mut pruned = Pruned::default();
         let mut draft = Draft::default();
         for (role, metadata) in &self.state.roles {
-            let versions = metadata.versions();
-            let dropped = versions.iter().take(versions.len().saturating_sub(keep));
-            let dropped: Vec<Version> = dropped.map(|listed| listed.version.clone()).collect();
+            let (versions, channels) = (metadata.versions(), metadata.document().channels());
+            let mut dropped = Vec::new();
+            for listed in versions.iter().take(versions.len().saturating_sub(keep)) {
+                let (role, version) = (role.clone(), listed.version.clone());
+                match channels.iter().find(|(_, named)| **named == version) {
+                    Some((channel, _)) => pruned.kept.push(Kept { role, version, channel: channel.clone() }),
+                    None => dropped.push(version),
+                }
+            }
             if !dropped.is_empty() {
                 draft.roles.insert(role.clone(), without(metadata, &dropped));
                 pruned.versions.extend(dropped.into_iter().map(|version| (role.clone(), version)));

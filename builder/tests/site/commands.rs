@@ -31,7 +31,13 @@ fn a_site_from_nothing_to_a_published_version() {
     assert_eq!(json(&place, "publish web 1.0")["change"], "nothing");
     assert_eq!(json(&place, "refresh")["metadata"][0]["version"], 3);
     assert_eq!(json(&place, "root rotate --replace timestamp")["version"], 2);
+    let channel = json(&place, "channel web stable 1.0");
+    assert_eq!((&channel["version"], &channel["before"]), (&"1.0".into(), &Value::Null));
     let list = json(&place, "list web");
+    assert_eq!(list["roles"][0]["channels"]["stable"], "1.0");
+    let said = String::from_utf8(run(&place, "channel web stable --remove").stdout).unwrap();
+    assert_eq!(said, "web has no channel stable any more; it named 1.0\n");
+    assert_eq!(run(&place, "channel web stable").status.code(), Some(Exit::Usage as i32));
     assert_eq!(list["roles"][0]["versions"][0]["version"], "1.0");
     assert_eq!(list["metadata"][0]["file"], "timestamp.json");
     let keys = json(&place, "keygen role-db --keys other");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
+mod channel;
 mod commands;
 mod delta;
 mod delta_fsck;

@@ -37,6 +37,9 @@ fn site() -> (Place, String) {
     // Nothing of this delegation is ever published: other clients must find their way past it.
     let fleet = Key::from(&SigningKey::from_bytes(&[6; 32]).verifying_key());
     place.site().delegate_fleet(vec![fleet], &place.keys(), LIFETIMES, clock::now()).unwrap();
+    // Nor does any of them know channels.
+    let (stable, first) = ("stable".parse().unwrap(), version("1.0"));
+    place.site().set_channel(&web(), &stable, Some(&first), &place.keys(), LIFETIMES, clock::now()).unwrap();
     let serving = rolebuild::serve::serve(&place.repo(), ([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("http://{}/", serving.address());
     std::thread::spawn(move || serving.forever());
@@ -127,6 +130,11 @@ fn what_it_signs_with_our_keys_is_read_by_hosts_and_by_us() {
     place.publish_at("1.1", 2, clock::now());
     let role = host(&place, &seen);
     assert!(role.target("web@1.0@note").is_some(), "what it added is kept");
+    assert_eq!(
+        role.document().channels(),
+        [("stable".parse().unwrap(), version("1.0"))].into(),
+        "and so is ours"
+    );
     assert_eq!(role.versions().len(), 2);
     let lines = download(&place, &url, "web@1.0@note").unwrap();
     assert_eq!(fs::read(&lines[1]).unwrap(), b"from python");

@@ -14,7 +14,7 @@ use crate::hardware::Hardware;
 use crate::judge::{Taken, judge};
 use crate::machine;
 use crate::plan::Filled;
-use crate::profile::{Count, Profile, ProfileError, Profiles, Wanted};
+use crate::profile::{Count, Profile, ProfileError, Profiles};
 
 /// What was found.
 pub(super) struct Checked {
@@ -73,11 +73,8 @@ fn row(name: &str, count: Option<Count>, profile: &Result<Profile, ProfileError>
             let empty = || format!("{name}.cmdb has no entries: no machine can get the profile");
             let problem = profile.cmdb.as_ref().map(Cmdb::entries).filter(|entries| entries.is_empty());
             let problem = problem.map(|_| empty());
-            let version = match &profile.version {
-                Wanted::Exact(version) => version.to_string(),
-                Wanted::Newest => "newest".to_owned(),
-            };
-            Row { name, count, good: Some((profile.role.to_string(), version, entries)), problem }
+            let (role, version) = (profile.role.to_string(), profile.version.to_string());
+            Row { name, count, good: Some((role, version, entries)), problem }
         }
     }
 }

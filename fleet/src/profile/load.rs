@@ -10,7 +10,8 @@ use toml::Spanned;
 
 use super::text::{self, Text, first_line, line};
 use super::{
-    DiskTemplate, FileTemplate, Listed, Profile, ProfileError, Profiles, ScriptTemplate, StateError, state,
+    DiskTemplate, FileTemplate, Listed, Profile, ProfileError, Profiles, ScriptTemplate, StateError, Wanted,
+    state,
 };
 use crate::cmdb::Cmdb;
 use crate::literal::{LONGEST, Literal};
@@ -173,11 +174,19 @@ impl Reading<'_> {
         let files = text.file.into_iter().map(|file| self.file_of(source, file));
         let files = files.collect::<Result<_, _>>()?;
         let scripts = text.script.into_iter().map(|script| self.script(source, script));
+        let version = match (text.version, text.channel) {
+            (Some(version), None) => version,
+            (None, Some(channel)) => Wanted::Channel(channel),
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "one of version and channel is needed".to_owned();
+                return Err(self.wrong(source, text.role.span().start, message));
+            }
+        };
         Ok(Profile {
             name: self.name.to_owned(),
             spec,
-            role: text.role,
-            version: text.version,
+            role: text.role.into_inner(),
+            version,
             repos: text.repos,
             disk: self.disk(source, &text.disk)?,
             slot_size: text.slot_size.map(|size| size.0),
@@ -189,8 +198,8 @@ impl Reading<'_> {
         })
     }
 
-    fn wrong(&self, source: &str, at: &Spanned<String>, message: String) -> ProfileError {
-        ProfileError::Text { file: self.file.clone(), line: line(source, at.span().start), message }
+    fn wrong(&self, source: &str, at: usize, message: String) -> ProfileError {
+        ProfileError::Text { file: self.file.clone(), line: line(source, at), message }
     }
 
     fn template(&self, source: &str, text: &Spanned<String>) -> Result<Template, ProfileError> {
@@ -232,10 +241,10 @@ impl Reading<'_> {
         let (text, ..) = self.content(source, at, script.text.as_ref(), script.from.as_ref())?;
         if !text.starts_with("#!") {
             let message = "a script begins with #! and the program that runs it".to_owned();
-            return Err(self.wrong(source, at, message));
+            return Err(self.wrong(source, at.span().start, message));
         }
         if !(1..=SECONDS).contains(&script.seconds) {
-            return Err(self.wrong(source, at, format!("seconds: between 1 and {SECONDS}")));
+            return Err(self.wrong(source, at.span().start, format!("seconds: between 1 and {SECONDS}")));
         }
         let one =
             |(name, text): (text::Variable, Spanned<String>)| Ok((name.0, self.template(source, &text)?));
@@ -255,13 +264,14 @@ impl Reading<'_> {
             (Some(text), None) => Ok((text.get_ref().clone(), self.file.clone(), first_line(source, text))),
             (None, Some(from)) => {
                 let file = from.get_ref();
-                TreePath::new(file.as_str()).map_err(|bad| self.wrong(source, from, bad.to_string()))?;
+                TreePath::new(file.as_str())
+                    .map_err(|bad| self.wrong(source, from.span().start, bad.to_string()))?;
                 let text = self.optional_text(file)?;
-                let missing = || self.wrong(source, from, format!("there is no file {file}"));
+                let missing = || self.wrong(source, from.span().start, format!("there is no file {file}"));
                 Ok((text.ok_or_else(missing)?, file.clone(), 1))
             }
             (Some(_), Some(_)) | (None, None) => {
-                Err(self.wrong(source, at, "one of text and from is needed".to_owned()))
+                Err(self.wrong(source, at.span().start, "one of text and from is needed".to_owned()))
             }
         }
     }

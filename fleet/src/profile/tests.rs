@@ -76,6 +76,31 @@ fn profiles_stand_in_the_order_of_state_and_a_bad_one_hides_no_other() {
 }
 
 #[test]
+fn a_profile_says_which_version_or_which_channel_and_not_both() {
+    let version = |text: &str| {
+        let toml = format!("\nrole = 'web'\nspec = []\n{text}\n");
+        let profiles = load(&[("state", "[('web', 1)]"), ("web.toml", &toml)]);
+        match &profiles.listed[0].profile {
+            Ok(profile) => profile.version.to_string(),
+            Err(error) => chain(error),
+        }
+    };
+    for (text, says) in [
+        ("version = '1.0'", "1.0"),
+        ("version = 'newest'", "newest"),
+        ("channel = 'stable'", "channel stable"),
+        ("", "web.toml:2: one of version and channel is needed"),
+        ("version = '1.0'\nchannel = 'stable'", "web.toml:2: one of version and channel is needed"),
+        (
+            "channel = 'newest'",
+            "web.toml:4: \"newest\" is not a channel: use [a-z0-9][a-z0-9._-]*, at most 64 bytes, not `any` and not `newest`",
+        ),
+    ] {
+        assert_eq!(version(text), says);
+    }
+}
+
+#[test]
 fn without_a_list_no_profile_is_given() {
     for (state, says) in [
         (None, "reading state, the list of profiles and counts: No such file or directory (os error 2)"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use edeploy_format::fleet::{OnFailure, OnSuccess};
-use edeploy_format::name::Role;
+use edeploy_format::name::{Channel, Role};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -13,8 +13,9 @@ use super::{ProfileError, Wanted};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Text {
-    pub role: Role,
-    pub version: Wanted,
+    pub role: Spanned<Role>,
+    pub version: Option<Wanted>,
+    pub channel: Option<Channel>,
     #[serde(default)]
     pub repos: Vec<String>,
     pub slot_size: Option<Size>,

@@ -90,10 +90,11 @@ struct Judged<'a> {
     repos: &'a [String],
 }
 
-/// Where the newest version of a role was asked for, and the answer.
+/// Where a version of a role was asked for, which, and the answer.
 struct Newest {
     repos: Vec<String>,
     role: Role,
+    wanted: Wanted,
     answer: Result<Version, String>,
 }
 
@@ -126,21 +127,34 @@ impl Judged<'_> {
         };
         let version = match &plan.version {
             Wanted::Exact(version) => Ok(version.clone()),
-            Wanted::Newest => match newest {
-                Some(newest) if newest.repos == plan.repos && newest.role == plan.role => newest.answer,
+            Wanted::Newest | Wanted::Channel(_) => match newest {
+                Some(Newest { repos, role, wanted, answer })
+                    if (&repos, &role, &wanted) == (&plan.repos, &plan.role, &plan.version) =>
+                {
+                    answer
+                }
                 Some(_) | None => Err("another machine took what it was to be, just now".to_owned()),
             },
         };
         match version {
             Ok(version) => Decision::Assign { profile, entry, passed, plan: (plan, version) },
             Err(reason) => {
-                Decision::Wait(format!("the newest version of {} is not known: {reason}", plan.role))
+                Decision::Wait(format!("{} is not known: {reason}", asked(&plan.role, &plan.version)))
             }
         }
     }
 }
 
-/// Asks for the newest version where the profile that the machine would get now wants that. A repository takes its
+/// What is asked for.
+fn asked(role: &Role, wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::Exact(version) => format!("version {version} of {role}"),
+        Wanted::Newest => format!("the newest version of {role}"),
+        Wanted::Channel(name) => format!("the version of channel {name} of {role}"),
+    }
+}
+
+/// Asks for the version where the profile that the machine would get now does not say which exactly. A repository takes its
 /// time, and nothing is taken before it answered.
 fn asked_for(
     app: &Service,
@@ -152,13 +166,16 @@ fn asked_for(
     let now = Moment::now();
     let Some((known_as, taken)) = app.store.taken_for(token, now)? else { return Err(bad_token()) };
     let name = reported.name.as_ref().unwrap_or(&known_as);
-    let Decision::Assign { plan: Filled { repos, role, version: Wanted::Newest, .. }, .. } =
+    let Decision::Assign { plan: Filled { repos, role, version: wanted, .. }, .. } =
         judged.decided(name, &taken)
     else {
         return Ok(None);
     };
-    let answer = app.newest.version(&app.store, &repos, &role, architecture, now);
-    Ok(Some(Newest { repos, role, answer }))
+    if matches!(wanted, Wanted::Exact(_)) {
+        return Ok(None);
+    }
+    let answer = app.newest.version(&app.store, &repos, &role, &wanted, architecture, now);
+    Ok(Some(Newest { repos, role, wanted, answer }))
 }
 
 /// No profile is given.

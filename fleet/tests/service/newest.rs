@@ -20,6 +20,11 @@ fn key() -> SigningKey {
 
 /// Writes a repository with these versions of `web`: name, serial, architecture.
 fn publish(folder: &Path, version: u64, versions: &[(&str, u64, &str)]) {
+    publish_with(folder, version, versions, &[]);
+}
+
+/// The same with channels: name, version.
+fn publish_with(folder: &Path, version: u64, versions: &[(&str, u64, &str)], channels: &[(&str, &str)]) {
     let web: Role = "web".parse().unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let expires = Time::new(now).plus_days(1);
@@ -34,6 +39,9 @@ fn publish(folder: &Path, version: u64, versions: &[(&str, u64, &str)]) {
             json!({"blake3": blake3, "size": 3, "serial": serial, "architecture": architecture, "built": 1});
         let target = Target::new(3, Sha256::of(b"abc"), Some(&custom));
         role.targets.insert(format!("web@{name}@manifest"), target);
+    }
+    for (name, version) in channels {
+        role.set_channel(&name.parse().unwrap(), Some(&version.parse().unwrap()));
     }
     let mut targets = Targets::empty(Common::new::<Targets>(version, expires));
     let roles = vec![Delegation::of(&web, one())];
@@ -100,6 +108,47 @@ fn the_newest_version_is_the_one_of_the_highest_serial_that_the_repository_signs
 }
 
 #[test]
+fn a_channel_is_the_version_that_the_roles_key_says_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let versions = [("1.9", 1, "amd64"), ("1.10", 2, "amd64"), ("2.0", 9, "arm64")];
+    let channels = [("stable", "1.9"), ("arm", "2.0"), ("gone", "0.1")];
+    publish_with(folder.path(), 1, &versions, &channels);
+    let root = folder.path().join("metadata/1.root.json");
+    let more = ["--assets", folder.path().to_str().unwrap(), "--root", root.to_str().unwrap()];
+    let wanting =
+        |name: &str| format!("role = \"web\"\nchannel = \"{name}\"\nrepos = [\"REPO\"]\nspec = []\n");
+    let mut fleet =
+        Fleet::start_with(&[("state", "[('web', '*')]"), ("web.toml", &wanting("stable"))], &more);
+    let repo = fleet.url("/install");
+    let want = |fleet: &mut Fleet, name: &str| {
+        fs::write(fleet.profiles().join("web.toml"), wanting(name).replace("REPO", &repo)).unwrap();
+        // What was answered serves for a minute.
+        fleet.kill();
+        fleet.run();
+    };
+    want(&mut fleet, "stable");
+    fleet.must("permit --new 1");
+    let operator = fleet.operator();
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    assert_eq!(toy.plan(&fleet).version.as_str(), "1.9");
+    for (name, says) in [
+        ("beta", "web has no channel beta, but arm, gone, stable"),
+        ("arm", "channel arm of web names 2.0, which is not published for amd64, or was withdrawn"),
+        ("gone", "channel gone of web names 0.1, which is not published for amd64, or was withdrawn"),
+    ] {
+        want(&mut fleet, name);
+        let says = format!("the version of channel {name} of web is not known: {says}");
+        assert_eq!(toy.report(&fleet).problem(503), says);
+        let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &operator).json();
+        assert_eq!(host["failure"], says);
+    }
+    publish_with(folder.path(), 2, &versions, &[("stable", "1.10")]);
+    want(&mut fleet, "stable");
+    assert_eq!(toy.plan(&fleet).version.as_str(), "1.10");
+}
+
+#[test]
 fn without_a_root_or_a_repository_the_reason_is_told() {
     let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
     let mut fleet = Fleet::start(&profiles);
@@ -111,8 +160,8 @@ fn without_a_root_or_a_repository_the_reason_is_told() {
     fleet.kill();
     fleet.more = vec!["--repo".to_owned(), "http://127.0.0.1:1".to_owned()];
     fleet.run();
-    let says = "the newest version of web is not known: a profile wants the newest version, and the service was \
-                started without --root";
+    let says = "the newest version of web is not known: a profile wants the newest version or that of a channel, \
+                and the service was started without --root";
     assert_eq!(toy.report(&fleet).problem(503), says);
 }
 

@@ -19,6 +19,19 @@ fn an_honest_repository_is_believed_down_to_its_targets() {
 }
 
 #[test]
+fn a_channel_and_whatever_else_is_beside_the_least_serial_is_signed_and_passed_over() {
+    let mut site = Site::new();
+    let more = serde_json::json!({"channels": {"stable": "D12-1.0.0"}, "later": [1]});
+    site.role.policy.as_mut().unwrap().extra = more.as_object().unwrap().clone();
+    let (_, role) = site.publish().walk(None, NOW).unwrap();
+    assert_eq!((role.document().min_serial(), role.versions().len()), (3, 1));
+    assert_eq!(
+        role.document().channels(),
+        [("stable".parse().unwrap(), "D12-1.0.0".parse().unwrap())].into()
+    );
+}
+
+#[test]
 fn versions_are_ordered_by_serial_and_strangers_are_left_out() {
     let mut site = Site::new();
     let mut add = |name: &str, custom: serde_json::Value| {
