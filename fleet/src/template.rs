@@ -83,6 +83,14 @@ impl Template {
         Self { file: file.to_owned(), parts: vec![Part::Text(text.to_owned())] }
     }
 
+    /// The names that are in it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Name { name, .. } => Some(&**name),
+        })
+    }
+
     /// Whether it is the same for all variables.
     #[must_use]
     pub fn is_plain(&self) -> bool {

@@ -100,6 +100,9 @@ fn a_model_is_shown_as_the_entries_it_gives() {
     );
 }
 
+const FIRST_DISK: &str = "  WARNING: {{disk}} is the first disk that the spec fits: of several it may be the wrong one, \
+                          and is wiped; say serial, by-id or model, or no name but sizes\n";
+
 const WEB: &str = "role = 'web'\nversion = '1.0'\nspec = [['disk', '$disk', 'size', 'gt(100)'], \
                    ['network', '$eth', 'ipv4', '$old']]\n[disk]\nname = '{{disk}}'\n\
                    [[file]]\npath = '/etc/hostname'\ntext = \"{{host}}\\n\"\n";
@@ -119,9 +122,11 @@ fn a_folder_of_profiles_is_checked_and_nothing_is_given() {
         ("also.toml", "role = 'db'\nversion = 'newest'\nspec = [['disk', 'sda', 'size', '$s']]\n"),
         ("spare.toml", "role = 'db'\nversion = '2'\nspec = []\n"),
     ]);
-    let profiles = "web: web 1.0, 2 entries, for 2 machines\nalso: db newest, for any number of machines\n\
-                    spare: db 2, for no machine: state does not name it\n";
-    assert_eq!(run(&folder, "check ."), (0, profiles.to_owned(), String::new()));
+    let profiles = format!(
+        "web: web 1.0, 2 entries, for 2 machines\n{FIRST_DISK}also: db newest, for any number of machines\n\
+         spare: db 2, for no machine: state does not name it\n"
+    );
+    assert_eq!(run(&folder, "check ."), (0, profiles.clone(), String::new()));
     let (code, out, _) = run(&folder, "check . --hardware hw");
     let machine = "\nmachine A1\nweb: matches, and is given\nalso: matches as well; another one is given\n\n\
                    disk = sda\neth = e0\nhost = web1\nold = 10.0.0.7\ndisk {\"name\":\"sda\"}\n\
@@ -130,6 +135,7 @@ fn a_folder_of_profiles_is_checked_and_nothing_is_given() {
     let answer: serde_json::Value =
         serde_json::from_str(&run(&folder, "check . --hardware hw --json").1).unwrap();
     assert_eq!((&answer["good"], &answer["profiles"][1]["count"]), (&true.into(), &"*".into()));
+    assert!(answer["profiles"][0]["warning"].is_string() && answer["profiles"][1]["warning"].is_null());
     assert_eq!(answer["machine"]["files"][0]["text"], "web1\n");
     let (code, out, _) = run(&folder, "check . --hardware small");
     assert_eq!(code, 9);
@@ -191,13 +197,13 @@ fn an_import_replaces_no_file_and_what_it_makes_is_checked() {
     assert_eq!(run(&folder, "import old --into new"), (0, told.to_owned(), String::new()));
     let made = fs::metadata(folder.path().join("new/vm.toml")).unwrap();
     assert_eq!(made.permissions().mode() & 0o777, 0o600, "others may read what may hold passwords");
-    let checked = "vm: vm D12-1.0, 4 entries, for 4 machines\n";
-    assert_eq!(run(&folder, "check new"), (0, checked.to_owned(), String::new()));
+    let checked = format!("vm: vm D12-1.0, 4 entries, for 4 machines\n{FIRST_DISK}");
+    assert_eq!(run(&folder, "check new"), (0, checked.clone(), String::new()));
     let (code, _, error) = run(&folder, "import old --into new");
     assert_eq!(code, 3);
     assert_eq!(error, "edeploy-fleet: writing new/state: entity already exists\n");
     let (code, ..) = run(&folder, "import old --into .");
-    assert_eq!((code, run(&folder, "check .").1), (0, checked.to_owned()));
+    assert_eq!((code, run(&folder, "check .").1), (0, checked));
     fs::remove_file(folder.path().join("state")).unwrap();
     assert_eq!(run(&folder, "import old --into .").0, 3);
     assert!(!folder.path().join("state").exists(), "some of it was written");

@@ -31,6 +31,8 @@ struct Row {
     /// Role, version, number of entries.
     good: Option<(String, String, Option<usize>)>,
     problem: Option<String>,
+    /// What is good, and most likely not meant.
+    warning: Option<String>,
 }
 
 /// What the machine would become.
@@ -67,16 +69,24 @@ pub(super) fn run(args: &Check) -> Result<Checked, Cause> {
 fn row(name: &str, count: Option<Count>, profile: &Result<Profile, ProfileError>) -> Row {
     let name = name.to_owned();
     match profile {
-        Err(error) => Row { name, count, good: None, problem: Some(chain(error)) },
+        Err(error) => Row { name, count, good: None, problem: Some(chain(error)), warning: None },
         Ok(profile) => {
             let entries = profile.cmdb.as_ref().map(|cmdb| cmdb.entries().len());
             let empty = || format!("{name}.cmdb has no entries: no machine can get the profile");
             let problem = profile.cmdb.as_ref().map(Cmdb::entries).filter(|entries| entries.is_empty());
             let problem = problem.map(|_| empty());
             let (role, version) = (profile.role.to_string(), profile.version.to_string());
-            Row { name, count, good: Some((role, version, entries)), problem }
+            let warning = profile.first_disk().map(first_disk);
+            Row { name, count, good: Some((role, version, entries)), problem, warning }
         }
     }
+}
+
+fn first_disk(name: &str) -> String {
+    format!(
+        "{{{{{name}}}}} is the first disk that the spec fits: of several it may be the wrong one, and is wiped; say \
+         serial, by-id or model, or no name but sizes"
+    )
 }
 
 fn would_become(profiles: &Profiles, hardware: &Hardware) -> Machine {
@@ -124,6 +134,7 @@ impl Checked {
             json!({
                 "name": row.name, "listed": row.count.is_some(), "count": count,
                 "role": role, "version": version, "entries": entries, "problem": row.problem,
+                "warning": row.warning,
             })
         };
         json!({
@@ -158,6 +169,9 @@ impl fmt::Display for Checked {
         }
         for row in &self.profiles {
             writeln!(f, "{row}")?;
+            if let Some(warning) = &row.warning {
+                writeln!(f, "  WARNING: {warning}")?;
+            }
         }
         match &self.machine {
             Some(machine) => write!(f, "\n{machine}"),

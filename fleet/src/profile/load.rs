@@ -120,15 +120,29 @@ impl Profile {
 
     /// Checks that every name in a template is one that a machine can have.
     fn check_names(&self) -> Result<(), ProfileError> {
-        let fields = self.spec.lines.iter().flat_map(|line| &line.0);
-        let mut known: BTreeSet<&str> =
-            fields.filter_map(|field| field.variable.as_ref()).map(|v| &*v.name).collect();
+        let mut known: BTreeSet<&str> = self.detected().collect();
         known.extend(self.cmdb.iter().flat_map(Cmdb::names).map(String::as_str));
         known.extend(BUILT_IN);
         for template in self.templates() {
             template.check(known.iter().copied(), |name| known.contains(name))?;
         }
         Ok(())
+    }
+
+    /// The names that its spec lines give to what is detected.
+    fn detected(&self) -> impl Iterator<Item = &str> {
+        let fields = self.spec.lines.iter().flat_map(|line| &line.0);
+        fields.filter_map(|field| field.variable.as_ref()).map(|variable| &*variable.name)
+    }
+
+    /// The name, where the disk is known by nothing but a name that was detected. It is that of the first disk that lets all
+    /// spec lines find theirs, so that never more than one fits, and of several it may be the wrong one.
+    #[must_use]
+    pub fn first_disk(&self) -> Option<&str> {
+        let DiskTemplate { name: Some(disk), by_id: None, serial: None, model: None, .. } = &self.disk else {
+            return None;
+        };
+        disk.names().find(|name| self.detected().any(|detected| detected == *name))
     }
 
     fn templates(&self) -> impl Iterator<Item = &Template> {

@@ -101,6 +101,26 @@ fn a_profile_says_which_version_or_which_channel_and_not_both() {
 }
 
 #[test]
+fn a_disk_that_is_known_by_a_detected_name_alone_is_told() {
+    let first = |disk: &str| {
+        let toml = format!(
+            "role = 'web'\nversion = '1'\nspec = [['disk', '$disk', 'size', '$size']]\n[disk]\n{disk}\n"
+        );
+        let profiles =
+            load(&[("state", "[('web', 1)]"), ("web.toml", &toml), ("web.cmdb", "[{'own': 'sdb'}]")]);
+        profiles.find("web").unwrap().first_disk().map(str::to_owned)
+    };
+    for disk in ["name = '{{disk}}'", "name = '/dev/{{ disk }}'\nmin-size = '1GiB'\nrotational = false"] {
+        assert_eq!(first(disk).as_deref(), Some("disk"), "{disk}");
+    }
+    for disk in
+        ["", "min-size = '1GiB'", "name = 'sda'", "name = '{{own}}'", "name = '{{disk}}'\nserial = 'S1'"]
+    {
+        assert_eq!(first(disk), None, "{disk}");
+    }
+}
+
+#[test]
 fn without_a_list_no_profile_is_given() {
     for (state, says) in [
         (None, "reading state, the list of profiles and counts: No such file or directory (os error 2)"),
@@ -217,6 +237,7 @@ fn the_example_of_the_reference_is_a_profile() {
     let verdict = crate::judge::judge(&profiles, &hardware, &crate::judge::Taken::default());
     let given = verdict.given.unwrap_or_else(|| panic!("{:?}", verdict.tried));
     assert_eq!(given.entry, Some(&*cmdb.entries()[0].key));
+    assert_eq!(web.first_disk(), None, "nobody is to copy that");
     let filled = given.profile.fill("m", &given.variables).unwrap();
     assert_eq!(
         filled.files[1].text,

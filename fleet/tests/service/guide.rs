@@ -87,6 +87,7 @@ fn the_guides_profile_is_sound_and_fits_the_machine_it_is_for() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("web01"), "its first entry: {said}");
+    assert!(!said.contains("WARNING"), "nobody is to copy that: {said}");
 }
 
 /// The guide's nginx before a service; ends with it.
