@@ -42,8 +42,11 @@ pub fn all(results: &Results) -> Vec<(String, String)> {
     }
     let time = |record: &Record| record.wall().map(|wall| wall.median);
     let memory = |record: &Record| record.peak().map(|peak| peak / 1_048_576.0);
-    let files: Vec<(String, u32)> =
-        GROWTH.iter().filter(|case| case.files > 1).map(|case| (case.name.to_owned(), case.files)).collect();
+    let files: Vec<(String, u32)> = GROWTH
+        .iter()
+        .filter(|case| case.files > 1 && !case.kernel)
+        .map(|case| (case.name.to_owned(), case.files))
+        .collect();
     let numbers = |of: &[usize]| of.iter().map(|n| (n.to_string(), *n as u32)).collect::<Vec<_>>();
     let (hosts, disks) = (numbers(&HOSTS), numbers(&DISKS));
     let by_files = |value: Value<'_>| along(results, "growth", &files, &GROWTH_WAYS, value);

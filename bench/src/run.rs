@@ -41,6 +41,8 @@ pub struct Ended {
     pub sample: Sample,
     /// What it wrote to standard output.
     pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
 }
 
 /// A command line in the making.
@@ -106,7 +108,7 @@ impl Call {
     /// # Errors
     /// [`Error::Missing`], [`Error::Start`] or [`Error::Failed`].
     pub fn run(&self) -> Result<String> {
-        self.finish(Command::new(&self.program).args(&self.args))
+        Ok(self.finish(Command::new(&self.program).args(&self.args))?.0)
     }
 
     /// Runs it and measures.
@@ -130,17 +132,18 @@ impl Call {
         let text = fs::read_to_string(told).map_err(file("reading", told));
         // A call that failed leaves it too; one that did not start has none.
         let _ = fs::remove_file(told);
-        let (stdout, text, after) = (ended?, text?, busy()?);
+        let ((stdout, stderr), text, after) = (ended?, text?, busy()?);
         let last = text.lines().last().unwrap_or_default();
         let numbers: Vec<f64> = last.split_whitespace().filter_map(|word| word.parse().ok()).collect();
         let [user, system, kib] = numbers[..] else { return Err(unexpected("time", text)) };
         let cpu = user + system;
         let foreign = ((after - before - cpu) / wall.max(0.05)).max(0.0);
         let sample = Sample { wall, cpu, peak: kib as u64 * 1024, foreign };
-        Ok(Ended { sample, stdout })
+        Ok(Ended { sample, stdout, stderr })
     }
 
-    fn finish(&self, command: &mut Command) -> Result<String> {
+    /// What it wrote to standard output and to standard error.
+    fn finish(&self, command: &mut Command) -> Result<(String, String)> {
         command.stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
@@ -148,7 +151,8 @@ impl Call {
         let Output { status, stdout, stderr } =
             command.output().map_err(|source| Error::Start { line: self.line(), source })?;
         if status.code().is_some_and(|code| self.good.contains(&code)) {
-            return Ok(String::from_utf8_lossy(&stdout).into_owned());
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            return Ok((text(&stdout), text(&stderr)));
         }
         let said = [stdout, stderr].concat();
         let said = String::from_utf8_lossy(&said);
@@ -178,8 +182,9 @@ pub fn at_once(calls: &[Call]) -> Result<Ended> {
     let cpu: f64 = ended.iter().map(|ended| ended.sample.cpu).sum();
     let peak = ended.iter().map(|ended| ended.sample.peak).max().unwrap_or_default();
     let foreign = ((busy()? - before - cpu) / wall.max(0.05)).max(0.0);
-    let stdout = ended.into_iter().map(|ended| ended.stdout).collect();
-    Ok(Ended { sample: Sample { wall, cpu, peak, foreign }, stdout })
+    let of_all = |of: fn(&Ended) -> &str| ended.iter().map(of).collect();
+    let (stdout, stderr) = (of_all(|ended| &ended.stdout), of_all(|ended| &ended.stderr));
+    Ok(Ended { sample: Sample { wall, cpu, peak, foreign }, stdout, stderr })
 }
 
 /// Seconds that all processors were busy since the machine started.

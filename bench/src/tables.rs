@@ -235,6 +235,7 @@ pub fn label(way: &str) -> &str {
         "b3sum" => "find, xargs -P2 b3sum",
         "b3sum-slot" => "find, xargs -P2 b3sum on the slot, cold",
         "tar" => "tar to a pipe",
+        "ours-tree" => "**ours**, of it writing and verifying the tree",
         "tar-zstd" => "tar --zstd -x, sync",
         other => other,
     }

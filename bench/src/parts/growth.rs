@@ -1,4 +1,5 @@
-//! Part `growth`: 10,000, 100,000 and 1,000,000 files of about one kilobyte, and one file of 4 GiB.
+//! Part `growth`: 10,000, 100,000 and 1,000,000 files of about one kilobyte, and one file of 4 GiB; of us alone also
+//! 1,000,000 with a kernel beside them, which the delta opens and a host packs again.
 //!
 //! Each tree is built, published, installed, changed in every tenth file (the large one: in every sixteenth MiB), and
 //! upgraded by a delta. What has to be linear is time; what has to be flat is memory on the host.
@@ -18,6 +19,7 @@ use crate::peers;
 use crate::peers::casync::Chunked;
 use crate::peers::ostree::Repository;
 use crate::run::{Call, drop_caches};
+use crate::trees;
 
 /// One size.
 #[derive(Clone, Copy, Debug)]
@@ -29,16 +31,19 @@ pub struct Case {
     /// The bytes of each.
     pub bytes: u64,
     slot: &'static str,
+    /// Whether the kernels of web1 and web2 come to the files.
+    pub kernel: bool,
     /// Rounds at most.
     most: usize,
 }
 
 /// The sizes.
-pub const CASES: [Case; 4] = [
-    Case { name: "10k", files: 10_000, bytes: 1000, slot: "400MiB", most: 5 },
-    Case { name: "100k", files: 100_000, bytes: 1000, slot: "1GiB", most: 3 },
-    Case { name: "1m", files: 1_000_000, bytes: 1000, slot: "7GiB", most: 1 },
-    Case { name: "4gib", files: 1, bytes: 4 << 30, slot: "9GiB", most: 1 },
+pub const CASES: [Case; 5] = [
+    Case { name: "10k", files: 10_000, bytes: 1000, slot: "400MiB", kernel: false, most: 5 },
+    Case { name: "100k", files: 100_000, bytes: 1000, slot: "1GiB", kernel: false, most: 3 },
+    Case { name: "1m", files: 1_000_000, bytes: 1000, slot: "7GiB", kernel: false, most: 1 },
+    Case { name: "1m and a kernel", files: 1_000_000, bytes: 1000, slot: "7GiB", kernel: true, most: 1 },
+    Case { name: "4gib", files: 1, bytes: 4 << 30, slot: "9GiB", kernel: false, most: 1 },
 ];
 
 /// The ways of this part, as they are shown.
@@ -79,6 +84,7 @@ fn one(bench: &mut Bench, case: Case, folder: &Path) -> Result<()> {
     let tree = Tree { root: folder.join("tree"), files: case.files, bytes: case.bytes };
     bench.tell(&format!("growth {}: making the tree", case.name));
     tree.make()?;
+    kernel(bench, case, "web1", &tree)?;
     let site = Site::at(bench, folder.join("site"));
     site.init()?;
     new_tree(bench, case, role, &site, &tree.root)?;
@@ -91,6 +97,7 @@ fn one(bench: &mut Bench, case: Case, folder: &Path) -> Result<()> {
     let image = folder.join("machine.img");
     site.install(role.name, VERSIONS[0], &image, machine::DISK)?;
     tree.change()?;
+    kernel(bench, case, "web2", &tree)?;
     let again =
         |site: &Site| -> Result<Outcome> { Ok(Outcome::timed(&site.build(role, VERSIONS[1], &tree.root)?)) };
     bench.interleave(Part::Growth, case.name, vec![Way::seldom("ours-changed", 1, || again(&site))])?;
@@ -104,6 +111,16 @@ fn one(bench: &mut Bench, case: Case, folder: &Path) -> Result<()> {
     on_host(bench, case, &site, &image)
 }
 
+/// Puts the kernel of one of the real trees beside the files, where the case has one.
+fn kernel(bench: &Bench, case: Case, of: &str, tree: &Tree) -> Result<()> {
+    if !case.kernel {
+        return Ok(());
+    }
+    let script = "tar -xOf \"$1\" --wildcards './boot/vmlinuz-*' >\"$2\" && test -s \"$2\"";
+    let archive = trees::ready(bench)?.archive(of);
+    Call::shell(script).arg(archive).arg(tree.root.join("srv/kernel")).run().map(|_| ())
+}
+
 /// A new tree, by us and by peers.
 fn new_tree(bench: &mut Bench, case: Case, role: Role, site: &Site, tree: &Path) -> Result<()> {
     let [bare, chunks] = ["growth/bare", "growth/casync"].map(|name| bench.path(name));
@@ -112,7 +129,7 @@ fn new_tree(bench: &mut Bench, case: Case, role: Role, site: &Site, tree: &Path)
         made.iter().try_for_each(|path| folder::remove(path))?;
         Ok(outcome)
     };
-    let ways = vec![
+    let mut ways = vec![
         Way::seldom("ours-build", case.most, || {
             site.init()?;
             folder::remove(&site.builds())?;
@@ -129,6 +146,9 @@ fn new_tree(bench: &mut Bench, case: Case, role: Role, site: &Site, tree: &Path)
         }),
         Way::seldom("casync", case.most, || done(Chunked::at(chunks.clone()).make(tree), &[&chunks])),
     ];
+    if case.kernel {
+        ways.truncate(1);
+    }
     bench.interleave(Part::Growth, case.name, ways)
 }
 
