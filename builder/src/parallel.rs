@@ -43,7 +43,7 @@ pub fn map_with<T: Sync, R: Send, S: Send>(
 }
 
 /// `work` of every item; `sink` gets the results, in the order of the items, while the work goes on. Nothing is begun
-/// while what is begun and not yet with `sink` weighs `most` or more.
+/// while what was begun and did not leave `sink` weighs `most` or more.
 ///
 /// # Errors
 /// The first of `sink`, after which nothing more is begun.
@@ -62,16 +62,19 @@ pub fn in_order<T: Sync, R: Send, E>(
         }
     };
     thread::scope(|scope| {
+        let _end = OnPanic(&line);
         for _ in 0..threads().min(items.len()) {
             scope.spawn(worker);
         }
         for (i, item) in items.iter().enumerate() {
             // Without one, a thread panicked: so do we, when all have ended.
-            let Some(result) = line.take(i, weight(item)) else { break };
-            if let Err(error) = sink(item, result) {
-                line.change(|state| state.is_over = true);
-                return Err(error);
-            }
+            let Some(result) = line.take(i) else { break };
+            let gone = sink(item, result);
+            line.change(|state| {
+                state.weight -= weight(item);
+                state.is_over = gone.is_err();
+            });
+            gone?;
         }
         Ok(())
     })
@@ -86,7 +89,7 @@ struct Line<R> {
 struct State<R> {
     /// The item that is begun next.
     next: usize,
-    /// What those weigh that are begun and not yet handed on.
+    /// What those weigh that were begun and did not leave the sink.
     weight: u64,
     done: BTreeMap<usize, R>,
     is_over: bool,
@@ -120,15 +123,10 @@ impl<R> Line<R> {
     }
 
     /// Waits for the result of this item; `None` if it never comes.
-    fn take(&self, i: usize, weight: u64) -> Option<R> {
+    fn take(&self, i: usize) -> Option<R> {
         let missing = |state: &mut State<R>| !state.is_over && !state.done.contains_key(&i);
         let wait = self.changed.wait_while(self.lock(), missing);
-        let mut state = wait.unwrap_or_else(PoisonError::into_inner);
-        let result = state.done.remove(&i)?;
-        state.weight -= weight;
-        drop(state);
-        self.changed.notify_all();
-        Some(result)
+        wait.unwrap_or_else(PoisonError::into_inner).done.remove(&i)
     }
 }
 
@@ -154,7 +152,7 @@ mod tests {
         let mut seen = Vec::new();
         let work = |n: &u64| {
             let ahead = begun.fetch_add(1, Ordering::SeqCst) + 1 - handed_on.load(Ordering::SeqCst);
-            assert!(ahead <= 10, "{ahead}");
+            assert!(ahead <= 9, "{ahead}");
             n * n
         };
         let done = in_order(&items, (|_| 1, 9), work, |item, square| {
@@ -176,6 +174,9 @@ mod tests {
         let work = |n: &u64| assert!(*n < 9, "too large");
         let panicked =
             std::panic::catch_unwind(|| in_order(&items, (|_| 1, 4), work, |_, ()| Ok::<(), ()>(())));
+        assert!(panicked.is_err());
+        let sink = |_: &u64, n: u64| if n == 9 { panic!("too large") } else { Ok::<(), ()>(()) };
+        let panicked = std::panic::catch_unwind(|| in_order(&items, (|_| 1, 4), |n| *n, sink));
         assert!(panicked.is_err());
     }
 

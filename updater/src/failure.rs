@@ -31,6 +31,11 @@ impl Failure {
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { exit, error: error.into() }
     }
+
+    /// What failed, if it is one of these.
+    pub(crate) fn of<E: Error + 'static>(&self) -> Option<&E> {
+        self.error.downcast_ref()
+    }
 }
 
 impl fmt::Display for Failure {

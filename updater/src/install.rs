@@ -151,7 +151,7 @@ fn prepared<'a>(
         let rewound = wanted.manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e));
         rewound.and_then(|()| own.check(&wanted.head, &mut BufReader::new(&wanted.manifest)))?;
     }
-    wanted.fetch_own_delta(&*fetch, scratch, progress);
+    wanted.fetch_own_delta(&*fetch, scratch, progress)?;
     announce(&plan_install(&wanted, &*fetch)?, &wanted, &*fetch, progress)?;
     Ok((wanted, fetch))
 }

@@ -55,13 +55,13 @@ pub fn fetch_delta(
     let Installed { head, options, .. } = installed;
     let own = installed.manifest().ok();
     if head.version != wanted.head.version && own.is_some() {
-        wanted.fetch_delta(fetch, &head.version, options.manifest, scratch, progress);
+        wanted.fetch_delta(fetch, &head.version, options.manifest, scratch, progress)?;
     }
     if wanted.delta(fetch).is_none() {
         let [_, (initrd, _)] = wanted.boot;
         let has = own.map(|own| content_at(&own, &head.initrd)).transpose()?.flatten();
         if has != Some(initrd) {
-            wanted.fetch_own_delta(fetch, scratch, progress);
+            wanted.fetch_own_delta(fetch, scratch, progress)?;
         }
     }
     Ok(())

@@ -12,10 +12,10 @@ use edeploy_format::transition::{Rule, Transition};
 use edeploy_format::tuf::{Contents, Listed};
 
 use crate::failure::Failure;
-use crate::fetch::Fetch;
+use crate::fetch::{Fetch, FetchError};
 use crate::progress::Progress;
 use crate::slot::{Frames, survey};
-use crate::trust::{Scratch, Trusted, into_memory, unpacked};
+use crate::trust::{ObjectError, Scratch, Trusted, into_memory, unpacked};
 
 /// What an upgrade writes beside that, into its journal: a few lines, or all of it anew.
 const JOURNAL: u64 = crate::journal::LIMIT;
@@ -108,6 +108,9 @@ impl Wanted {
 
     /// Fetches and checks the index of the delta from the version `from` with this manifest, if it is published.
     /// A delta is only a saving: where it does not do, that is told, and the pack does.
+    ///
+    /// # Errors
+    /// [`Exit::Network`] where the server is busy: whole contents are more for it.
     pub fn fetch_delta(
         &mut self,
         fetch: &dyn Fetch,
@@ -115,20 +118,30 @@ impl Wanted {
         manifest: Digest,
         scratch: Scratch<'_>,
         progress: &dyn Progress,
-    ) {
+    ) -> Result<(), Failure> {
         match self.delta_index(fetch, from, manifest, scratch) {
             Ok(delta) => {
                 self.described += delta.as_ref().map_or(0, |delta| delta.described);
                 self.delta = delta;
             }
+            Err(failure) if is_busy(&failure) => return Err(failure),
             Err(failure) => progress.note(&format!("no delta from {from}: {failure}")),
         }
+        Ok(())
     }
 
     /// The same for the delta of the version from itself, which every machine can take.
-    pub fn fetch_own_delta(&mut self, fetch: &dyn Fetch, scratch: Scratch<'_>, progress: &dyn Progress) {
+    ///
+    /// # Errors
+    /// As [`Wanted::fetch_delta`].
+    pub fn fetch_own_delta(
+        &mut self,
+        fetch: &dyn Fetch,
+        scratch: Scratch<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
         let own = self.published.version.clone();
-        self.fetch_delta(fetch, &own, self.digest(), scratch, progress);
+        self.fetch_delta(fetch, &own, self.digest(), scratch, progress)
     }
 
     fn delta_index(
@@ -199,6 +212,11 @@ impl Wanted {
 fn head(mut manifest: &File) -> Result<Head, Failure> {
     manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e))?;
     Ok(Reader::new(BufReader::new(manifest))?.head().clone())
+}
+
+/// Whether a server said that it has no time.
+fn is_busy(failure: &Failure) -> bool {
+    matches!(failure.of(), Some(ObjectError::Fetch(FetchError::Busy { .. })))
 }
 
 /// Whether this machine may take it.

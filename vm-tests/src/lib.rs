@@ -6,6 +6,7 @@
 
 pub mod console;
 pub mod disk;
+mod drive;
 pub mod fleet;
 pub mod hardware;
 pub mod machine;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::console::newest_line;
 use crate::disk::overlay;
+use crate::drive;
 use crate::hardware::{Hardware, Plug};
 use crate::monitor::Monitor;
 use crate::shell::Shell;
@@ -217,7 +218,8 @@ impl Machine {
             command.arg("-drive");
             command.arg(format!("if=pflash,format=raw,unit={unit},{options}file={}", file.display()));
         }
-        command.args(self.disk_arguments());
+        let log = self.next_log();
+        command.args(drive::arguments(self.format, &self.disk, &self.faults, log.as_deref()));
         command.args(self.hardware.arguments(&forward.unwrap_or_default()));
         if let Some(copy) = &self.copy {
             command.arg("-drive").arg(format!("if=none,id=copy,format=qcow2,file={}", copy.display()));
@@ -251,34 +253,13 @@ impl Machine {
         self.monitor.as_mut().expect("it runs").plug(plug.device(), is_in);
     }
 
-    /// The disk as QEMU's arguments, as the drive `disk`.
-    fn disk_arguments(&mut self) -> Vec<String> {
-        let (format, disk) = (self.format, self.disk.display());
-        if !self.faults.is_empty() {
-            let mut node = "driver=blkdebug,node-name=disk".to_owned();
-            for (n, fault) in self.faults.iter().enumerate() {
-                for option in ["event=none"].into_iter().chain(fault.split(',')) {
-                    node.push_str(&format!(",inject-error.{n}.{option}"));
-                }
-            }
-            let image = format!("image.driver={format},image.file.driver=file,image.file.filename={disk}");
-            return ["-blockdev".to_owned(), format!("{node},{image}")].into();
-        }
-        let Some(logs) = &mut self.logs else {
-            return ["-drive".to_owned(), format!("if=none,id=disk,format={format},file={disk}")].into();
-        };
+    /// Where this start logs its writes.
+    fn next_log(&mut self) -> Option<PathBuf> {
+        let logs = self.logs.as_mut()?;
         let log = self.folder.join(format!("{}.writes-{}", self.name, logs.len()));
         fs::File::create(&log).expect("a log of writes");
-        // The guest's flushes are logged; the files of the test need none of their own.
-        let file = |path: &Path| format!("driver=file,cache.no-flush=on,filename={}", path.display());
-        let nodes = [
-            format!("{},node-name=below", file(&self.disk)),
-            format!("driver={format},cache.no-flush=on,file=below,node-name=image"),
-            format!("{},node-name=log", file(&log)),
-            "driver=blklogwrites,file=image,log=log,log-sector-size=512,node-name=disk".to_owned(),
-        ];
-        logs.push(log);
-        nodes.into_iter().flat_map(|node| ["-blockdev".to_owned(), node]).collect()
+        logs.push(log.clone());
+        Some(log)
     }
 
     /// All that the console showed so far.

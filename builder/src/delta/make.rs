@@ -21,7 +21,7 @@ use super::search::LONGEST;
 use crate::failure::Fault;
 use crate::parallel;
 
-/// Contents that are worked on and not yet written are this long together, or one.
+/// No content is begun while those that were, and are not written yet, are this long together.
 const AHEAD: u64 = 64 << 20;
 
 /// One of the two versions.

@@ -97,6 +97,14 @@ pub enum GptError {
     },
 }
 
+/// Why a new table could not be written.
+fn unwritten(error: gpt::GptError) -> GptError {
+    match error {
+        gpt::GptError::Io(source) => writing(source),
+        other => GptError::Table(other),
+    }
+}
+
 fn reading(source: io::Error) -> GptError {
     GptError::Io { action: "reading", source }
 }
@@ -240,14 +248,14 @@ fn write_table(
     let mbr = gpt::mbr::ProtectiveMBR::with_lb_size(covered);
     mbr.overwrite_lba0(disk).map_err(|e| writing(io::Error::other(e)))?;
     let config = gpt::GptConfig::new().writable(true).logical_block_size(LogicalBlockSize::Lb512);
-    let mut table = config.create_from_device(&mut *disk, None).map_err(GptError::Table)?;
+    let mut table = config.create_from_device(&mut *disk, None).map_err(unwritten)?;
     let mut offset = MARGIN;
     for (number, (name, size, kind)) in (1..).zip(parts) {
         let (first, length) = (offset / SECTOR, size / SECTOR);
         table.add_partition_at(name, number, first, length, kind.clone(), 0).map_err(GptError::Table)?;
         offset += size.next_multiple_of(ALIGNMENT);
     }
-    table.write().map_err(GptError::Table)?;
+    table.write().map_err(unwritten)?;
     Ok(())
 }
 

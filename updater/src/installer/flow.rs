@@ -228,16 +228,24 @@ fn until_there<T>(
 /// fits alone until then may be another: so the choice must stay the same.
 fn chosen(machine: &Machine<'_>, plan: &Plan) -> Result<PathBuf, Failure> {
     let mut chosen = hint::choose(machine.root, &plan.disk);
-    let [mut looks, steady] = if plan.scripts.is_empty() { WITHOUT_SCRIPTS } else { [LOOKS, STEADY] };
-    let mut same = 0;
-    while looks > 0 && (chosen.is_err() || same < steady) {
+    let [looks, steady] = if plan.scripts.is_empty() { WITHOUT_SCRIPTS } else { [LOOKS, STEADY] };
+    let (mut looked, mut same) = (0, 0);
+    // What is found late is given its seconds too.
+    while same < steady && looked < if chosen.is_ok() { 2 * LOOKS } else { looks } {
         (machine.pause)(Duration::from_secs(1), For::Busy);
         let now = hint::choose(machine.root, &plan.disk);
-        same = if now == chosen { same + 1 } else { 0 };
+        same = if now.is_ok() && now == chosen { same + 1 } else { 0 };
         chosen = now;
-        looks -= 1;
+        looked += 1;
     }
-    chosen.map_err(|e| Failure::new(Exit::Unsuitable, e))
+    let unsuitable = |text: String| Failure::new(Exit::Unsuitable, text);
+    match chosen {
+        Ok(disk) if same < steady => Err(unsuitable(format!(
+            "the disks of this machine change from second to second: {} is the one only now",
+            disk.display()
+        ))),
+        chosen => chosen.map_err(|e| unsuitable(e.to_string())),
+    }
 }
 
 /// Asks for a token where the boot script brought none. A machine that nobody permitted waits for somebody to do it.

@@ -75,15 +75,25 @@ impl Choice {
 pub(super) struct Offer<'w> {
     pub(super) index: &'w File,
     pub(super) wants: Wants<'w, delta::Piece>,
-    /// What runs, if anything does.
-    pub(super) running: Option<&'w Index<'w>>,
+    /// The first bytes of contents that are no bases: the machine's own may lie in their place.
+    withheld: Vec<u64>,
 }
 
-impl Offer<'_> {
+impl<'w> Offer<'w> {
+    /// For a machine on which this runs, if anything does, and the manifest of what comes.
+    pub(super) fn new(
+        index: &'w File,
+        wants: Wants<'w, delta::Piece>,
+        running: Option<&Index<'_>>,
+        manifest: &File,
+    ) -> Result<Self, FramesError> {
+        let withheld = running.map_or(Ok(Vec::new()), |running| running.withheld(manifest))?;
+        Ok(Self { index, wants, withheld })
+    }
+
     /// Whether the bases may be patched, as far as is known without reading them.
     fn has_bases(&self, piece: &delta::Piece) -> bool {
-        let withheld =
-            |base: &delta::View| self.running.is_some_and(|running| running.withholds(&base.content));
+        let withheld = |base: &delta::View| self.withheld.binary_search(&base.content.prefix()).is_ok();
         !piece.bases.iter().any(withheld)
     }
 }

@@ -84,9 +84,12 @@ impl<'m> Index<'m> {
         Ok(index)
     }
 
-    /// Whether what runs should have the content, but only where the machine may have put another one.
-    pub(super) fn withholds(&self, digest: &Digest) -> bool {
-        self.own.binary_search(&digest.prefix()).is_ok() && !self.has(digest)
+    /// The first bytes of contents that what runs should have, but only where the machine may have put others, and
+    /// that the new version does not bring; sorted.
+    pub(super) fn withheld(&self, new: &File) -> Result<Vec<u64>, ManifestError> {
+        let (mut own, new) = (self.own.clone(), Index::of(new, &self.own)?);
+        own.retain(|prefix| !self.has_prefix(*prefix) && !new.has_prefix(*prefix));
+        Ok(own)
     }
 
     /// The files of `manifest` whose digests begin with one of `prefixes`, which are sorted.
@@ -147,7 +150,11 @@ impl<'m> Index<'m> {
     /// without reading the manifest. That another one has them costs a frame that is fetched in vain.
     #[must_use]
     pub fn has(&self, digest: &Digest) -> bool {
-        self.entries.binary_search_by_key(&digest.prefix(), |(prefix, _)| *prefix).is_ok()
+        self.has_prefix(digest.prefix())
+    }
+
+    fn has_prefix(&self, of: u64) -> bool {
+        self.entries.binary_search_by_key(&of, |(prefix, _)| *prefix).is_ok()
     }
 
     /// All records, in the order of their digests.

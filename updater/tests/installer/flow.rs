@@ -198,6 +198,21 @@ fn a_disk_that_shows_itself_late_is_a_disk_too() {
 }
 
 #[test]
+fn a_disk_that_is_the_one_at_some_looks_only_is_not_taken() {
+    for is_there in [false, true] {
+        let lan = Lan::new();
+        lan.flaps.set(true);
+        if is_there {
+            lan.machine.disk("sdb", DISK / 512, &[]);
+        }
+        let (stage, text) = lan.refused(lan.plan());
+        assert_eq!(stage, Stage::Planned);
+        assert!(text.starts_with("more than one disk fits: sda, sdb"), "{text}");
+        assert!(lan.is_blank());
+    }
+}
+
+#[test]
 fn a_machine_that_lost_power_starts_over() {
     let lan = Lan::new();
     // What an install that was cut off leaves: a table, file systems, no entry.

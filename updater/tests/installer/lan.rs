@@ -38,6 +38,8 @@ pub struct Lan {
     pub gone: Arc<AtomicBool>,
     /// A second disk shows itself while something is waited for.
     pub appears: Cell<bool>,
+    /// It comes and goes each time.
+    pub flaps: Cell<bool>,
     /// And the link of a card comes.
     pub links: Cell<bool>,
 }
@@ -69,6 +71,7 @@ impl Lan {
             away: Cell::new(0),
             gone: Arc::default(),
             appears: Cell::new(false),
+            flaps: Cell::new(false),
             links: Cell::new(false),
         }
     }
@@ -116,7 +119,10 @@ impl Lan {
             if self.links.take() {
                 self.machine.file("sys/class/net/eth0/carrier", "1\n");
             }
-            if self.appears.take() {
+            let second = self.machine.root().join("sys/block/sdb");
+            if self.flaps.get() && second.exists() {
+                fs::remove_dir_all(&second).unwrap();
+            } else if self.flaps.get() || self.appears.take() {
                 self.machine.disk("sdb", DISK / 512, &[]);
             }
         };

@@ -44,6 +44,15 @@ fn nothing(_: Asked<'_>) -> Answer {
     (OK, String::new(), Vec::new())
 }
 
+fn busy(_: Asked<'_>) -> Answer {
+    ("503 Service Unavailable", String::new(), Vec::new())
+}
+
+/// Serves `site`, but has no time for deltas and their indexes; gives its address.
+pub(crate) fn busy_for_deltas(site: PathBuf) -> String {
+    serve(site, |asked| only("@delta", asked, busy))
+}
+
 /// What it should be, from its end to its beginning.
 fn reversed(asked: Asked<'_>) -> Answer {
     let found = asked.found.map(|found| found.into_iter().rev().collect());
@@ -101,12 +110,7 @@ const SERVERS: &[(&str, Server, i32, &str)] = &[
     ("a page for the pack", |a| of_the_pack(a, page), 6, SHORT),
     ("the pack's bytes in another order", |a| of_the_pack(a, reversed), 5, ANOTHER),
     ("nothing for the pack", |a| of_the_pack(a, nothing), 6, SHORT),
-    (
-        "a server that is never there for the pack",
-        |a| of_the_pack(a, |_| ("503 Service Unavailable", String::new(), Vec::new())),
-        6,
-        "…: the server answered …",
-    ),
+    ("a server that is never there for the pack", |a| of_the_pack(a, busy), 6, "…: the server answered …"),
     (
         "another range of the pack",
         |a| {

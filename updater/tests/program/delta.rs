@@ -15,8 +15,9 @@ use edeploy_format::name::{Object, Version as Name};
 use edeploy_format::tuf::Contents;
 use serde_json::json;
 
+use crate::bad_server::busy_for_deltas;
 use crate::bad_site::file;
-use crate::lab::{Lab, manifest, program, rule, tree};
+use crate::lab::{Lab, Ran, manifest, program, rule, tree};
 use crate::version::Version;
 
 /// The file that a version changes.
@@ -180,6 +181,17 @@ fn a_delta_that_ends_early_ends_the_upgrade_as_a_site_that_cannot_be_read() {
     }
     fs::write(&path, good).unwrap();
     assert_eq!(upgrade(&lab)[0], BY_DELTA[0]);
+}
+
+#[test]
+fn a_server_without_time_for_the_index_of_a_delta_is_not_asked_for_whole_contents() {
+    let lab = lab(|index| index);
+    let mut command = program();
+    command.args(["upgrade", "3", "--booted", "a", "--repo", &busy_for_deltas(lab.site_folder()), "--disk"]);
+    let ran = Ran::of(command.arg(lab.path("disk")).output().unwrap());
+    let (code, said) = ran.failed();
+    assert!(code == 6 && said.contains("@delta-index@1: the server answered 503"), "{ran:?}");
+    assert_eq!(upgrade(&lab), BY_DELTA, "later it goes on");
 }
 
 #[test]

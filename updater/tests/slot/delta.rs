@@ -6,7 +6,7 @@ use std::ops::Range;
 use edeploy_ab::fetch::FetchError;
 use edeploy_ab::progress::Quiet;
 use edeploy_ab::slot::{
-    FillError, Filled, Filling, Frames, FramesError, Index, Kept, PlannedFrom, Planning, Running,
+    FillError, Filled, Filling, Frames, FramesError, Index, Kept, Plan, PlannedFrom, Planning, Running,
 };
 use edeploy_format::delta::patch::Step;
 use edeploy_format::delta::{Frame, Head, Piece};
@@ -185,16 +185,17 @@ fn what_is_made_of_a_file_whose_base_drifted_is_made_once_that_file_came() {
     assert_eq!((filled.fetched, filled.patched, filled.drifted), (large, large, 1));
 }
 
-#[test]
-fn where_the_base_is_the_machines_own_the_pack_is_chosen_before_anything_is_fetched() {
-    let [(base, one), (new, two)] = versions();
+/// Plans and fills where these paths are the machine's own; the plan, what came of it, and how often the delta was asked.
+fn with_own(
+    [one, two]: [&Published; 2],
+    (bytes, index): (Vec<u8>, String),
+    own: &str,
+) -> (Plan, Filled, usize) {
     let (disk_a, disk_b) = (Disk::new(), Disk::new());
     let (a, b) = (disk_a.mount(), disk_b.mount());
-    fill(&a, &one);
-    let (bytes, index) = delta(&new, &base, |_, _| ());
-    let (server, pack, delta_index) = (Server::at(PATH, bytes), Server::of(&two), file_of(index.as_bytes()));
-    let (tree, running) = (b.tree(), a.tree());
-    let kept = Kept::new("/usr/large\n/usr/same-as-large\n", "").unwrap();
+    fill(&a, one);
+    let (server, pack, delta_index) = (Server::at(PATH, bytes), Server::of(two), file_of(index.as_bytes()));
+    let (tree, running, kept) = (b.tree(), a.tree(), Kept::new(own, "").unwrap());
     let index = Index::of_running(&one.manifest, &kept).unwrap();
     let planning = Planning {
         manifest: &two.manifest,
@@ -215,9 +216,32 @@ fn where_the_base_is_the_machines_own_the_pack_is_chosen_before_anything_is_fetc
         progress: &Quiet,
     };
     let filled = filling.run().unwrap();
-    assert_clean(&b, &two);
-    assert_eq!((filled.patched, plan.patched, server.requests.borrow().len()), (0, 0, 0));
-    assert_eq!(filled.downloaded, plan.download.bytes);
+    assert_clean(&b, two);
+    assert_eq!((filled.downloaded, filled.patched), (plan.download.bytes, plan.patched));
+    let asked = server.requests.borrow().len();
+    (plan, filled, asked)
+}
+
+#[test]
+fn where_the_base_is_the_machines_own_the_pack_is_chosen_before_anything_is_fetched() {
+    let [(base, one), (new, two)] = versions();
+    let made = delta(&new, &base, |_, _| ());
+    let (_, filled, asked) = with_own([&one, &two], made, "/usr/large\n/usr/same-as-large\n");
+    assert_eq!((filled.patched, asked), (0, 0));
+}
+
+#[test]
+fn the_machines_own_is_a_base_where_the_new_version_brings_it() {
+    let (member, archive) = (noise(1, LARGE), noise(1, LARGE).into_iter().map(|byte| byte ^ 1));
+    let archive: Vec<u8> = archive.collect();
+    let (mut one, mut two) = (Version::new(), Version::new());
+    one.file("usr/member", &member);
+    two.file("usr/initrd", &archive);
+    two.file("usr/member", &member);
+    let made = delta(&archive, &member, |_, _| ());
+    let (plan, filled, _) = with_own([&one.publish(), &two.publish()], made, "/usr/member\n");
+    assert_eq!((filled.patched, filled.fetched), (LARGE as u64, LARGE as u64));
+    assert_eq!(plan.fetched, filled.fetched);
 }
 
 #[test]

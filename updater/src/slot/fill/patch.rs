@@ -35,7 +35,7 @@ impl<'a> Filling<'a> {
         let by_delta = |piece: &Piece| Ok(!lefts.has(piece) && needs.has(&piece.view.content));
         let by_pack = |piece: &pack::Piece| Ok(!lefts.has(piece) && needs.has(&piece.content));
         let running = self.running.map(|running| running.index);
-        let offer = Offer { index: delta.index, wants: &by_delta, running };
+        let offer = Offer::new(delta.index, &by_delta, running, self.manifest)?;
         Ok(Choice::new(&offer, (self.pack.index, &by_pack), room)?)
     }
 

@@ -61,7 +61,7 @@ impl Planning<'_> {
             let by_pack = |piece: &pack::Piece| Ok(needs.has(&piece.content));
             let room = plan.need.left(self.partition);
             let running = self.running.map(|running| running.index);
-            let offer = Offer { index, wants: &by_delta, running };
+            let offer = Offer::new(index, &by_delta, running, self.manifest)?;
             let choice = Choice::new(&offer, (self.pack_index, &by_pack), room)?;
             plan.by_delta = cost::<delta::Piece>(index, &|piece| Ok(choice.has(&piece.view.content)))?;
             let made = needs.take(|prefix| choice.has_prefix(prefix));
