@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::card::find_or_make;
 use super::host::find;
-use super::ticket::{forget_lapsed, lapse};
+use super::ticket::{forget_armed, forget_lapsed, lapse};
 use super::{Store, StoreError};
 use crate::mac::Mac;
 use crate::moment::Moment;
@@ -30,7 +30,7 @@ pub enum Permitted {
 
 impl Store {
     /// Permits a machine, by name or address; one that was never seen is taken on by its address. With `again`, also
-    /// one that was installed.
+    /// one that was installed, or is about to confirm that.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -53,6 +53,9 @@ impl Store {
                 if !again {
                     return Ok(Permitted::Installed(name));
                 }
+            }
+            if again {
+                forget_armed(change, id)?;
             }
             give(change, id, now)?;
             Ok(Permitted::Given)

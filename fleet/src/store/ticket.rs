@@ -229,6 +229,16 @@ pub(super) fn forget_lapsed(change: &Transaction<'_>, machine: i64) -> Result<()
     Ok(())
 }
 
+/// An install whose boot entry is there is to be done again: else its end, or that of its lease, would end the new
+/// permission. As the machine most likely runs what was installed, what it took is spent.
+pub(super) fn forget_armed(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM ticket WHERE machine = ? AND state = ?";
+    if change.execute(sql, (machine, State::Armed.text()))? == 1 {
+        spend(change, machine)?;
+    }
+    Ok(())
+}
+
 /// No plan is carried out any more, or none yet.
 pub(super) fn not_planned(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
     set(change, machine, State::Given)?;

@@ -92,3 +92,24 @@ fn a_confirmation_that_comes_after_the_lease_counts_unless_another_install_was_p
     assert_eq!(told(&store, "u", Stage::Installed, None, LATER), Recorded::NoToken);
     assert_eq!(boot(&store, 1, "v", LATER), Booted::Install);
 }
+
+#[test]
+fn a_reinstall_that_is_permitted_within_the_lease_outlives_it() {
+    let (_folder, store) = opened();
+    armed(&store, 1, "t");
+    let meanwhile = Moment(LATER.0 - 1);
+    assert_eq!(store.permit(&name(1), true, meanwhile).unwrap(), Permitted::Given);
+    assert_eq!(shown(&store, LATER), (true, None));
+    assert_eq!(store.taken(LATER).unwrap().places.get("web"), Some(&1), "it may run what was installed");
+    assert_eq!(told(&store, "t", Stage::Installed, None, LATER), Recorded::NoToken);
+    assert_eq!(boot(&store, 1, "u", LATER), Booted::Install);
+    assert_eq!(report(&store, "u", 1, LATER), given("a"));
+}
+
+#[test]
+fn a_plain_permission_that_is_given_again_within_the_lease_ends_with_it() {
+    let (_folder, store) = opened();
+    armed(&store, 1, "t");
+    assert_eq!(store.permit(&name(1), false, NOW).unwrap(), Permitted::Given);
+    assert_eq!(boot(&store, 1, "u", LATER), Booted::Disk);
+}
