@@ -62,6 +62,13 @@ pub struct Field {
 #[derive(Clone, Debug)]
 pub struct SpecLine(pub [Field; 4]);
 
+impl SpecLine {
+    /// The names that it gives.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|field| field.variable.as_ref())
+    }
+}
+
 /// All spec lines of a profile, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Spec {

@@ -100,8 +100,9 @@ fn a_model_is_shown_as_the_entries_it_gives() {
     );
 }
 
-const FIRST_DISK: &str = "  WARNING: {{disk}} is the first disk that the spec fits: of several it may be the wrong one, \
-                          and is wiped; say serial, by-id or model, or no name but sizes\n";
+const FIRST_DISK: &str = "  WARNING: {{disk}} is that of the first disk that the spec fits: of several it may be the \
+                          wrong one, and is wiped; tell it by sizes alone, or by a serial, by-id or model that the \
+                          profile or its database says\n";
 
 const WEB: &str = "role = 'web'\nversion = '1.0'\nspec = [['disk', '$disk', 'size', 'gt(100)'], \
                    ['network', '$eth', 'ipv4', '$old']]\n[disk]\nname = '{{disk}}'\n\

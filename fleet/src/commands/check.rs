@@ -84,8 +84,8 @@ fn row(name: &str, count: Option<Count>, profile: &Result<Profile, ProfileError>
 
 fn first_disk(name: &str) -> String {
     format!(
-        "{{{{{name}}}}} is the first disk that the spec fits: of several it may be the wrong one, and is wiped; say \
-         serial, by-id or model, or no name but sizes"
+        "{{{{{name}}}}} is that of the first disk that the spec fits: of several it may be the wrong one, and is wiped; \
+         tell it by sizes alone, or by a serial, by-id or model that the profile or its database says"
     )
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::cmdb::Cmdb;
 use crate::literal::{LONGEST, Literal};
 use crate::plan::check_path;
-use crate::spec::Spec;
+use crate::spec::{Spec, SpecLine, Variable};
 use crate::template::Template;
 
 /// Variables that every machine has.
@@ -131,18 +131,27 @@ impl Profile {
 
     /// The names that its spec lines give to what is detected.
     fn detected(&self) -> impl Iterator<Item = &str> {
-        let fields = self.spec.lines.iter().flat_map(|line| &line.0);
-        fields.filter_map(|field| field.variable.as_ref()).map(|variable| &*variable.name)
+        self.spec.lines.iter().flat_map(SpecLine::variables).map(|variable| &*variable.name)
     }
 
-    /// The name, where the disk is known by nothing but a name that was detected. It is that of the first disk that lets all
-    /// spec lines find theirs, so that never more than one fits, and of several it may be the wrong one.
+    /// A detected name, where the disk is known by such names alone. They are of the first disk that lets all spec lines
+    /// find theirs, so that never more than one fits, and of several it may be the wrong one.
     #[must_use]
     pub fn first_disk(&self) -> Option<&str> {
-        let DiskTemplate { name: Some(disk), by_id: None, serial: None, model: None, .. } = &self.disk else {
-            return None;
-        };
-        disk.names().find(|name| self.detected().any(|detected| detected == *name))
+        let DiskTemplate { name, by_id, serial, model, .. } = &self.disk;
+        let fields = [name, by_id, serial, model].into_iter().flatten();
+        let detected: Option<Vec<&str>> =
+            fields.map(|field| field.names().find(|name| self.is_of_first_disk(name))).collect();
+        detected?.first().copied()
+    }
+
+    /// Whether a name stands for what was detected of a disk, and picks no entry: an entry says which disk is meant.
+    fn is_of_first_disk(&self, name: &str) -> bool {
+        let lines = &self.spec.lines;
+        let picks = |variable: &Variable| variable.picks_entry && variable.name == name;
+        let mut of_disks = lines.iter().filter(|line| line.0[0].test.holds("disk"));
+        of_disks.any(|line| line.variables().any(|variable| variable.name == name))
+            && !lines.iter().flat_map(SpecLine::variables).any(picks)
     }
 
     fn templates(&self) -> impl Iterator<Item = &Template> {

@@ -100,23 +100,39 @@ fn a_profile_says_which_version_or_which_channel_and_not_both() {
     }
 }
 
+/// Which name the disk is known by alone, with this `[disk]`.
+fn first_disk(disk: &str) -> Option<String> {
+    let spec = "spec = [['disk', '$disk', 'size', '$size'], ['disk', '$disk', 'serial', '$serial'], \
+                ['disk', '$disk', 'model', '$$model'], ['system', 'product', 'serial', '$own']]";
+    let toml = format!("role = 'web'\nversion = '1'\n{spec}\n[disk]\n{disk}\n");
+    let cmdb = "[{'listed': 'S1', 'model': 'M'}]";
+    let profiles = load(&[("state", "[('web', 1)]"), ("web.toml", &toml), ("web.cmdb", cmdb)]);
+    profiles.find("web").unwrap().first_disk().map(str::to_owned)
+}
+
 #[test]
 fn a_disk_that_is_known_by_a_detected_name_alone_is_told() {
-    let first = |disk: &str| {
-        let toml = format!(
-            "role = 'web'\nversion = '1'\nspec = [['disk', '$disk', 'size', '$size']]\n[disk]\n{disk}\n"
-        );
-        let profiles =
-            load(&[("state", "[('web', 1)]"), ("web.toml", &toml), ("web.cmdb", "[{'own': 'sdb'}]")]);
-        profiles.find("web").unwrap().first_disk().map(str::to_owned)
-    };
     for disk in ["name = '{{disk}}'", "name = '/dev/{{ disk }}'\nmin-size = '1GiB'\nrotational = false"] {
-        assert_eq!(first(disk).as_deref(), Some("disk"), "{disk}");
+        assert_eq!(first_disk(disk).as_deref(), Some("disk"), "{disk}");
     }
-    for disk in
-        ["", "min-size = '1GiB'", "name = 'sda'", "name = '{{own}}'", "name = '{{disk}}'\nserial = 'S1'"]
-    {
-        assert_eq!(first(disk), None, "{disk}");
+    let others = ["", "min-size = '1GiB'", "name = 'sda'", "name = '{{listed}}'"];
+    for disk in others {
+        assert_eq!(first_disk(disk), None, "{disk}");
+    }
+}
+
+#[test]
+fn what_was_detected_of_the_first_disk_tells_it_from_no_other() {
+    for (disk, told) in [
+        ("name = '{{disk}}'\nserial = '{{serial}}'", "disk"),
+        ("name = '{{disk}}'\nby-id = 'ata-{{listed}}-{{serial}}'\nmodel = '{{size}}'", "disk"),
+        ("serial = '{{serial}}'", "serial"),
+    ] {
+        assert_eq!(first_disk(disk).as_deref(), Some(told), "{disk}");
+    }
+    for more in ["serial = 'S1'", "serial = '{{listed}}'", "by-id = 'ata-{{own}}'", "model = '{{model}}'"] {
+        let disk = format!("name = '{{{{disk}}}}'\n{more}");
+        assert_eq!(first_disk(&disk), None, "{disk}");
     }
 }
 
