@@ -38,7 +38,7 @@ pub use ticket::{Boot, Booted, Recorded, Ticket};
 /// The name of the file.
 pub const FILE: &str = "fleet.sqlite";
 /// What this program writes; it refuses what a later one wrote.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 /// No more machines are remembered: each that asks for a boot script is, whoever it is. Of those that never had a
@@ -109,20 +109,19 @@ impl Store {
         Ok(store)
     }
 
-    /// Makes the tables of an empty file.
+    /// Makes the tables of an empty file, and of an older schema this one.
     fn lay(&self) -> Result<(), StoreError> {
         let path = self.path.clone();
         self.write(|change| {
             let found: i64 = change.query_row("PRAGMA user_version", (), |row| row.get(0))?;
-            match found {
-                0 => {
-                    change.execute_batch(include_str!("store/schema.sql"))?;
-                    change.pragma_update(None, "user_version", SCHEMA)?;
-                    Ok(())
-                }
-                SCHEMA => Ok(()),
-                found => Err(StoreError::Later { path, found }),
-            }
+            let steps = match found {
+                0 => include_str!("store/schema.sql"),
+                1 => include_str!("store/schema-2.sql"),
+                SCHEMA => return Ok(()),
+                found => return Err(StoreError::Later { path, found }),
+            };
+            change.execute_batch(steps)?;
+            Ok(change.pragma_update(None, "user_version", SCHEMA)?)
         })
     }
 
