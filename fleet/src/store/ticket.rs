@@ -145,6 +145,7 @@ impl Store {
         lease: u64,
     ) -> Result<Recorded, StoreError> {
         self.write(|change| {
+            lapse(change, now)?;
             let Some(ticket) = holder(change, token, now)? else { return Ok(Recorded::NoToken) };
             let machine = ticket.machine;
             prolong(change, machine, now)?;

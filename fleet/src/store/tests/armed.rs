@@ -113,3 +113,22 @@ fn a_plain_permission_that_is_given_again_within_the_lease_ends_with_it() {
     assert_eq!(store.permit(&name(1), false, NOW).unwrap(), Permitted::Given);
     assert_eq!(boot(&store, 1, "u", LATER), Booted::Disk);
 }
+
+#[test]
+fn a_failure_that_is_told_after_the_lease_frees_no_place_and_permits_nothing() {
+    let (_folder, store) = opened();
+    armed(&store, 1, "t");
+    assert_eq!(told(&store, "t", Stage::Armed, Some("no log"), LATER), Recorded::NoPlan);
+    assert_eq!(shown(&store, LATER), (false, Some(ticket::UNCONFIRMED.to_owned())));
+    assert_eq!(store.taken(LATER).unwrap().places.get("web"), Some(&1));
+    assert_eq!(boot(&store, 1, "u", LATER), Booted::Disk);
+}
+
+#[test]
+fn a_confirmation_is_the_first_word_after_the_lease_and_counts() {
+    let (_folder, store) = opened();
+    armed(&store, 1, "t");
+    assert_eq!(told(&store, "t", Stage::Installed, None, LATER), Recorded::Done);
+    let host = store.host(&name(1), LATER).unwrap().unwrap();
+    assert_eq!((host.installed, host.failure, host.permission), (Some(LATER), None, None));
+}
