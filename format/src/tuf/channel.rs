@@ -23,19 +23,21 @@ impl Targets {
         all.filter_map(one).collect()
     }
 
-    /// Names `version` by a channel from now on, or nothing.
+    /// Names `version` by a channel from now on, or nothing. Members that are no channels stay: a later program may read
+    /// them.
     pub fn set_channel(&mut self, name: &Channel, version: Option<&Version>) {
-        let mut channels = self.channels();
-        match version {
-            Some(version) => channels.insert(name.clone(), version.clone()),
-            None => channels.remove(name),
+        let policy = self.policy.get_or_insert_with(|| Policy { min_serial: 0, extra: Map::new() });
+        let mut channels = match policy.extra.remove(FIELD) {
+            Some(Value::Object(channels)) => channels,
+            Some(_) | None => Map::new(),
         };
-        let mut policy = self.policy.take().unwrap_or_else(|| Policy { min_serial: 0, extra: Map::new() });
-        policy.extra.remove(FIELD);
+        match version {
+            Some(version) => channels.insert(name.to_string(), json!(version)),
+            None => channels.remove(name.as_str()),
+        };
         if !channels.is_empty() {
-            policy.extra.insert(FIELD.to_owned(), json!(channels));
+            policy.extra.insert(FIELD.to_owned(), Value::Object(channels));
         }
-        self.policy = Some(policy);
     }
 }
 
@@ -58,6 +60,28 @@ mod tests {
         let strange = json!({"stable": "1.0", "Beta": "1.0", "beta": 7, "any": "1.0", "rc": "any"});
         role.policy.as_mut().unwrap().extra.insert(FIELD.to_owned(), strange);
         assert_eq!(role.channels(), [(name.clone(), version)].into());
+    }
+
+    #[test]
+    fn what_is_no_channel_stays_when_one_is_set_or_removed() {
+        let mut role = Targets::empty(Common::new::<Targets>(1, crate::tuf::Time::new(0)));
+        let (name, version) = ("stable".parse().unwrap(), "1.0".parse().unwrap());
+        role.set_channel(&name, Some(&version));
+        let strange = json!({"Beta": "1.0", "beta": 7, "any": "1.0", "rc": {"version": "2.0"}});
+        role.policy.as_mut().unwrap().extra.insert(FIELD.to_owned(), strange.clone());
+        role.set_channel(&name, Some(&version));
+        let mut both = strange.clone();
+        both["stable"] = "1.0".into();
+        assert_eq!(role.policy.as_ref().unwrap().extra[FIELD], both);
+        role.set_channel(&name, None);
+        assert_eq!(role.policy.as_ref().unwrap().extra[FIELD], strange);
+    }
+
+    #[test]
+    fn the_last_channel_takes_the_field_with_it() {
+        let mut role = Targets::empty(Common::new::<Targets>(1, crate::tuf::Time::new(0)));
+        let (name, version) = ("stable".parse().unwrap(), "1.0".parse().unwrap());
+        role.set_channel(&name, Some(&version));
         role.set_channel(&name, None);
         assert_eq!(serde_json::to_value(&role).unwrap()["x-edeploy"], json!({"min_serial": 0}));
     }
