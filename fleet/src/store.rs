@@ -15,6 +15,7 @@ mod permission;
 mod session;
 mod taken;
 mod ticket;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use log::Log;
 pub use operator::Operator;
 pub use permission::{ATTEMPTS, Permitted};
 pub use ticket::{Boot, Booted, Recorded, Ticket};
+pub use watch::Watch;
 
 /// The name of the file.
 pub const FILE: &str = "fleet.sqlite";
@@ -125,14 +127,6 @@ impl Store {
         })
     }
 
-    /// A connection that tells whether anything changed, by whomever: see [`Watch`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn watch(&self) -> Result<Watch, StoreError> {
-        Ok(Watch(connect(&self.path)?))
-    }
-
     fn locked(&self) -> MutexGuard<'_, Connection> {
         // A transaction that was not committed is undone, also by a panic.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
@@ -155,19 +149,6 @@ impl Store {
         let mut connection = self.locked();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
         look(&transaction)
-    }
-}
-
-/// Tells that something changed.
-pub struct Watch(Connection);
-
-impl Watch {
-    /// A number that is another one after any change.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn version(&self) -> Result<i64, StoreError> {
-        Ok(self.0.query_row("PRAGMA data_version", (), |row| row.get(0))?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Live pages: whoever listens is told that something changed, by whichever process, and looks again.
+//! Live pages: whoever listens is told that something changed, by whichever process or by time alone, and looks again.
 
 use std::convert::Infallible;
 use std::thread;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::App;
 use super::caller::Looker;
 use super::problem::Problem;
+use crate::moment::Moment;
 use crate::store::{Store, StoreError};
 
 /// How often the store is looked at.
@@ -20,14 +21,15 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// Begins to look for changes; ends when nobody can listen any more.
 pub(super) fn begin(store: &Store) -> Result<watch::Receiver<i64>, StoreError> {
-    let look = store.watch()?;
-    let (tell, changes) = watch::channel(look.version()?);
+    let mut look = store.watch(Moment::now())?;
+    let (tell, changes) = watch::channel(look.version());
     thread::spawn(move || {
         while !tell.is_closed() {
             thread::sleep(EVERY);
             // A look that fails is followed by another one.
-            let Ok(now) = look.version() else { continue };
-            tell.send_if_modified(|version| std::mem::replace(version, now) != now);
+            if look.changed(Moment::now()).unwrap_or(false) {
+                tell.send_replace(look.version());
+            }
         }
     });
     Ok(changes)

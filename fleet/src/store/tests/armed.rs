@@ -132,3 +132,12 @@ fn a_confirmation_is_the_first_word_after_the_lease_and_counts() {
     let host = store.host(&name(1), LATER).unwrap().unwrap();
     assert_eq!((host.installed, host.failure, host.permission), (Some(LATER), None, None));
 }
+
+#[test]
+fn a_lease_that_runs_out_is_a_change_though_nobody_writes_it() {
+    let (_folder, store) = opened();
+    let mut watch = store.watch(NOW).unwrap();
+    armed(&store, 1, "t");
+    let changed = [NOW, Moment(LATER.0 - 1), LATER, LATER].map(|now| watch.changed(now).unwrap());
+    assert_eq!(changed, [true, false, true, false]);
+}

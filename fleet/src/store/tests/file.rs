@@ -5,11 +5,12 @@ use super::*;
 #[test]
 fn a_change_by_another_process_is_seen() {
     let (folder, store) = opened();
-    let watch = store.watch().unwrap();
-    let before = watch.version().unwrap();
-    assert_eq!(watch.version().unwrap(), before);
+    let mut watch = store.watch(NOW).unwrap();
+    let before = watch.version();
+    assert!(!watch.changed(NOW).unwrap());
     Store::open(&folder.path().join("data")).unwrap().permit_new(1).unwrap();
-    assert_ne!(watch.version().unwrap(), before);
+    assert!(watch.changed(NOW).unwrap());
+    assert_ne!(watch.version(), before);
 }
 
 #[test]
