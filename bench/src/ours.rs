@@ -209,7 +209,8 @@ impl Site {
         folder::remove(image)?;
         let new = fs::File::create(image).map_err(file("making", image))?;
         new.set_len(size).map_err(file("making", image))?;
-        let call = Call::new(&self.updater).words("install --json --disk").arg(image);
+        // Not as JSON: that leaves out how long each stage took.
+        let call = Call::new(&self.updater).words("install --disk").arg(image);
         let call =
             call.args(["--role", role, "--version", version, "--repo"]).arg(&self.folder).arg("--root");
         call.arg(self.folder.join("metadata/1.root.json")).measure()
