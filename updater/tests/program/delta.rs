@@ -168,6 +168,34 @@ fn of_a_delta_that_is_tampered_with_nothing_is_taken_and_the_pack_serves() {
 }
 
 #[test]
+fn in_the_place_of_a_delta_no_other_object_is_taken() {
+    let folder = |lab: &Lab| {
+        fs::read_dir(lab.site_folder().join("targets")).unwrap().map(|entry| entry.unwrap().path())
+    };
+    let objects: Vec<Vec<u8>> = folder(&lab(|index| index)).map(|path| fs::read(path).unwrap()).collect();
+    let mut tried = 0;
+    for place in ["web@3@delta-index@1", "web@3@delta@1"] {
+        for object in &objects {
+            let lab = lab(|index| index);
+            let path = file(&lab, "targets", place);
+            let good = fs::read(&path).unwrap();
+            if *object == good {
+                continue;
+            }
+            fs::write(&path, object).unwrap();
+            let ran = lab.run(&["upgrade", "3", "--json"]);
+            // A shorter one is a site that cannot be read.
+            let by_pack = ran.code == 0 && ran.json()["patched"] == 0;
+            assert!(by_pack || ran.code == 6 && object.len() < good.len(), "{place}: {ran:?}");
+            fs::write(&path, good).unwrap();
+            lab.run(&["upgrade", "3"]).done();
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 10);
+}
+
+#[test]
 fn a_delta_that_ends_early_ends_the_upgrade_as_a_site_that_cannot_be_read() {
     let lab = lab(|index| index);
     let path = file(&lab, "targets", "web@3@delta@1");
