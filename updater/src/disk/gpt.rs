@@ -101,7 +101,7 @@ pub enum GptError {
 fn unwritten(error: gpt::GptError) -> GptError {
     match error {
         gpt::GptError::Io(source) => writing(source),
-        other => GptError::Table(other),
+        other => writing(io::Error::other(other)),
     }
 }
 
