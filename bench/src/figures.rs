@@ -32,7 +32,7 @@ pub struct Figure {
 }
 
 /// All, in the order they are shown in.
-pub const FIGURES: [Figure; 35] = [
+pub const FIGURES: [Figure; 36] = [
     Figure {
         what: "delta, security update (web1 → web2)",
         bound: "≤ 12 MB and ≤ 0.40 × ostree",
@@ -159,7 +159,12 @@ pub const FIGURES: [Figure; 35] = [
         judge: |r| memory(r.of("apply", "web1-web2", "ours")?, r.of("apply", "web1-web2", "ostree")),
     },
     Figure {
-        what: "peak memory of the whole upgrade, 1,000,000 files and a kernel that is packed again",
+        what: "peak memory of the whole upgrade, 1,000,000 files",
+        bound: "≤ 64 MiB",
+        judge: |r| memory(r.of("growth", "1m", "ours-upgrade")?, None),
+    },
+    Figure {
+        what: "the same, with a kernel beside them that is packed again",
         bound: "≤ 64 MiB",
         judge: |r| memory(r.of("growth", "1m and a kernel", "ours-upgrade")?, None),
     },
