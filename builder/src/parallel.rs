@@ -72,7 +72,8 @@ pub fn in_order<T: Sync, R: Send, E>(
             let gone = sink(item, result);
             line.change(|state| {
                 state.weight -= weight(item);
-                state.is_over = gone.is_err();
+                // A thread may have panicked meanwhile.
+                state.is_over |= gone.is_err();
             });
             gone?;
         }
