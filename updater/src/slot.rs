@@ -5,6 +5,7 @@
 //! what must be found by content is kept as 16 bytes a file ([`Index`]), so that memory stays flat
 //! for a million files. Nothing here trusts a name, an owner or a byte that the slot already holds.
 
+mod beside;
 mod carry;
 mod choice;
 mod drift;

@@ -177,6 +177,67 @@ mod tests {
         assert_eq!(names, ["key"]);
     }
 
+    /// A seed that loses power after so many steps.
+    struct Cut<'a> {
+        seed: Seed<'a>,
+        left: usize,
+    }
+
+    impl<'a> Cut<'a> {
+        fn step(&mut self, step: impl FnOnce(&mut Seed<'a>) -> io::Result<()>) -> io::Result<()> {
+            self.left = self.left.checked_sub(1).ok_or_else(|| io::Error::other("the power is gone"))?;
+            step(&mut self.seed)
+        }
+    }
+
+    impl Successor for Cut<'_> {
+        fn make(&mut self) -> io::Result<()> {
+            self.step(Successor::make)
+        }
+
+        fn sync_content(&mut self) -> io::Result<()> {
+            self.step(Successor::sync_content)
+        }
+
+        fn name(&mut self) -> io::Result<()> {
+            self.step(Successor::name)
+        }
+
+        fn sync_name(&mut self) -> io::Result<()> {
+            self.step(Successor::sync_name)
+        }
+    }
+
+    /// The steps, with what the disk may have made of what was not synced: half a copy, and a name that is not there.
+    #[test]
+    fn wherever_the_power_goes_the_next_boot_has_the_whole_of_a_persistent_folder() {
+        for (left, loses) in [(0, ""), (1, "content"), (1, ""), (2, ""), (3, "name"), (3, ""), (4, "")] {
+            let root = tempfile::tempdir().unwrap();
+            let (place, sources) = (root.path().join("ssh"), root.path().join(SOURCES));
+            let source = sources.join("ssh");
+            fs::create_dir(&place).unwrap();
+            for name in ["config", "moduli"] {
+                fs::write(place.join(name), name).unwrap();
+            }
+            let unfinished = sources.join(".seeding");
+            let seed = Seed { place: &place, source: &source, sources: &sources, unfinished };
+            let mut cut = Cut { seed, left };
+            assert_eq!(durable::put(&mut cut).is_ok(), left == 4);
+            match loses {
+                "content" => fs::write(cut.seed.unfinished.join("config"), "").unwrap(),
+                "name" => fs::rename(&source, &cut.seed.unfinished).unwrap(),
+                _ => {}
+            }
+            let is_there = source.exists();
+            assert_eq!(is_there, left == 4 || (left, loses) == (3, ""), "{left} {loses}");
+            let brought = seed_missing(&place, &source, &sources).unwrap();
+            assert_eq!(brought, if is_there { Brought::Kept } else { Brought::Seeded }, "{left} {loses}");
+            for name in ["config", "moduli"] {
+                assert_eq!(fs::read_to_string(source.join(name)).unwrap(), name, "{left} {loses}");
+            }
+        }
+    }
+
     #[test]
     fn a_list_with_a_path_that_leaves_the_root_is_refused_whole() {
         let root = tempfile::tempdir().unwrap();

@@ -22,6 +22,7 @@ mod half;
 mod make;
 mod pages;
 mod patch;
+mod whole;
 
 use std::fs::File;
 use std::io;
@@ -34,6 +35,7 @@ use edeploy_format::repack::RepackError;
 use rustix::fs::syncfs;
 
 use self::half::Lefts;
+use super::beside;
 use super::frames::{Frames, FramesError};
 use super::index::{Index, manifest};
 use super::merge::MergeError;
@@ -164,18 +166,13 @@ impl<'a> Filling<'a> {
         let needs = self.make(&left, &mut filled)?;
         self.progress.done();
         // What was copied is written out while the rest is made, so that the caller's barrier waits for less.
-        let root = self.slot.root();
+        let (root, mut written) = (self.slot.root(), Ok(()));
         std::thread::scope(|scope| {
-            let written = std::thread::Builder::new().spawn_scoped(scope, move || syncfs(root));
-            self.bring(needs, &lefts, &mut filled)?;
             // Without a thread the barrier takes longer.
-            let Ok(written) = written else { return Ok(()) };
-            written
-                .join()
-                .expect("a system call does not panic")
-                .map_err(fault("writing out", b""))
-                .map_err(FillError::from)
+            beside::start(scope, Box::new(|| written = syncfs(root)));
+            self.bring(needs, &lefts, &mut filled)
         })?;
+        written.map_err(fault("writing out", b""))?;
         half::sweep(self.slot)?;
         self.finish()?;
         Ok(filled)

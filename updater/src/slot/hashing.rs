@@ -15,7 +15,7 @@ use edeploy_format::digest::{Digest, Hasher};
 use edeploy_format::manifest::Record;
 use edeploy_format::path::TreePath;
 
-use super::sparse;
+use super::{beside, sparse};
 
 /// A host may have more cores, but they belong to the service that runs on it.
 const THREADS: usize = 2;
@@ -133,15 +133,15 @@ fn with_threads<R>(most: usize, work: impl FnOnce(Hashers) -> R) -> R {
         let mut threads = 0;
         for _ in 0..most {
             let (waiting, done) = (&waiting, done.clone());
-            let thread = thread::Builder::new().spawn_scoped(scope, move || {
+            let work = move || {
                 let mut buffer = vec![0; BUFFER];
                 loop {
                     let batch = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(batch) = batch else { break };
                     settle(batch, &mut buffer, &done);
                 }
-            });
-            threads += usize::from(thread.is_ok());
+            };
+            threads += usize::from(beside::start(scope, Box::new(work)));
         }
         let alone = (threads == 0).then_some(done);
         work(Hashers { batch: RefCell::default(), jobs, results, come: RefCell::default(), alone })

@@ -1,9 +1,11 @@
 //! The program and servers that answer what they should not, one row per server.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::documented::documented;
 use crate::lab::{Lab, Ran, program};
@@ -164,6 +166,24 @@ fn whatever_a_server_answers_the_machine_boots_what_it_did_and_is_upgraded_once_
     }
     upgrade(&lab, &serve(lab.site_folder(), honest)).done();
     assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-b-g2+3.conf");
+}
+
+/// What was looked at is not asked for again: a server cannot show one thing to be checked and another to be used.
+#[test]
+fn from_a_server_that_shows_each_thing_once_and_another_in_its_place_from_then_on_an_upgrade_is_whole() {
+    static SHOWN: Mutex<BTreeSet<(String, Option<usize>)>> = Mutex::new(BTreeSet::new());
+    let lab = Lab::installed();
+    let once: Server = |asked| match SHOWN.lock().unwrap().insert((asked.path.to_owned(), asked.range)) {
+        true => honest(asked),
+        false => reversed(asked),
+    };
+    let repo = serve(lab.site_folder(), once);
+    upgrade(&lab, &repo).done();
+    assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-b-g2+3.conf");
+    let disk = lab.path("disk");
+    Ran::of(program().args(["verify", "--booted", "b", "--disk"]).arg(disk).output().unwrap()).done();
+    // It is the server that it says it is.
+    documented(&upgrade(&Lab::installed(), &repo), 5, "reading ….json: …");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) const OTHER_ROLE: &str = "store";
 const FIRST: [&str; 2] = ["0.9-sick", "1.0"];
 /// Published while machines run, in this order, which is that of their serials.
 pub(crate) const LATER: [&str; 6] =
-    ["1.1", "1.5-stuck", "1.2-sick", "1.3-hangs", "1.4-panics", "1.6-emergency"];
+    ["1.1", "1.4-panics", "1.2-sick", "1.5-stuck", "1.3-hangs", "1.6-emergency"];
 pub(crate) const DISK: u64 = 3 << 29;
 /// What the role may hold at most.
 const ROLE_LIMIT: u64 = 150_000_000;

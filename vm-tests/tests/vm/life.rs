@@ -44,17 +44,7 @@ fn a_machine_is_installed_upgraded_and_rolled_back_and_keeps_what_is_its_own() {
     traces_are_there(&mut guest);
     assert_eq!(guest.identity(), identity);
     guest.switch_off_and_check();
-}
-
-#[test]
-fn two_installs_of_one_version_have_host_keys_and_ids_of_their_own() {
-    let [one, two] = [0, 1].map(|n| {
-        let mut guest = Guest::start(&fixture().twins[n], &format!("twin-{n}"));
-        guest.identity()
-    });
-    let (one, two): (Vec<_>, Vec<_>) = (one.lines().collect(), two.lines().collect());
-    assert_eq!((one.len(), two.len()), (3, 3), "{one:?} {two:?}");
-    one.iter().zip(&two).for_each(|(own, others)| assert_ne!(own, others));
+    another_machine_of_this_version_is_another(&identity);
 }
 
 /// The entries that status tells, the newest first: slot, version, state, whether it boots next.
@@ -63,6 +53,13 @@ fn states(status: &serde_json::Value) -> Vec<String> {
     let entries = status["entries"].as_array().expect("entries");
     let keys = ["slot", "version", "state", "next"];
     entries.iter().map(|entry| keys.map(|key| text(&entry[key])).join(" ")).collect()
+}
+
+fn another_machine_of_this_version_is_another(identity: &str) {
+    let others = Guest::start(&fixture().twins[1], "twin").identity();
+    let (own, others): (Vec<_>, Vec<_>) = (identity.lines().collect(), others.lines().collect());
+    assert_eq!((own.len(), others.len()), (3, 3), "{own:?} {others:?}");
+    own.iter().zip(&others).for_each(|(own, others)| assert_ne!(own, others));
 }
 
 fn leave_traces(guest: &mut Guest) {

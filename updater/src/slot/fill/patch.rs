@@ -106,7 +106,7 @@ impl<'a> Filling<'a> {
             },
         );
         // Also where the delta does not do: that came, and what was made of it stays.
-        filled.patched += patching.contents.bytes;
+        filled.patched += patching.contents.bytes();
         filled.drifted = patching.bases.drifted;
         filled.downloaded += came.get();
         fetched?;
