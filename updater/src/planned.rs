@@ -58,7 +58,7 @@ pub fn fetch_delta(
         wanted.fetch_delta(fetch, &head.version, options.manifest, scratch, progress)?;
     }
     if wanted.delta(fetch).is_none() {
-        let [_, (initrd, _)] = wanted.boot;
+        let [_, (initrd, _)] = wanted.boot.objects;
         let has = own.map(|own| content_at(&own, &head.initrd)).transpose()?.flatten();
         if has != Some(initrd) {
             wanted.fetch_own_delta(fetch, scratch, progress)?;

@@ -36,7 +36,7 @@ pub use index::Index;
 pub use kept::{Kept, KeptError};
 pub use merge::MergeError;
 pub use plan::{Change, Need, NoRoom, Plan, PlanError, PlannedFrom, Planning};
-pub use survey::{SurveyError, content_at, survey};
+pub use survey::{Boot, SurveyError, content_at, survey};
 pub use tree::{Fault, Tree};
 pub use verify::{READING_BACK, Verified, Verifying};
 pub use walk::Walk;

@@ -14,7 +14,7 @@ use edeploy_format::tuf::{Contents, Listed};
 use crate::failure::Failure;
 use crate::fetch::{Fetch, FetchError};
 use crate::progress::Progress;
-use crate::slot::{Frames, survey};
+use crate::slot::{Boot, Frames, survey};
 use crate::trust::{ObjectError, Scratch, Trusted, into_memory, unpacked};
 
 /// What an upgrade writes beside that, into its journal: a few lines, or all of it anew.
@@ -32,8 +32,8 @@ pub struct Wanted {
     pub manifest: File,
     /// The head of the manifest.
     pub head: Head,
-    /// Digest and length of kernel and initrd.
-    pub boot: [(Digest, u64); 2],
+    /// What it boots with.
+    pub boot: Boot,
     /// Bytes of what came to describe it: manifest, transition and indexes.
     pub described: u64,
     transition: Transition,

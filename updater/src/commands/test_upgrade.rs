@@ -40,7 +40,7 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     })?;
     told?;
     let verdict = judge(&installed, &wanted, &*progress)?;
-    let objects = wanted.boot;
+    let objects = wanted.boot.objects;
     let esp = match installed.esp()?.check_room(installed.slot().other(), &objects) {
         Err(e) if !matches!(e, EspError::NoSpace { .. } | EspError::Rotten { .. }) => return Err(e.into()),
         found => found,

@@ -43,11 +43,20 @@ pub enum SurveyError {
     NoBootFile(TreePath),
 }
 
-/// Reads all of `file`, a manifest; gives digest and length of its kernel and its initrd.
+/// What a version boots with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// Digest and length of kernel and initrd.
+    pub objects: [(Digest, u64); 2],
+    /// The digest of the loader.
+    pub loader: Digest,
+}
+
+/// Reads all of `file`, a manifest; gives what it boots with.
 ///
 /// # Errors
 /// [`SurveyError`].
-pub fn survey(file: &File) -> Result<[(Digest, u64); 2], SurveyError> {
+pub fn survey(file: &File) -> Result<Boot, SurveyError> {
     let mut reader = manifest(file)?;
     let (start, head) = (reader.offset(), reader.head().clone());
     let paths = [&head.kernel, &head.initrd, &head.loader];
@@ -75,8 +84,7 @@ pub fn survey(file: &File) -> Result<[(Digest, u64); 2], SurveyError> {
         let (size, digest) = found[n].ok_or_else(|| SurveyError::NoBootFile(paths[n].clone()))?;
         Ok::<_, SurveyError>((digest, size))
     };
-    there(2)?;
-    Ok([there(0)?, there(1)?])
+    Ok(Boot { objects: [there(0)?, there(1)?], loader: there(2)?.0 })
 }
 
 fn is_like_first(

@@ -13,7 +13,7 @@ use crate::installed::{digest, mount_point, own_manifest};
 use crate::journal::{Event, all_refused};
 use crate::machine::{Held, Running, World};
 use crate::remains::Remains;
-use crate::slot::{Kept, Tree, Verifying, survey};
+use crate::slot::{Boot, Kept, Tree, Verifying, survey};
 use crate::trust::{Store, Trusted};
 
 /// A tree in a slot that is what was signed.
@@ -21,7 +21,7 @@ use crate::trust::{Store, Trusted};
 pub(super) struct Version {
     pub(super) head: Head,
     pub(super) manifest: Digest,
-    pub(super) boot: [(Digest, u64); 2],
+    pub(super) boot: Boot,
 }
 
 impl Linux<'_> {
@@ -108,7 +108,7 @@ impl Linux<'_> {
         let Subject::Remains(remains) = self.subject else { return None };
         let Version { head, manifest, boot } = self.look_into(slot).ok()?;
         let (good, ran_last) = (remains.was_good(slot, manifest), remains.ran_last() == Some(manifest));
-        let boot = boot.map(|(digest, _)| digest);
+        let boot = boot.objects.map(|(digest, _)| digest);
         Some(Held { manifest, serial: head.serial, boot, good, ran_last })
     }
 

@@ -7,6 +7,8 @@ use std::os::unix::fs::DirBuilderExt;
 use edeploy_format::boot::{Entry, Options, PartUuid};
 use edeploy_format::digest::Digest;
 use edeploy_format::exit::Exit;
+use edeploy_format::manifest::Head;
+use edeploy_format::path::TreePath;
 use edeploy_format::slot::Slot;
 use edeploy_format::transition::Hook;
 
@@ -191,26 +193,28 @@ impl Host for Linux<'_> {
     }
 
     fn boot_objects(&mut self, slot: Slot) -> Result<[(Digest, u64); 2], Failure> {
-        Ok(self.version(slot)?.boot)
+        Ok(self.version(slot)?.boot.objects)
     }
 
     fn boot_object(&mut self, slot: &Verified, digest: Digest) -> Result<Box<dyn Read>, Failure> {
-        let Version { head, boot: [(kernel, _), _], .. } = self.version(slot.slot())?;
-        let path = if digest == kernel { &head.kernel } else { &head.initrd };
+        let Version { head, boot, .. } = self.version(slot.slot())?;
+        let path = if digest == boot.objects[0].0 { &head.kernel } else { &head.initrd };
         Ok(Box::new(self.open_in_slot(slot.slot(), path)?))
     }
 
     fn loader(&mut self, slot: &Verified) -> Result<Vec<u8>, Failure> {
         let mut loader = Vec::new();
-        let path = self.version(slot.slot())?.head.loader;
+        let Version { head: Head { loader: path, .. }, boot, .. } = self.version(slot.slot())?;
         let mut file = self.open_in_slot(slot.slot(), &path)?;
         file.read_to_end(&mut loader)
             .map_err(|e| Failure::new(Exit::Failed, format!("reading {path} of the slot: {e}")))?;
+        still_is(&path, &loader, boot.loader)?;
         Ok(loader)
     }
 
     fn entry(&mut self, slot: &Verified, generation: u64) -> Result<Entry, Failure> {
-        let Version { head, manifest, boot: [(kernel, _), (initrd, _)] } = self.version(slot.slot())?;
+        let Version { head, manifest, boot } = self.version(slot.slot())?;
+        let [(kernel, _), (initrd, _)] = boot.objects;
         let layout = &self.place()?.layout;
         let id = |text: &str| text.parse::<PartUuid>().map_err(|e| Failure::new(Exit::Unsuitable, e));
         let options = Options {
@@ -348,5 +352,31 @@ impl Linux<'_> {
             fs::write(root.join("var/lib/edeploy/persistent/etc/hostname"), format!("{name}\n"))?;
         }
         Ok(())
+    }
+}
+
+/// That what is read once more, after it was verified, is what was signed.
+fn still_is(path: &TreePath, bytes: &[u8], signed: Digest) -> Result<(), Failure> {
+    if Digest::of(bytes) == signed {
+        return Ok(());
+    }
+    let text = format!("/{path} of the slot was verified, and now reads as something else: see to its disk");
+    Err(Failure::new(Exit::Differs, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loader_that_reads_as_something_else_than_what_was_verified_is_not_written() {
+        let path = TreePath::new("usr/lib/systemd/boot/efi/systemd-bootx64.efi").unwrap();
+        let still = |bytes: &[u8]| still_is(&path, bytes, Digest::of(b"MZ signed"));
+        assert!(still(b"MZ signed").is_ok());
+        for other in [&b"MZ sIgned"[..], b"MZ", b""] {
+            let failure = still(other).unwrap_err();
+            assert_eq!(failure.exit, Exit::Differs);
+            assert!(failure.to_string().contains(path.as_str()), "{failure}");
+        }
     }
 }
