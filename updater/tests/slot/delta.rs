@@ -127,8 +127,10 @@ fn what_the_delta_makes_is_not_fetched() {
 
 #[test]
 fn a_base_that_drifted_is_never_patched() {
-    let Upgraded { requests, filled, .. } = upgrade(true, |_, _| ());
+    let Upgraded { requests, filled, notes, .. } = upgrade(true, |_, _| ());
     assert_eq!((filled.patched, filled.fetched, filled.drifted), (0, 2 * LARGE as u64 + 7, 2));
+    let told = |note: &String| note.contains(" of the running slot is not what its manifest says");
+    assert!(notes.len() == 2 && notes.iter().all(told), "{notes:?}");
     assert!(requests.iter().map(|range| range.end - range.start).sum::<u64>() > LARGE as u64);
 }
 

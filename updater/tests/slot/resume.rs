@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use edeploy_ab::slot::{FillError, Filled, Frames};
@@ -220,9 +221,7 @@ fn what_a_kill_left_is_never_believed() {
     for spoil in [0, 1, 40_000] {
         fill(&b, &story.one);
         assert!(story.upgrade(&a, &b, &story.server(large.offset)).is_err());
-        let own = fs::read_dir(b.path("usr/lib/edeploy/slot")).unwrap();
-        let mut names = own.map(|entry| entry.unwrap().path());
-        let half = names.find(|path| path.to_string_lossy().contains("/half-")).expect("it was left");
+        let half = half(&b);
         let mut bytes = fs::read(&half).unwrap();
         bytes[spoil] ^= 1;
         fs::write(&half, bytes).unwrap();
@@ -230,6 +229,42 @@ fn what_a_kill_left_is_never_believed() {
         assert_clean(&b, &story.two);
         assert!(!half.exists());
     }
+}
+
+/// What came of a pack and has the length it should may still be zeros after a cut: only its digest tells.
+#[test]
+fn what_a_cut_left_of_a_content_of_the_pack_is_begun_anew_where_it_is_not_right() {
+    let story = story();
+    let (disk_a, disk_b) = (Disk::new(), Disk::new());
+    let (a, b) = (disk_a.mount(), disk_b.mount());
+    fill(&a, &story.one);
+    let several = story.two.frames.iter().rfind(|frame| frame.pieces[0].offset > 0).unwrap();
+    let pack = |server: &Server| fill_with(&b, &story.two, server, Some((&a, &story.one)), None);
+    for spoil in [false, true] {
+        fill(&b, &story.one);
+        let dying = Server::of(&story.two);
+        dying.lives.set(several.offset + 1);
+        assert!(pack(&dying).is_err());
+        let half = half(&b);
+        if spoil {
+            let length = fs::metadata(&half).unwrap().len();
+            fs::write(&half, vec![0; usize::try_from(length).unwrap()]).unwrap();
+        }
+        let server = Server::of(&story.two);
+        pack(&server).unwrap();
+        assert_clean(&b, &story.two);
+        assert!(!half.exists());
+        // What was right is not asked for again; what was not, from its beginning.
+        let first = server.requests.borrow().iter().any(|range| range.start < several.offset);
+        assert_eq!(first, spoil, "{:?}", server.requests.borrow());
+    }
+}
+
+/// What an earlier run left half made.
+fn half(slot: &Slot) -> PathBuf {
+    let own = fs::read_dir(slot.path("usr/lib/edeploy/slot")).unwrap();
+    let mut names = own.map(|entry| entry.unwrap().path());
+    names.find(|path| path.to_string_lossy().contains("/half-")).expect("it was left")
 }
 
 #[test]

@@ -19,8 +19,9 @@ use crate::slot::index::Index;
 use crate::slot::restore::Meta;
 use crate::slot::tree::{Fault, Tree};
 
-/// So many contents are written at a time: a frame may hold very many that are small.
-const BATCH: usize = 256;
+/// So many contents are written at a time, and no more than so many bytes of their attributes: a frame may hold very many
+/// that are small, and each record is in memory.
+const BATCH: (usize, usize) = (256, 1 << 20);
 
 /// A content of which the first pieces have come.
 struct Partial {
@@ -95,7 +96,7 @@ impl Contents<'_> {
 
     /// Those pieces of a frame that are wanted.
     fn put_all(&mut self, frame: &Frame, mut bytes: &[u8], wants: Wants<'_, Piece>) -> Result<(), FillError> {
-        let mut wholes = Vec::new();
+        let (mut wholes, mut attributes) = (Vec::new(), 0);
         for piece in &frame.pieces {
             let (own, others) = bytes.split_at(piece.length as usize);
             bytes = others;
@@ -104,14 +105,16 @@ impl Contents<'_> {
             }
             // Asked again, to the last byte of the digest.
             let Some(record) = self.wholes.first(&piece.content)? else { continue };
-            let is_whole = record.content().is_some_and(|(size, _)| size == u64::from(piece.length));
+            let is_whole = record.content().is_some_and(|(size, _)| piece.span() == (0..size));
             if self.partial.is_some() || !is_whole {
                 self.put(piece, own)?;
                 continue;
             }
+            attributes += record.xattrs.iter().map(|xattr| xattr.value.len()).sum::<usize>();
             wholes.push((record, own));
-            if wholes.len() == BATCH {
+            if wholes.len() >= BATCH.0 || attributes >= BATCH.1 {
                 self.wholes.write(take(&mut wholes))?;
+                attributes = 0;
             }
         }
         self.wholes.write(wholes)
