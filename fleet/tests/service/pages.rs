@@ -1,5 +1,9 @@
 //! What eyes see, in a headless Chromium; pictures are below `target/tmp/screenshots`.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
 use edeploy_format::fleet::Stage;
 use serde_json::json;
 
@@ -35,6 +39,38 @@ fn the_page_of_machines_shows_an_install_as_it_goes() {
     browser.wait_for("tbody tr .done", "installed");
     assert_eq!(browser.ask("document.querySelector('tbody tr td:nth-child(3)').textContent"), "web");
     assert_eq!(browser.ask("window.stays"), true);
+}
+
+#[test]
+fn a_page_that_lost_the_service_says_so_and_is_live_again_once_that_is_back() {
+    let mut fleet = Fleet::start(WEB_AND_DB);
+    let mut browser = Browser::start();
+    browser.open(&fleet.url("/"));
+    browser.wait_for("main", "No machine was seen yet.");
+    browser.ask("window.stays = true");
+    fleet.kill();
+    as_a_gateway_without_service(&fleet.address, 2);
+    browser.wait_for("body.old main", "No machine was seen yet.");
+    fleet.run();
+    fleet.must("permit --new 1");
+    Toy::new(1, 20).boot(&fleet);
+    browser.wait_for("body:not(.old) tbody tr", "installer asked for");
+    assert_eq!(browser.ask("window.stays"), true);
+}
+
+/// Answers as nginx does while the service behind it is away, until so many asked for events.
+fn as_a_gateway_without_service(address: &str, listeners: usize) {
+    let gateway = TcpListener::bind(address).unwrap();
+    let mut asked = 0;
+    while asked < listeners {
+        let (mut stream, _) = gateway.accept().unwrap();
+        // Browsers open connections that they may not need.
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let head = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        asked += head.filter(|line| line.contains(" /v1/events ")).count();
+        let _ =
+            stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
 }
 
 #[test]
