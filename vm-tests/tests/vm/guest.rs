@@ -114,10 +114,11 @@ impl Guest {
         self.must(&format!("cat {SAID}"))
     }
 
-    /// Waits until the boot has come to its end: the shell is there before the network is.
+    /// Waits until the boot has come to its end, and the network is there: the shell is before both.
     pub(crate) fn has_booted(&mut self) {
         // Degraded, which ends with 1, is an end too.
         self.shell().run("systemctl is-system-running --wait");
+        self.must("until ip route | grep -q ^default; do sleep 0.2; done");
     }
 
     /// Upgrades to `version`, as far as the reboot.
