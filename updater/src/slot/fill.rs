@@ -9,8 +9,8 @@
 //! 5. `finish`: hard links, then folders from the inside out, with their times last.
 //!
 //! There is no journal: a file that a crash left half written does not hash right, so running it again completes the
-//! slot. What comes in several pieces has a name of its own until it is whole, and is gone on with. What was copied
-//! is written out while the rest is made, which spares time but promises nothing: the barrier is one `syncfs` by the
+//! slot. What comes in several pieces has a name of its own until it is whole, and is gone on with. What is there is
+//! written out while the rest comes, which spares time but promises nothing: the barrier is one `syncfs` by the
 //! caller. Excluded paths are written like all others, so that a first install has them; `carry` replaces them
 //! afterwards.
 
@@ -23,16 +23,17 @@ mod make;
 mod pages;
 mod patch;
 mod whole;
+mod writeback;
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::AtomicBool;
 
 use edeploy_format::delta::patch::PatchError;
 use edeploy_format::digest::Digest;
 use edeploy_format::manifest::ManifestError;
 use edeploy_format::path::TreePath;
 use edeploy_format::repack::RepackError;
-use rustix::fs::syncfs;
 
 use self::half::Lefts;
 use super::beside;
@@ -165,11 +166,11 @@ impl<'a> Filling<'a> {
         self.progress.stage(stage, bytes.saturating_sub(filled.kept));
         let needs = self.make(&left, &mut filled)?;
         self.progress.done();
-        // What was copied is written out while the rest is made, so that the caller's barrier waits for less.
-        let (root, mut written) = (self.slot.root(), Ok(()));
+        let (root, ended, mut written) = (self.slot.root(), AtomicBool::new(false), Ok(()));
         std::thread::scope(|scope| {
-            // Without a thread the barrier takes longer.
-            beside::start(scope, Box::new(|| written = syncfs(root)));
+            let _filled = writeback::Filled(&ended);
+            // Without a thread the caller's barrier takes longer.
+            beside::start(scope, Box::new(|| written = writeback::write_out(root, &ended)));
             self.bring(needs, &lefts, &mut filled)
         })?;
         written.map_err(fault("writing out", b""))?;
