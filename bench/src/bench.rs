@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use edeploy_format::digest::Digest;
 
@@ -69,6 +70,8 @@ pub struct Bench {
     pub cli: Cli,
     /// What was measured.
     pub results: Results,
+    /// When this run began, in seconds since 1970.
+    run: u64,
     build: String,
 }
 
@@ -86,7 +89,8 @@ impl Bench {
             *trees = std::path::absolute(&*trees).map_err(file("finding", trees))?;
         }
         let results = Results::load(&cli.docs.join("bench/results.json"))?;
-        Ok(Self { cli, results, build: String::new() })
+        let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Ok(Self { cli, results, run, build: String::new() })
     }
 
     /// What tells this build of ours from others; the programs must be there.
@@ -173,6 +177,7 @@ impl Bench {
                 part: part.to_owned(),
                 case: case.to_owned(),
                 way: way.to_owned(),
+                run: self.run,
                 ..Record::default()
             },
         }

@@ -6,11 +6,11 @@ use crate::results::{Record, Results};
 const MIB: f64 = 1_048_576.0;
 
 /// What came of a promise.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judged {
     /// Ours, for people.
     pub ours: String,
-    /// The peer's in the same run.
+    /// The peer's.
     pub peer: String,
     /// Ours by the peer's.
     pub ratio: Option<f64>,
@@ -18,6 +18,8 @@ pub struct Judged {
     pub holds: bool,
     /// Whether a time was taken on a machine that did something else.
     pub busy: bool,
+    /// Whether two times are of two runs.
+    pub apart: bool,
 }
 
 /// A promise.
@@ -247,7 +249,7 @@ pub const FIGURES: [Figure; 36] = [
         judge: |r| {
             let bytes = r.of("size", "binary", "ours")?.bytes? as f64;
             let holds = bytes <= 2.6e6;
-            Some(Judged { ours: octets(bytes), peer: String::new(), ratio: None, holds, busy: false })
+            Some(Judged { ours: octets(bytes), holds, ..Judged::default() })
         },
     },
 ];
@@ -260,7 +262,7 @@ fn bytes(ours: &Record, peer: &Record, bound: f64, most: Option<f64>) -> Option<
     let (own, other) = (ours.bytes? as f64, peer.bytes? as f64);
     let holds = own <= bound * other && most.is_none_or(|most| own <= most);
     let (shown, ratio) = (octets(own), Some(own / other));
-    Some(Judged { ours: shown, peer: octets(other), ratio, holds, busy: false })
+    Some(Judged { ours: shown, peer: octets(other), ratio, holds, ..Judged::default() })
 }
 
 fn cpu(ours: &Record, peer: &Record, bound: f64) -> Option<Judged> {
@@ -278,6 +280,7 @@ fn times(ours: &Record, peer: &Record, [own, other]: [f64; 2], bound: f64) -> Op
         ratio: Some(own / other),
         holds: own <= bound * other,
         busy: ours.is_busy() || peer.is_busy(),
+        apart: ours.run != peer.run,
     })
 }
 
@@ -286,14 +289,14 @@ fn within(records: &[Option<&Record>], bound: f64) -> Option<Judged> {
     let walls: Option<Vec<f64>> = records.iter().map(|record| Some((*record)?.wall()?.median)).collect();
     let longest = walls?.into_iter().reduce(f64::max)?;
     let busy = records.iter().flatten().any(|record| record.is_busy());
-    Some(Judged { ours: time(longest), peer: String::new(), ratio: None, holds: longest <= bound, busy })
+    Some(Judged { ours: time(longest), holds: longest <= bound, busy, ..Judged::default() })
 }
 
 fn memory(ours: &Record, peer: Option<&Record>) -> Option<Judged> {
     let (own, other) = (ours.peak()?, peer.and_then(Record::peak));
     let peer = other.map(mebibytes).unwrap_or_default();
     let ratio = other.map(|other| own / other);
-    Some(Judged { ours: mebibytes(own), peer, ratio, holds: own <= 64.0 * MIB, busy: false })
+    Some(Judged { ours: mebibytes(own), peer, ratio, holds: own <= 64.0 * MIB, ..Judged::default() })
 }
 
 /// Bytes for people: exact ones with separators.

@@ -28,6 +28,9 @@ pub struct Record {
     /// The requests that a server answered for it, where they count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<u64>,
+    /// When the run began in which it was measured, in seconds since 1970.
+    #[serde(default)]
+    pub run: u64,
     /// Which build of ours it was; empty for peers.
     pub build: String,
     /// What each round cost.

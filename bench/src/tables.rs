@@ -8,21 +8,23 @@ use crate::results::{Record, Results};
 use crate::stats::Summary;
 use crate::trees::PAIRS;
 
-/// What a mark says.
+/// What the marks say.
 const BUSY: &str = "\n† The machine did other work meanwhile: times mean little, bytes and memory hold.\n";
+const APART: &str = "\n‡ The two are of two runs, on a machine that is not always equally fast: see the table of the part for both.\n";
 
 /// What was promised, and what came of it.
 pub fn figures(results: &Results) -> String {
     let mut text = "| what | bound | ours | peer | ratio | holds |\n|---|---|---|---|---|---|\n".to_owned();
-    let mut busy = false;
+    let (mut busy, mut apart) = (false, false);
     for figure in &FIGURES {
         let _ = match (figure.judge)(results) {
             None => writeln!(text, "| {} | {} | not measured | | | |", figure.what, figure.bound),
             Some(judged) => {
                 busy |= judged.busy;
+                apart |= judged.apart;
                 let ratio = judged.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
                 let holds = if judged.holds { "yes" } else { "**no**" };
-                let mark = mark(judged.busy);
+                let mark = format!("{}{}", mark(judged.busy), if judged.apart { " ‡" } else { "" });
                 let marked =
                     |text: &str| if text.is_empty() { String::new() } else { format!("{text}{mark}") };
                 let (what, bound, ours, peer) = (figure.what, figure.bound, judged.ours, judged.peer);
@@ -35,7 +37,7 @@ pub fn figures(results: &Results) -> String {
             }
         };
     }
-    text + if busy { BUSY } else { "" }
+    text + if busy { BUSY } else { "" } + if apart { APART } else { "" }
 }
 
 /// The pairs of a part, one table each.
@@ -79,9 +81,11 @@ fn ways(results: &Results, part: &str, case: &str, title: &str) -> String {
         "| way | bytes | wall | spread | processor | peak memory | rounds |\n|---|---|---|---|---|---|---|\n";
     for record in &records {
         let bytes = record.bytes.map(|bytes| octets(bytes as f64)).unwrap_or_default();
-        let middle = |s: Option<Summary>| s.map(|s| seconds(s.median)).unwrap_or_default();
+        // Nothing is nothing that was measured.
+        let middle =
+            |s: Option<Summary>| s.filter(|s| s.median > 0.0).map(|s| seconds(s.median)).unwrap_or_default();
         let spread = record.wall().map(|s| format!("{:.2}–{:.2}", s.least, s.most)).unwrap_or_default();
-        let peak = record.peak().map(mebibytes).unwrap_or_default();
+        let peak = record.peak().filter(|peak| *peak > 0.0).map(mebibytes).unwrap_or_default();
         let (wall, cpu, mark) = (middle(record.wall()), middle(record.cpu()), mark(record.is_busy()));
         let (way, rounds) = (label(&record.way), record.samples.len().max(1));
         let _ =
