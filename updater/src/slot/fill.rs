@@ -168,7 +168,7 @@ impl<'a> Filling<'a> {
         self.progress.done();
         let (root, ended, mut written) = (self.slot.root(), AtomicBool::new(false), Ok(()));
         std::thread::scope(|scope| {
-            let _filled = writeback::Filled(&ended);
+            let _ended = writeback::Ended(&ended);
             // Without a thread the caller's barrier takes longer.
             beside::start(scope, Box::new(|| written = writeback::write_out(root, &ended)));
             self.bring(needs, &lefts, &mut filled)

@@ -238,26 +238,31 @@ fn what_a_cut_left_of_a_content_of_the_pack_is_begun_anew_where_it_is_not_right(
     let (disk_a, disk_b) = (Disk::new(), Disk::new());
     let (a, b) = (disk_a.mount(), disk_b.mount());
     fill(&a, &story.one);
-    let several = story.two.frames.iter().rfind(|frame| frame.pieces[0].offset > 0).unwrap();
-    let pack = |server: &Server| fill_with(&b, &story.two, server, Some((&a, &story.one)), None);
     for spoil in [false, true] {
-        fill(&b, &story.one);
-        let dying = Server::of(&story.two);
-        dying.lives.set(several.offset + 1);
-        assert!(pack(&dying).is_err());
+        let at = begun_by_the_pack(&story, &a, &b);
         let half = half(&b);
         if spoil {
             let length = fs::metadata(&half).unwrap().len();
             fs::write(&half, vec![0; usize::try_from(length).unwrap()]).unwrap();
         }
         let server = Server::of(&story.two);
-        pack(&server).unwrap();
+        fill_with(&b, &story.two, &server, Some((&a, &story.one)), None).unwrap();
         assert_clean(&b, &story.two);
         assert!(!half.exists());
         // What was right is not asked for again; what was not, from its beginning.
-        let first = server.requests.borrow().iter().any(|range| range.start < several.offset);
+        let first = server.requests.borrow().iter().any(|range| range.start < at);
         assert_eq!(first, spoil, "{:?}", server.requests.borrow());
     }
+}
+
+/// The pack's server dies within the last piece of a content of several; where that piece begins.
+fn begun_by_the_pack(story: &Story, a: &Slot, b: &Slot) -> u64 {
+    let several = story.two.frames.iter().rfind(|frame| frame.pieces[0].offset > 0).unwrap();
+    fill(b, &story.one);
+    let dying = Server::of(&story.two);
+    dying.lives.set(several.offset + 1);
+    assert!(fill_with(b, &story.two, &dying, Some((a, &story.one)), None).is_err());
+    several.offset
 }
 
 /// What an earlier run left half made.
@@ -273,12 +278,8 @@ fn where_a_wrong_delta_takes_the_place_of_what_a_pack_had_begun_the_pack_begins_
     let (disk_a, disk_b) = (Disk::new(), Disk::new());
     let (a, b) = (disk_a.mount(), disk_b.mount());
     fill(&a, &story.one);
-    let several = story.two.frames.iter().rfind(|frame| frame.pieces[0].offset > 0).unwrap();
     for sound in [0, story.delta.frames[3].offset] {
-        fill(&b, &story.one);
-        let dying = Server::of(&story.two);
-        dying.lives.set(several.offset + 1);
-        assert!(fill_with(&b, &story.two, &dying, Some((&a, &story.one)), None).is_err());
+        begun_by_the_pack(&story, &a, &b);
         let mut bytes = story.delta.bytes.clone();
         bytes.iter_mut().skip(usize::try_from(sound).unwrap()).for_each(|byte| *byte ^= 1);
         story.upgrade(&a, &b, &Server::at(PATH, bytes)).unwrap();

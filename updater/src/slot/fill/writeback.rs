@@ -15,20 +15,20 @@ const LOOK: Duration = Duration::from_millis(20);
 const ENOUGH: u64 = 64 << 20;
 
 /// Ends the writing out when it goes out of scope, whatever ended the filling.
-pub(super) struct Filled<'a>(pub(super) &'a AtomicBool);
+pub(super) struct Ended<'a>(pub(super) &'a AtomicBool);
 
-impl Drop for Filled<'_> {
+impl Drop for Ended<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// Writes out what is there, and what comes until the slot is `filled`.
-pub(super) fn write_out(slot: BorrowedFd<'_>, filled: &AtomicBool) -> Result<()> {
+/// Writes out what is there, and what comes until that has `ended`.
+pub(super) fn write_out(slot: BorrowedFd<'_>, ended: &AtomicBool) -> Result<()> {
     let free = || fstatvfs(slot).map(|found| found.f_bfree.saturating_mul(found.f_frsize));
     syncfs(slot)?;
     let mut before = free()?;
-    while !filled.load(Ordering::Acquire) {
+    while !ended.load(Ordering::Acquire) {
         thread::sleep(LOOK);
         let now = free()?;
         if before.saturating_sub(now) >= ENOUGH {
