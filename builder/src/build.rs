@@ -25,7 +25,7 @@ use crate::keys::Needles;
 use crate::mmdebstrap;
 use crate::ostree::{Identity, OstreeError, Pending, Repository};
 use crate::overlay::Overlay;
-use crate::pack::{self, Earlier, Packed};
+use crate::pack::{self, Earlier, Packed, Plan};
 use crate::progress::Progress;
 use crate::recipe::{Layer, Recipe};
 use crate::sandbox;
@@ -344,17 +344,21 @@ fn write_pack(
     progress: &Progress,
 ) -> Result<Packed, Failure> {
     progress.bytes("packing the tree", survey.bytes);
-    let create = |name: &str| {
-        let path = out.join(name);
-        File::create(&path).map(BufWriter::new).map_err(failed("writing", &path))
-    };
-    let (mut pack, mut index) = (create("pack")?, create("pack-index")?);
     let path = out.join("manifest");
     let manifest = File::open(&path).map_err(failed("opening", &path))?;
     let mut manifest = Reader::new(BufReader::new(manifest)).map_err(pack::PackError::Manifest)?;
+    let plan = Plan::of(tree.root(), &mut manifest)?;
     let told = |bytes| progress.advance(bytes);
-    let packed = pack::write(tree.root(), &mut manifest, &mut pack, &mut index, earlier, told)?;
-    Ok(packed)
+    if let Some(packed) = earlier.share(&plan, out)? {
+        told(packed.contents);
+        return Ok(packed);
+    }
+    let create = |name: &str| {
+        let path = out.join(name);
+        File::create_new(&path).map(BufWriter::new).map_err(failed("writing", &path))
+    };
+    let (mut pack, mut index) = (create("pack")?, create("pack-index")?);
+    Ok(pack::write(tree.root(), &plan, &mut pack, &mut index, earlier, told)?)
 }
 
 /// Moves the finished build to its name; an earlier one goes with the work folder.

@@ -13,6 +13,7 @@ mod var;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use edeploy_format::exit::Exit;
 use edeploy_format::limits::{self, BadLimit, Limits};
@@ -114,11 +115,20 @@ pub fn finish(
     var::to_factory(tree)?;
     secrets::check(tree, &recipe.private_keys)?;
     let boot = boot::find(tree, &recipe.architecture)?;
-    if recipe.initrd == InitrdForm::Plain && !boot::make_plain(tree, &boot.initrd)? {
-        progress.note(&format!("/{} is no cpio archive, compressed or not: kept as it is", boot.initrd));
-    }
-    // After the initrd was unpacked: its files are part of what is looked at.
-    let survey = secrets::check_signing(tree, signing)?;
+    // Unpacking it takes as long as looking at all the rest.
+    let survey = thread::scope(|scope| {
+        let plain =
+            (recipe.initrd == InitrdForm::Plain).then(|| scope.spawn(|| boot::plain(tree, &boot.initrd)));
+        secrets::check_signing(tree, signing, &boot.initrd, || {
+            let Some(plain) = plain else { return Ok(()) };
+            match plain.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))? {
+                Some(plain) => boot::replace(tree, &boot.initrd, &plain)?,
+                None => progress
+                    .note(&format!("/{} is no cpio archive, compressed or not: kept as it is", boot.initrd)),
+            }
+            Ok(())
+        })
+    })?;
     Ok((boot, survey))
 }
 

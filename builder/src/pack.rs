@@ -12,6 +12,7 @@ mod packages;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use edeploy_format::digest::{Digest, Hasher};
@@ -32,6 +33,8 @@ use crate::tree::TreeError;
 const SHARED: u64 = 512 << 10;
 /// A shared frame of this length is not gone on with for another package.
 const LEAST: u64 = 64 << 10;
+/// So many bytes of contents may be begun and not written yet.
+const AHEAD: u64 = 64 << 20;
 /// The zstd level: above it, time grows faster than bytes shrink.
 const LEVEL: i32 = 9;
 
@@ -44,6 +47,14 @@ pub struct Packed {
     pub contents: u64,
     /// Number of frames.
     pub frames: u64,
+}
+
+impl Packed {
+    fn add(&mut self, frame: &Frame) {
+        self.compressed += u64::from(frame.compressed);
+        self.contents += u64::from(frame.length);
+        self.frames += 1;
+    }
 }
 
 /// Why a pack cannot be made.
@@ -89,8 +100,12 @@ struct Source {
     size: u64,
 }
 
-/// A frame to be made.
-type Plan = Vec<Source>;
+/// The pieces of all contents in the order of the pack, and which of them share a frame.
+#[derive(Default)]
+pub struct Plan {
+    sources: Vec<Source>,
+    frames: Vec<Range<usize>>,
+}
 
 /// A frame that was made.
 struct Made {
@@ -101,14 +116,14 @@ struct Made {
     part: Option<Vec<u8>>,
 }
 
-/// Writes pack and index of the tree below `root`, with frames of an `earlier` pack where they hold the same;
+/// Writes pack and index of the tree below `root` as planned, with frames of an `earlier` pack where they hold the same;
 /// `packed` is told of the bytes of each frame.
 ///
 /// # Errors
 /// [`PackError`].
 pub fn write(
     root: &Path,
-    manifest: &mut Reader<impl BufRead>,
+    plan: &Plan,
     pack: &mut impl Write,
     index: &mut impl Write,
     earlier: &Earlier,
@@ -116,70 +131,78 @@ pub fn write(
 ) -> Result<Packed, PackError> {
     index.write_all(index_head().as_bytes()).map_err(PackError::Write)?;
     let (mut sum, mut check) = (Packed::default(), Check::default());
-    let mut flush = |plans: &mut Vec<Plan>| -> Result<(), PackError> {
-        let made = parallel::map(plans, |plan| make(root, plan, earlier));
-        for (plan, made) in plans.drain(..).zip(made) {
-            let made = made?;
-            if let (Some(bytes), [source]) = (&made.part, &plan[..]) {
-                check.part(source, bytes)?;
-            }
-            let frame = frame(plan, &made, sum.compressed);
-            pack.write_all(&made.compressed).map_err(PackError::Write)?;
-            index.write_all(frame.to_string().as_bytes()).map_err(PackError::Write)?;
-            sum.compressed += u64::from(frame.compressed);
-            sum.contents += u64::from(frame.length);
-            sum.frames += 1;
-            packed(u64::from(frame.length));
+    let length = |frame: &Range<usize>| plan.frame(frame).iter().map(|s| u64::from(s.piece.length)).sum();
+    let work = |frame: &Range<usize>| make(root, plan.frame(frame), earlier);
+    parallel::in_order(&plan.frames, (length, AHEAD), work, |frame, made| {
+        let (sources, made) = (plan.frame(frame), made?);
+        if let (Some(bytes), [source]) = (&made.part, sources) {
+            check.part(source, bytes)?;
         }
-        Ok(())
-    };
-    let mut plans = Vec::new();
-    plan(manifest, &Packages::of(root)?, |frame| {
-        plans.push(frame);
-        if plans.len() == 4 * parallel::threads() { flush(&mut plans) } else { Ok(()) }
+        let frame = framed(sources, &made, sum.compressed);
+        pack.write_all(&made.compressed).map_err(PackError::Write)?;
+        index.write_all(frame.to_string().as_bytes()).map_err(PackError::Write)?;
+        sum.add(&frame);
+        packed(u64::from(frame.length));
+        Ok::<(), PackError>(())
     })?;
-    flush(&mut plans)?;
     pack.flush().and_then(|()| index.flush()).map_err(PackError::Write)?;
     Ok(sum)
 }
 
-/// Hands out the frames of a manifest in order.
-fn plan(
-    manifest: &mut Reader<impl BufRead>,
-    packages: &Packages,
-    mut ready: impl FnMut(Plan) -> Result<(), PackError>,
-) -> Result<(), PackError> {
-    let (mut seen, mut contents) = (HashSet::new(), Vec::new());
-    while let Some(record) = manifest.next_record()? {
-        let Some((size, digest)) = record.content() else { continue };
-        if size > 0 && seen.insert(digest) {
-            contents.push((packages.source(record.path.as_str()), record.path, size, digest));
-        }
-    }
-    drop(seen);
-    // Stable: of one package they stay in the order of the manifest.
-    contents.sort_by_key(|(package, ..)| *package);
-    let (mut shared, mut shared_length, mut last) = (Plan::new(), 0, 0);
-    for (package, path, size, digest) in contents {
-        let full = shared_length + size > SHARED
-            || shared.len() == PIECES
-            || package != last && shared_length >= LEAST;
-        if full && !shared.is_empty() {
-            ready(std::mem::take(&mut shared))?;
-            shared_length = 0;
-        }
-        last = package;
-        for piece in pieces(digest, size) {
-            let source = Source { path: path.clone(), piece, size };
-            if size > SHARED {
-                ready(vec![source])?;
-            } else {
-                shared.push(source);
-                shared_length += size;
+impl Plan {
+    /// That of the tree below `root`, whose manifest this is.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn of(root: &Path, manifest: &mut Reader<impl BufRead>) -> Result<Self, PackError> {
+        let packages = Packages::of(root)?;
+        let (mut seen, mut contents) = (HashSet::new(), Vec::new());
+        while let Some(record) = manifest.next_record()? {
+            let Some((size, digest)) = record.content() else { continue };
+            if size > 0 && seen.insert(digest) {
+                contents.push((packages.source(record.path.as_str()), record.path, size, digest));
             }
         }
+        drop(seen);
+        // Stable: of one package they stay in the order of the manifest.
+        contents.sort_by_key(|(package, ..)| *package);
+        let mut plan = Self::default();
+        // Where the frame begins that more may be put into, how long it is, and of which package its last content is.
+        let (mut begin, mut length, mut last) = (0, 0, 0);
+        for (package, path, size, digest) in contents {
+            let full = length + size > SHARED
+                || plan.sources.len() - begin == PIECES
+                || package != last && length >= LEAST;
+            if full {
+                plan.end(&mut begin);
+                length = 0;
+            }
+            last = package;
+            for piece in pieces(digest, size) {
+                plan.sources.push(Source { path: path.clone(), piece, size });
+                if size > SHARED {
+                    plan.end(&mut begin);
+                } else {
+                    length += size;
+                }
+            }
+        }
+        plan.end(&mut begin);
+        Ok(plan)
     }
-    if shared.is_empty() { Ok(()) } else { ready(shared) }
+
+    /// What is in a frame.
+    fn frame(&self, frame: &Range<usize>) -> &[Source] {
+        &self.sources[frame.clone()]
+    }
+
+    /// Ends the frame that began at `begin`, where anything is in it; the next one begins.
+    fn end(&mut self, begin: &mut usize) {
+        if *begin < self.sources.len() {
+            self.frames.push(*begin..self.sources.len());
+            *begin = self.sources.len();
+        }
+    }
 }
 
 /// A content cut so that each piece fits a frame.
@@ -192,16 +215,16 @@ fn pieces(content: Digest, size: u64) -> impl Iterator<Item = Piece> {
     })
 }
 
-fn make(root: &Path, plan: &Plan, earlier: &Earlier) -> Result<Made, PackError> {
-    if let Some((frame, compressed)) = earlier.frame(plan.iter().map(|source| &source.piece)) {
+fn make(root: &Path, sources: &[Source], earlier: &Earlier) -> Result<Made, PackError> {
+    if let Some((frame, compressed)) = earlier.frame(sources.iter().map(|source| &source.piece)) {
         // A part is needed to check the content that it belongs to, of which other frames may be new.
-        let part = is_part(plan).then(|| zstd::bulk::decompress(&compressed, frame.length as usize));
+        let part = is_part(sources).then(|| zstd::bulk::decompress(&compressed, frame.length as usize));
         if let Ok(part) = part.transpose() {
             return Ok(Made { length: frame.length.into(), compressed, digest: frame.digest, part });
         }
     }
     let mut contents = Vec::new();
-    for Source { path, piece, .. } in plan {
+    for Source { path, piece, .. } in sources {
         let unread = |source| PackError::Read { path: path.to_string(), source };
         let mut file = File::open(root.join(path.as_str())).map_err(unread)?;
         file.seek(SeekFrom::Start(piece.offset)).map_err(unread)?;
@@ -211,22 +234,22 @@ fn make(root: &Path, plan: &Plan, earlier: &Earlier) -> Result<Made, PackError> 
         }
     }
     let compressed = zstd::bulk::compress(&contents, LEVEL).map_err(PackError::Compress)?;
-    made(plan, contents, compressed)
+    made(sources, contents, compressed)
 }
 
 /// Whether a frame holds a part of a content, and nothing else.
-fn is_part(plan: &Plan) -> bool {
-    matches!(&plan[..], [source] if u64::from(source.piece.length) < source.size)
+fn is_part(sources: &[Source]) -> bool {
+    matches!(sources, [source] if u64::from(source.piece.length) < source.size)
 }
 
 /// A frame whose whole contents are what the manifest says.
-fn made(plan: &Plan, contents: Vec<u8>, compressed: Vec<u8>) -> Result<Made, PackError> {
+fn made(sources: &[Source], contents: Vec<u8>, compressed: Vec<u8>) -> Result<Made, PackError> {
     let (length, digest) = (contents.len() as u64, Digest::of(&compressed));
-    if is_part(plan) {
+    if is_part(sources) {
         return Ok(Made { length, compressed, digest, part: Some(contents) });
     }
     let mut rest = &contents[..];
-    for Source { path, piece, .. } in plan {
+    for Source { path, piece, .. } in sources {
         let (bytes, tail) = rest.split_at(piece.length as usize);
         rest = tail;
         if Digest::of(bytes) != piece.content {
@@ -236,14 +259,14 @@ fn made(plan: &Plan, contents: Vec<u8>, compressed: Vec<u8>) -> Result<Made, Pac
     Ok(Made { length, compressed, digest, part: None })
 }
 
-fn frame(plan: Plan, made: &Made, offset: u64) -> Frame {
+fn framed(sources: &[Source], made: &Made, offset: u64) -> Frame {
     let length = |n: u64| u32::try_from(n).expect("at most COMPRESSED_LIMIT");
     Frame {
         offset,
         compressed: length(made.compressed.len() as u64),
         length: length(made.length),
         digest: made.digest,
-        pieces: plan.into_iter().map(|source| source.piece).collect(),
+        pieces: sources.iter().map(|source| source.piece).collect(),
     }
 }
 

@@ -238,11 +238,6 @@ impl Outcome {
 }
 
 impl Verdict<'_> {
-    /// The profiles that match as well, in their order.
-    pub fn also(&self) -> impl Iterator<Item = &str> {
-        self.tried.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Also(_))).map(|(name, _)| *name)
-    }
-
     /// For programs.
     #[must_use]
     pub fn json(&self) -> Value {

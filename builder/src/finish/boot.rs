@@ -49,17 +49,22 @@ pub(super) fn find(tree: &Tree, architecture: &Architecture) -> Result<Boot, Fin
     })
 }
 
-/// Rewrites the initrd in the form of [`initrd::plain`]; false when it is of another kind, and stays.
+/// The initrd in the form of [`initrd::plain`]; `None` when it is of another kind. Nothing is written.
 ///
 /// # Errors
 /// [`FinishError::Initrd`] when it begins as an initrd and is broken.
-pub(super) fn make_plain(tree: &Tree, path: &TreePath) -> Result<bool, FinishError> {
-    let name = path.as_str();
-    let (Some(image), Some(metadata)) = (tree.read(name)?, tree.metadata(name)?) else { return Ok(false) };
-    let failed = |source| FinishError::Initrd { path: path.clone(), source };
-    let Some(plain) = initrd::plain(&image).map_err(failed)? else { return Ok(false) };
-    tree.write(name, &plain, metadata.mode() & 0o7777)?;
-    Ok(true)
+pub(super) fn plain(tree: &Tree, path: &TreePath) -> Result<Option<Vec<u8>>, FinishError> {
+    let Some(image) = tree.read(path.as_str())? else { return Ok(None) };
+    initrd::plain(&image).map_err(|source| FinishError::Initrd { path: path.clone(), source })
+}
+
+/// Writes another initrd in its place.
+///
+/// # Errors
+/// [`FinishError::Tree`].
+pub(super) fn replace(tree: &Tree, path: &TreePath, initrd: &[u8]) -> Result<(), FinishError> {
+    let mode = tree.metadata(path.as_str())?.map_or(0o644, |metadata| metadata.mode() & 0o7777);
+    Ok(tree.write(path.as_str(), initrd, mode)?)
 }
 
 fn wrong(message: String) -> FinishError {

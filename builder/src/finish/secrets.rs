@@ -1,6 +1,6 @@
 //! What must be unique to a machine, in one list: taken out of every tree, and refused where it remains.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -133,24 +133,41 @@ fn check_entry(entry: Entry, allowed: &[TreePath]) -> Result<(), FinishError> {
 }
 
 /// Refuses a tree with a file that holds something of `signing`, the keys of the site; nothing allows it. What the tree
-/// amounts to is counted on the way.
+/// amounts to is counted on the way. The initrd is looked at last, when `ready` made it what it will be.
 ///
 /// # Errors
-/// [`FinishError::Secret`] names the path.
-pub(super) fn check_signing(tree: &Tree, signing: &Needles) -> Result<Survey, FinishError> {
+/// [`FinishError::Secret`] names the path; those of `ready`.
+pub(super) fn check_signing(
+    tree: &Tree,
+    signing: &Needles,
+    initrd: &TreePath,
+    ready: impl FnOnce() -> Result<(), FinishError>,
+) -> Result<Survey, FinishError> {
     let (mut surveyor, mut batch) = (Surveyor::default(), Vec::with_capacity(BATCH));
     let check = |batch: &mut Vec<Entry>| -> Result<(), FinishError> {
         let checked = parallel::map(batch, |entry| check_file(entry, signing));
         batch.clear();
         checked.into_iter().collect()
     };
+    let mut last = None;
     walk_ahead(tree.root(), &mut |entry: Entry| -> Result<(), FinishError> {
+        if entry.path == *initrd {
+            last = Some(entry);
+            return Ok(());
+        }
         surveyor.meet(&entry);
         if entry.form == Form::File && !signing.is_empty() {
             batch.push(entry);
         }
         if batch.len() == BATCH { check(&mut batch) } else { Ok(()) }
     })?;
+    ready()?;
+    if let Some(mut entry) = last {
+        let unread = |e| Refused::Io(entry.on_disk.clone(), e);
+        entry.metadata = fs::symlink_metadata(&entry.on_disk).map_err(unread)?;
+        surveyor.meet(&entry);
+        batch.push(entry);
+    }
     check(&mut batch)?;
     Ok(surveyor.survey())
 }

@@ -14,6 +14,13 @@ fn packed(root: &Path) -> (Vec<u8>, Vec<u8>, Packed) {
 }
 
 fn packed_after(root: &Path, earlier: &Earlier) -> (Vec<u8>, Vec<u8>, Packed) {
+    let (mut pack, mut index) = (Vec::new(), Vec::new());
+    let sum = write(root, &plan(root), &mut pack, &mut index, earlier, |_| ()).unwrap();
+    (pack, index, sum)
+}
+
+/// The plan of the tree below `root` as a role version.
+fn plan(root: &Path) -> Plan {
     let survey = scan::survey(root).unwrap();
     let head: Head = format!(
         "edeploy-manifest 1\nrole web\nversion 1\nserial 1\narchitecture amd64\nbuilt 1\nkernel k\ninitrd i\n\
@@ -24,10 +31,7 @@ fn packed_after(root: &Path, earlier: &Earlier) -> (Vec<u8>, Vec<u8>, Packed) {
     .unwrap();
     let (manifest, _) =
         scan::write_manifest(root, &head, &scan::contents(root).unwrap(), Vec::new()).unwrap();
-    let (mut pack, mut index) = (Vec::new(), Vec::new());
-    let mut reader = Reader::new(&manifest[..]).unwrap();
-    let sum = write(root, &mut reader, &mut pack, &mut index, earlier, |_| ()).unwrap();
-    (pack, index, sum)
+    Plan::of(root, &mut Reader::new(&manifest[..]).unwrap()).unwrap()
 }
 
 /// What the pack holds: the contents in order, put together from their pieces.
@@ -91,10 +95,10 @@ fn a_file_that_changes_under_the_build_is_found() {
         scan::write_manifest(folder.path(), &head.parse().unwrap(), &contents, Vec::new()).unwrap();
     for after in ["behind", "short"] {
         fs::write(folder.path().join("a"), after).unwrap();
-        let mut reader = Reader::new(&manifest[..]).unwrap();
+        let plan = Plan::of(folder.path(), &mut Reader::new(&manifest[..]).unwrap()).unwrap();
+        let (mut pack, mut index) = (Vec::new(), Vec::new());
         let error =
-            write(folder.path(), &mut reader, &mut Vec::new(), &mut Vec::new(), &Earlier::default(), |_| ())
-                .unwrap_err();
+            write(folder.path(), &plan, &mut pack, &mut index, &Earlier::default(), |_| ()).unwrap_err();
         assert!(matches!(error, PackError::Changed(ref path) if path.as_str() == "a"), "{error}");
     }
 }
@@ -135,6 +139,43 @@ fn frames_of_an_earlier_pack_are_taken_where_they_are_whole_and_the_same() {
     assert_eq!(again[..first], marked[..first]);
     assert_ne!(again, packed(tree.path()).0);
     assert_eq!(packed_after(tree.path(), &Earlier::find(builds.path(), &other)), packed(tree.path()));
+}
+
+#[test]
+fn a_tree_that_is_the_one_before_it_has_its_pack_and_no_other_has() {
+    let (tree, builds, out) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (name, length) in [("a", 5), ("b", FRAME_LIMIT as usize + 9), ("c", SHARED as usize + 1)] {
+        fs::write(tree.path().join(name), vec![length as u8; length]).unwrap();
+    }
+    let folder = builds.path().join("web@1");
+    fs::create_dir(&folder).unwrap();
+    let (pack, index, sum) = packed(tree.path());
+    let shared = || {
+        let earlier = Earlier::find(builds.path(), &"web".parse().unwrap());
+        let shared = earlier.share(&plan(tree.path()), out.path()).unwrap();
+        let there = ["pack", "pack-index"].map(|name| out.path().join(name));
+        let files = there.clone().map(|path| fs::read(path).unwrap_or_default());
+        there.iter().for_each(|path| drop(fs::remove_file(path)));
+        (shared, files)
+    };
+    let nothing = (None, [vec![], vec![]]);
+    assert_eq!(shared(), nothing, "there is none");
+    let lay = |pack: &[u8]| fs::write(folder.join("pack"), pack).unwrap();
+    fs::write(folder.join("pack-index"), &index).unwrap();
+    lay(&pack);
+    assert_eq!(shared(), (Some(sum), [pack.clone(), index.clone()]));
+    let mut bad = pack.clone();
+    bad[3] ^= 1;
+    lay(&bad);
+    assert_eq!(shared(), nothing, "damaged");
+    lay(&[&pack[..], b"more"].concat());
+    assert_eq!(shared(), nothing, "longer");
+    lay(&pack);
+    fs::write(tree.path().join("d"), "more").unwrap();
+    assert_eq!(shared(), nothing, "a file more");
+    ["d", "c"].iter().for_each(|name| fs::remove_file(tree.path().join(name)).unwrap());
+    assert_eq!(shared(), nothing, "a file less");
 }
 
 #[test]

@@ -40,7 +40,6 @@ fn the_first_that_matches_is_given_and_later_ones_that_match_are_named() {
     );
     let hardware = Hardware::read(MACHINE).unwrap();
     let verdict = judge(&profiles, &hardware, &Taken::default());
-    assert_eq!(verdict.also().collect::<Vec<_>>(), ["db"]);
     let given = verdict.given.as_ref().unwrap();
     assert_eq!((&*given.profile.name, given.entry, &*given.variables["disk"]), ("web", None, "sda"));
     assert_eq!(verdict.json()["tried"][3]["outcome"], "also-matches");
@@ -127,7 +126,7 @@ fn a_database_without_an_entry_for_the_machine_leads_to_the_next_profile() {
             ("last.cmdb", "generate({'ip': '10.0.0.1-2', 'disk': 'sdz'})"),
         ],
     );
-    let key = profiles.find("full").unwrap().cmdb.as_ref().unwrap().entries()[0].key.clone();
+    let key = profiles.listed[2].profile.as_ref().unwrap().cmdb.as_ref().unwrap().entries()[0].key.clone();
     let taken = Taken { entries: [("full".to_owned(), [(key, false)].into())].into(), ..Taken::default() };
     assert_eq!(
         told(&profiles, &taken),

@@ -46,12 +46,6 @@ impl Profiles {
             rest.into_iter().map(|name| (name.clone(), Profile::load(folder, &name))).collect();
         profiles
     }
-
-    /// The profile of a name, if it is listed and good.
-    #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Profile> {
-        self.listed.iter().find(|listed| listed.name == name)?.profile.as_ref().ok()
-    }
 }
 
 fn listed(folder: &Path, (name, count): state::Line) -> Listed {

@@ -70,7 +70,7 @@ fn profiles_stand_in_the_order_of_state_and_a_bad_one_hides_no_other() {
         ("x", Count::Times(0), "state: line 8: many is no count: a number or '*'"),
     ];
     assert_eq!(told, expected.map(|(name, count, says)| (name, count, says.to_owned())));
-    assert_eq!(profiles.find("web").unwrap().version, Wanted::Newest);
+    assert_eq!(profiles.listed[0].profile.as_ref().unwrap().version, Wanted::Newest);
     let unlisted: Vec<&str> = profiles.unlisted.iter().map(|(name, _)| &**name).collect();
     assert_eq!((unlisted, profiles.trouble.is_none()), (vec!["other"], true));
 }
@@ -107,7 +107,7 @@ fn first_disk(disk: &str) -> Option<String> {
     let toml = format!("role = 'web'\nversion = '1'\n{spec}\n[disk]\n{disk}\n");
     let cmdb = "[{'listed': 'S1', 'model': 'M'}]";
     let profiles = load(&[("state", "[('web', 1)]"), ("web.toml", &toml), ("web.cmdb", cmdb)]);
-    profiles.find("web").unwrap().first_disk().map(str::to_owned)
+    profiles.listed[0].profile.as_ref().unwrap().first_disk().map(str::to_owned)
 }
 
 #[test]

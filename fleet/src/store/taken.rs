@@ -2,8 +2,7 @@
 //!
 //! An entry is a machine's until it is released. A place is reserved while an install runs, with a lease; it is spent
 //! when the install is confirmed, or the lease of one runs out whose boot entry is there, and given back when it fails
-//! or the lease of another runs out. A machine has the place of one
-//! profile, that which it is.
+//! or the lease of another runs out. A machine has the place of one profile, that which it is.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -22,9 +21,7 @@ impl Store {
         // No machine has this number.
         self.read(|look| taken(look, 0, now))
     }
-}
 
-impl Store {
     /// What the machine of a token is called, and what is taken as it sees it.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 mod boot;
 mod build;
+mod delegations;
 mod disk;
 mod esp;
 mod fleet;
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     ("boot_entry", boot::entry),
     ("boot_options", boot::options),
     ("cmdb", fleet::cmdb),
+    ("delegations", delegations::delegations),
     ("delta_index", objects::delta_index),
     ("dmi", hardware::dmi),
     ("esp", esp::esp),

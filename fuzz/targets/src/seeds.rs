@@ -25,6 +25,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "boot_entry" => vec![format!("edeploy-a-g3+3.conf\n{}", entry()).into_bytes()],
         "boot_options" => vec![format!("initrd=\\x {}", options()).into_bytes(), options().into_bytes()],
         "cmdb" => vec![CMDB.to_vec(), br#"[{"a":"1-3","used":1},{}]"#.to_vec()],
+        "delegations" => crate::delegations::seeds(),
         "delta_index" => vec![delta_index()],
         "dmi" => vec![dmi()],
         "esp" => vec![vec![0], vec![1], [&[1, 9, 0, 11, 0, 4][..], b"junk"].concat()],

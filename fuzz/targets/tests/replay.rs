@@ -117,7 +117,7 @@ macro_rules! targets {
 }
 
 targets! {
-    arguments boot_choice boot_entry boot_options cmdb delta_index dmi esp exclude gpt hint host_json initrd journal
+    arguments boot_choice boot_entry boot_options cmdb delegations delta_index dmi esp exclude gpt hint host_json initrd journal
     limits literal lldp manifest names pack_index patch plan recipe repack repack_open repack_unpack spec transition tuf
 }
 

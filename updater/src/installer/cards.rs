@@ -32,6 +32,13 @@ impl Turns {
     pub(super) fn had(&mut self, card: &str, is_up: bool, now: Instant) {
         self.0.insert(card.to_owned(), (!is_up).then(|| now + AGAIN));
     }
+
+    /// Those that had a turn and are none of `cards`: they have theirs again when they come back.
+    pub(super) fn gone(&mut self, cards: &[String]) -> Vec<String> {
+        let gone: Vec<String> = self.0.keys().filter(|card| !cards.contains(card)).cloned().collect();
+        self.0.retain(|card, _| cards.contains(card));
+        gone
+    }
 }
 
 /// What keeps the network from being up.
@@ -141,6 +148,16 @@ mod tests {
         assert_eq!(due(&turns, AGAIN), [true, false]);
         turns.had("eth0", true, begun + AGAIN);
         assert_eq!(due(&turns, 9 * AGAIN), [false, false]);
+    }
+
+    #[test]
+    fn a_card_that_comes_back_has_its_turn_again() {
+        let (mut turns, begun) = (Turns::default(), Instant::now());
+        ["eth0", "eth1"].into_iter().for_each(|card| turns.had(card, true, begun));
+        let there = ["eth0".to_owned()];
+        assert_eq!(turns.gone(&there), ["eth1"]);
+        assert_eq!(turns.gone(&there), [""; 0], "it is told once");
+        assert_eq!(["eth0", "eth1"].map(|card| turns.is_due(card, begun)), [false, true]);
     }
 
     const CARD: Seen = Seen { has_carrier: true, asks: true, has_address: false, raised: Duration::ZERO };

@@ -5,6 +5,7 @@
 //! several ways out one after the other is tried.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -30,15 +31,16 @@ pub(super) struct Network<'a> {
     /// When each was raised.
     raised: BTreeMap<String, Instant>,
     turns: Turns,
-    clients: Vec<Child>,
+    /// The DHCP clients, by the card of each.
+    clients: BTreeMap<String, Child>,
     /// The way out that is tried, and since when.
     tried: Option<(Route, Instant)>,
 }
 
 impl<'a> Network<'a> {
     pub(super) fn new(links: &'a Links, progress: &'a dyn Progress) -> Self {
-        let (raised, turns) = (BTreeMap::new(), Turns::default());
-        Self { links, progress, raised, turns, clients: Vec::new(), tried: None }
+        let (raised, turns, clients) = (BTreeMap::new(), Turns::default(), BTreeMap::new());
+        Self { links, progress, raised, turns, clients, tried: None }
     }
 
     /// Waits until one card has an address, and then a little for the others.
@@ -94,6 +96,7 @@ impl<'a> Network<'a> {
     /// Does what can be done now; what is seen of each card then.
     fn look(&mut self) -> io::Result<Vec<Seen>> {
         let cards = cards(Path::new("/sys"));
+        self.forget(&cards);
         for card in &cards {
             if !self.raised.contains_key(card) {
                 self.raised.insert(card.clone(), Instant::now());
@@ -107,25 +110,52 @@ impl<'a> Network<'a> {
         Ok(cards.iter().map(|card| self.seen(card)).collect())
     }
 
+    /// Cards that are gone are set up anew when they come back; where a client ended, another asks.
+    fn forget(&mut self, cards: &[String]) {
+        let now = Instant::now();
+        for card in self.turns.gone(cards) {
+            self.progress.note(&format!("{card} is gone"));
+            self.raised.remove(&card);
+            // Of a card of that name which comes the address is not known. There may be no file.
+            let _ = fs::remove_file(Path::new("/").join(LEASES).join(self.named(&card)));
+            if let Some(mut client) = self.clients.remove(&card) {
+                end(&mut client);
+            }
+        }
+        let turns = &mut self.turns;
+        self.clients.retain(|card, client| {
+            let lives = matches!(client.try_wait(), Ok(None));
+            if !lives {
+                turns.had(card, false, now);
+            }
+            lives
+        });
+    }
+
+    /// What has the address of a card: itself, or its VLAN.
+    fn named(&self, card: &str) -> String {
+        let vlan = self.links.of(card).vlan;
+        vlan.map_or_else(|| card.to_owned(), |vlan| tagged(Path::new("/sys"), card, vlan))
+    }
+
     fn seen(&self, card: &str) -> Seen {
-        let Link { address, vlan } = self.links.of(card);
-        let named = vlan.map_or_else(|| card.to_owned(), |vlan| tagged(Path::new("/sys"), card, vlan));
+        let address = self.links.of(card).address;
         Seen {
             has_carrier: has_carrier(Path::new("/sys"), card),
             asks: address != Address::None,
-            has_address: Path::new("/").join(LEASES).join(named).exists(),
+            has_address: Path::new("/").join(LEASES).join(self.named(card)).exists(),
             raised: self.raised.get(card).map_or(Duration::ZERO, Instant::elapsed),
         }
     }
 
     /// Sets a card up; whether that was possible. What was not is told.
-    fn begin(&mut self, card: &str) -> io::Result<bool> {
-        let Link { address, vlan } = self.links.of(card);
+    fn begin(&mut self, name: &str) -> io::Result<bool> {
+        let Link { address, vlan } = self.links.of(name);
         let card = match vlan.filter(|_| address != Address::None) {
-            None => card.to_owned(),
+            None => name.to_owned(),
             Some(vlan) => {
-                let tagged = tagged(Path::new("/sys"), card, vlan);
-                if !self.try_to(&format!("VLAN {vlan} on {card}"), add_vlan(card, vlan, &tagged)) {
+                let tagged = tagged(Path::new("/sys"), name, vlan);
+                if !self.try_to(&format!("VLAN {vlan} on {name}"), add_vlan(name, vlan, &tagged)) {
                     return Ok(false);
                 }
                 tagged
@@ -147,7 +177,7 @@ impl<'a> Network<'a> {
                 client.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
                 // An installer that starts over starts its own.
                 die_with_us(&mut client);
-                self.clients.push(client.spawn()?);
+                self.clients.insert(name.to_owned(), client.spawn()?);
                 Ok(true)
             }
         }
@@ -161,12 +191,14 @@ impl<'a> Network<'a> {
 
 impl Drop for Network<'_> {
     fn drop(&mut self) {
-        for client in &mut self.clients {
-            // It may have ended by itself.
-            let _ = client.kill();
-            let _ = client.wait();
-        }
+        self.clients.values_mut().for_each(end);
     }
+}
+
+fn end(client: &mut Child) {
+    // It may have ended by itself.
+    let _ = client.kill();
+    let _ = client.wait();
 }
 
 /// Of several ways out the one after that which was tried.

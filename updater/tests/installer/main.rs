@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "support is shared by several tests")]
 
 mod away;
+mod durable;
 #[path = "../support/dying_site.rs"]
 mod dying_site;
 mod flow;

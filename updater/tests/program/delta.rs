@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::bad_server::busy_for_deltas;
 use crate::bad_site::file;
 use crate::lab::{Lab, Ran, manifest, program, rule, tree};
+use crate::swapped::other_role;
 use crate::version::Version;
 
 /// The file that a version changes.
@@ -47,12 +48,20 @@ fn version(version: u8) -> Version {
 }
 
 fn right() -> Head {
-    Head { from: manifest("1", 1, &version(1)), to: manifest("3", 3, &version(3)) }
+    head(3)
 }
 
-/// The delta: the two halves of the large file, and between them something that no file has.
-fn delta() -> (Vec<u8>, Vec<Frame>) {
-    let (old, new, gap) = (content(1), content(3), noise(9, GAP));
+fn head(to: u8) -> Head {
+    Head { from: manifest("1", 1, &version(1)), to: manifest(&to.to_string(), to.into(), &version(to)) }
+}
+
+fn index(head: &Head, frames: &[Frame]) -> String {
+    frames.iter().fold(head.to_string(), |text, frame| text + &frame.to_string())
+}
+
+/// The delta from 1: the two halves of the large file, and between them something that no file has.
+fn delta(to: u8) -> (Vec<u8>, Vec<Frame>) {
+    let (old, new, gap) = (content(1), content(to), noise(9, GAP));
     let half = LARGE / 2;
     let number = |n: usize| u32::try_from(n).unwrap();
     let piece = |at: usize| {
@@ -62,7 +71,7 @@ fn delta() -> (Vec<u8>, Vec<Frame>) {
         Step { add: half as u64, insert: 0, seek: 0 }.write(&mut control);
         let difference: Vec<u8> = new.iter().zip(old).map(|(new, old)| new.wrapping_sub(*old)).collect();
         let piece = Piece {
-            view: Digest::of(&content(3)).into(),
+            view: Digest::of(&content(to)).into(),
             offset: at as u64,
             length: number(half),
             control: number(control.len()),
@@ -91,14 +100,13 @@ fn delta() -> (Vec<u8>, Vec<Frame>) {
 }
 
 /// Version 1 is installed; version 3 and the delta to it are published, its index with the last word of `change`.
-fn lab(change: impl Fn(String) -> String) -> Lab {
+pub(crate) fn lab(change: impl Fn(String) -> String) -> Lab {
     static FIRST: OnceLock<Lab> = OnceLock::new();
     let mut lab = FIRST.get_or_init(|| Lab::first(&version(1))).copy();
     lab.site.version = 2;
     lab.publish("3", 3, &version(3), &rule("3", &json!({})), |_| ());
-    let (bytes, frames) = delta();
-    let index = frames.iter().fold(right().to_string(), |text, frame| text + &frame.to_string());
-    let (index, from) = (change(index).into_bytes(), "1".parse::<Name>().unwrap());
+    let (bytes, frames) = delta(3);
+    let (index, from) = (change(index(&right(), &frames)).into_bytes(), "1".parse::<Name>().unwrap());
     let contents = Contents { blake3: Digest::of(&index), size: index.len() as u64 };
     lab.site.packed(Object::DeltaIndex(&from), "3", &index, &contents);
     lab.site.add(Object::Delta(&from), "3", bytes, None::<&()>);
@@ -172,7 +180,14 @@ fn in_the_place_of_a_delta_no_other_object_is_taken() {
     let folder = |lab: &Lab| {
         fs::read_dir(lab.site_folder().join("targets")).unwrap().map(|entry| entry.unwrap().path())
     };
-    let objects: Vec<Vec<u8>> = folder(&lab(|index| index)).map(|path| fs::read(path).unwrap()).collect();
+    let whole = lab(|index| index);
+    let other_site = other_role(&whole, "3");
+    let of_sites = folder(&whole).chain(folder(&other_site)).map(|path| fs::read(path).unwrap());
+    // That of another version, and the frames of this one for the same files of another role.
+    let ((later, frames), (_, same)) = (delta(4), delta(3));
+    let other = Head { from: Digest::of(b"db 1"), to: Digest::of(b"db 3") };
+    let indexes = [index(&head(4), &frames), index(&other, &same)].map(String::into_bytes);
+    let objects: Vec<Vec<u8>> = of_sites.chain([later]).chain(indexes).collect();
     let mut tried = 0;
     for place in ["web@3@delta-index@1", "web@3@delta@1"] {
         for object in &objects {
@@ -192,7 +207,7 @@ fn in_the_place_of_a_delta_no_other_object_is_taken() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 10);
+    assert_eq!(tried, 24);
 }
 
 #[test]
@@ -332,7 +347,7 @@ fn a_program_that_is_killed_inside_a_delta_goes_on_where_it_was() {
     stands.recv().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    let second = delta().1[2].offset;
+    let second = delta(3).1[2].offset;
     assert_eq!(*asked.lock().unwrap(), [0, second]);
     assert_eq!(lab.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf");
     let (sound, asked) = serve(lab.site_folder(), None);

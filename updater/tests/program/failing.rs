@@ -5,9 +5,11 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::delta;
 use crate::lab::{Lab, Ran, rule, tree};
 
 /// A command, the slot from which it is given, and what boots next before and after it.
+#[derive(PartialEq)]
 struct Under {
     words: &'static [&'static str],
     slot: &'static str,
@@ -16,6 +18,9 @@ struct Under {
 
 const UPGRADE: Under =
     Under { words: &["upgrade", "2"], slot: "a", next: ["edeploy-a-g1.conf", "edeploy-b-g2+3.conf"] };
+/// By a delta of three frames, of which two make one file.
+const BY_DELTA: Under =
+    Under { words: &["upgrade", "3"], slot: "a", next: ["edeploy-a-g1.conf", "edeploy-b-g2+3.conf"] };
 const BLESS: Under =
     Under { words: &["bless"], slot: "b", next: ["edeploy-b-g2+3.conf", "edeploy-b-g2.conf"] };
 const ROLLBACK: Under =
@@ -24,6 +29,9 @@ const ROLLBACK: Under =
 impl Under {
     /// A machine on which it can be given, once more.
     fn machine(&self, first: &Lab) -> Lab {
+        if *self == BY_DELTA {
+            return delta::lab(|index| index);
+        }
         let mut lab = first.copy();
         lab.site.version = 2;
         lab.publish("2", 2, &tree("2"), &rule("2", &json!({})), |_| ());
@@ -34,7 +42,7 @@ impl Under {
     fn first(&self) -> Lab {
         let lab = self.machine(&Lab::first(&tree("1")));
         for before in [&UPGRADE, &BLESS] {
-            if before.words == self.words {
+            if *before == *self || *self == BY_DELTA {
                 break;
             }
             lab.run_as(before.slot, before.words).done();
@@ -180,6 +188,11 @@ each_fails! {
     wherever_a_file_cannot_be_opened: UPGRADE, "openat,openat2", "EMFILE", 29;
     wherever_a_read_fails: UPGRADE, "read", "EIO", 29;
     wherever_a_read_from_a_place_fails: UPGRADE, "pread64", "EIO", 29;
+    wherever_a_write_of_an_upgrade_by_a_delta_fails: BY_DELTA, "write", "ENOSPC", 1;
+    wherever_a_write_of_a_delta_to_a_place_fails: BY_DELTA, "pwrite64", "EIO", 1;
+    wherever_a_sync_of_an_upgrade_by_a_delta_fails: BY_DELTA, "fsync,fdatasync,syncfs", "EIO", 1;
+    wherever_a_name_of_what_a_delta_makes_fails: BY_DELTA, "/^rename,linkat", "ENOSPC", 1;
+    wherever_what_a_delta_needs_cannot_be_sized: BY_DELTA, "ftruncate,fallocate", "ENOSPC", 1;
     wherever_a_write_of_a_blessing_fails: BLESS, "write", "ENOSPC", 1;
     wherever_a_write_of_a_blessing_to_a_place_fails: BLESS, "pwrite64", "EIO", 1;
     wherever_a_sync_of_a_blessing_fails: BLESS, "fsync", "EIO", 1;

@@ -30,7 +30,7 @@ fn next(lab: &Lab) -> String {
 }
 
 /// The site of another role, signed by the same keys, with this version of its own.
-fn other_role(lab: &Lab, version: &str) -> Lab {
+pub(crate) fn other_role(lab: &Lab, version: &str) -> Lab {
     let mut other = Lab::new();
     (other.site.role, other.site.now) = ("db".parse().unwrap(), lab.site.now);
     other.site.version = lab.site.version - 1;
