@@ -10,6 +10,7 @@ use crate::trees::PAIRS;
 
 /// What the marks say.
 const BUSY: &str = "\n† The machine did other work meanwhile: times mean little, bytes and memory hold.\n";
+const OTHERS: &str = "\n‡ Of another run than ours, on a machine that is not always equally fast: its times are none to compare.\n";
 const APART: &str = "\n‡ The two are of two runs, on a machine that is not always equally fast: see the table of the part for both.\n";
 
 /// What was promised, and what came of it.
@@ -76,6 +77,9 @@ fn ways(results: &Results, part: &str, case: &str, title: &str) -> String {
     if records.is_empty() {
         return String::new();
     }
+    let ours = records.iter().find(|record| record.way == "ours").map(|record| record.run);
+    let is_apart =
+        |record: &Record| ours.is_some_and(|ours| record.run != ours) && !record.samples.is_empty();
     let mut text = format!("\n**{title}**\n\n");
     text +=
         "| way | bytes | wall | spread | processor | peak memory | rounds |\n|---|---|---|---|---|---|---|\n";
@@ -86,12 +90,15 @@ fn ways(results: &Results, part: &str, case: &str, title: &str) -> String {
             |s: Option<Summary>| s.filter(|s| s.median > 0.0).map(|s| seconds(s.median)).unwrap_or_default();
         let spread = record.wall().map(|s| format!("{:.2}–{:.2}", s.least, s.most)).unwrap_or_default();
         let peak = record.peak().filter(|peak| *peak > 0.0).map(mebibytes).unwrap_or_default();
-        let (wall, cpu, mark) = (middle(record.wall()), middle(record.cpu()), mark(record.is_busy()));
+        let (wall, cpu) = (middle(record.wall()), middle(record.cpu()));
+        let apart = if is_apart(record) && !wall.is_empty() { " ‡" } else { "" };
+        let mark = format!("{}{apart}", mark(record.is_busy()));
         let (way, rounds) = (label(&record.way), record.samples.len().max(1));
         let _ =
             writeln!(text, "| {way} | {bytes} | {wall}{mark} | {spread} | {cpu}{mark} | {peak} | {rounds} |");
     }
-    text + if records.iter().any(|record| record.is_busy()) { BUSY } else { "" }
+    text += if records.iter().any(|record| record.is_busy()) { BUSY } else { "" };
+    text + if records.iter().any(|record| is_apart(record)) { OTHERS } else { "" }
 }
 
 /// Time and memory by size.
@@ -268,5 +275,23 @@ mod tests {
             table(0.0)
         );
         assert!(table(1.5).contains("| 2.00 s † |") && table(1.5).ends_with(BUSY));
+    }
+
+    #[test]
+    fn a_time_of_another_run_than_ours_is_marked() {
+        let record = |way: &str, run| {
+            let sample = Sample { wall: 2.0, cpu: 1.0, peak: 1 << 20, foreign: 0.0 };
+            let (part, case, way) = ("verify".into(), "web1-web2".into(), way.into());
+            Record { part, case, way, run, samples: vec![sample], ..Record::default() }
+        };
+        let table = |peers| {
+            let mut results = Results::default();
+            results.put(record("ours", 2));
+            results.put(record("b3sum", peers));
+            pairs(&results, "verify")
+        };
+        assert!(!table(2).contains('‡'));
+        assert!(table(1).contains("| 2.00 s ‡ |") && table(1).ends_with(OTHERS), "{}", table(1));
+        assert_eq!(table(1).matches("s ‡").count(), 2, "wall and processor time of the peer alone");
     }
 }

@@ -12,6 +12,7 @@ mod packages;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::iter;
 use std::ops::Range;
 use std::path::Path;
 
@@ -34,7 +35,7 @@ const SHARED: u64 = 512 << 10;
 /// A shared frame of this length is not gone on with for another package.
 const LEAST: u64 = 64 << 10;
 /// So many bytes of contents may be begun and not written yet.
-const AHEAD: u64 = 64 << 20;
+const AHEAD: u64 = 32 << 20;
 /// The zstd level: above it, time grows faster than bytes shrink.
 const LEVEL: i32 = 9;
 
@@ -178,8 +179,9 @@ impl Plan {
                 length = 0;
             }
             last = package;
-            for piece in pieces(digest, size) {
-                plan.sources.push(Source { path: path.clone(), piece, size });
+            let paths = iter::repeat_n(path, number_of_pieces(size));
+            for (piece, path) in pieces(digest, size).zip(paths) {
+                plan.sources.push(Source { path, piece, size });
                 if size > SHARED {
                     plan.end(&mut begin);
                 } else {
@@ -205,11 +207,15 @@ impl Plan {
     }
 }
 
+fn number_of_pieces(size: u64) -> usize {
+    usize::try_from(size.div_ceil(FRAME_LIMIT.into())).expect("of a file that is there")
+}
+
 /// A content cut so that each piece fits a frame.
 fn pieces(content: Digest, size: u64) -> impl Iterator<Item = Piece> {
     let limit = u64::from(FRAME_LIMIT);
-    (0..size.div_ceil(limit)).map(move |n| {
-        let offset = n * limit;
+    (0..number_of_pieces(size)).map(move |n| {
+        let offset = n as u64 * limit;
         let length = u32::try_from(limit.min(size - offset)).expect("at most FRAME_LIMIT");
         Piece { content, offset, length }
     })

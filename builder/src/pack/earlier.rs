@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -19,11 +20,15 @@ use edeploy_format::pack::{Frame, IndexReader, Piece};
 use super::{PackError, Packed, Plan};
 use crate::parallel;
 
+/// Pack and index of a build.
+const NAMES: [&str; 2] = ["pack", "pack-index"];
+
 /// The pack of an earlier build.
 #[derive(Default)]
 pub struct Earlier {
     folder: PathBuf,
-    pack: Option<File>,
+    /// Pack and index.
+    files: Option<[File; 2]>,
     frames: HashMap<Digest, Frame>,
 }
 
@@ -35,50 +40,77 @@ impl Earlier {
     }
 
     fn open(folder: &Path) -> io::Result<Self> {
-        let index = BufReader::new(File::open(folder.join("pack-index"))?);
-        let frames: Result<Vec<Frame>, _> = IndexReader::new(index).and_then(Iterator::collect);
+        let [pack, index] = NAMES.map(|name| File::open(folder.join(name)));
+        let (pack, index) = (pack?, index?);
+        let frames: Result<Vec<Frame>, _> =
+            IndexReader::new(BufReader::new(&index)).and_then(Iterator::collect);
         let frames = frames.map_err(io::Error::other)?.into_iter();
         let frames = frames.map(|frame| (key(&frame.pieces), frame)).collect();
-        Ok(Self { folder: folder.to_owned(), pack: Some(File::open(folder.join("pack"))?), frames })
+        Ok(Self { folder: folder.to_owned(), files: Some([pack, index]), frames })
     }
 
     /// Pack and index in the folder `out` too, where they are what `plan` would make; what they amount to. `None` where
     /// they are not, or files cannot be shared.
     ///
     /// # Errors
-    /// [`PackError::Write`] if one of both is there and the other cannot be.
+    /// [`PackError::Write`] if what cannot be shared cannot be removed either.
     pub fn share(&self, plan: &Plan, out: &Path) -> Result<Option<Packed>, PackError> {
-        if plan.frames.is_empty() || plan.frames.len() != self.frames.len() {
-            return Ok(None);
+        let Some(sum) = self.holds_all(plan) else { return Ok(None) };
+        if NAMES.iter().try_for_each(|name| fs::hard_link(self.folder.join(name), out.join(name))).is_ok()
+            && self.are(out)
+        {
+            return Ok(Some(sum));
         }
-        let found = parallel::map(&plan.frames, |frame| {
-            let pieces = plan.frame(frame).iter().map(|source| &source.piece);
-            self.frame(pieces).map(|(frame, _)| frame)
-        });
+        // The builds' folder may have changed since the files were opened.
+        for name in NAMES {
+            match fs::remove_file(out.join(name)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(PackError::Write(e)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the pack amounts to, where it is what `plan` would make.
+    fn holds_all(&self, plan: &Plan) -> Option<Packed> {
+        let length = self.files.as_ref()?[0].metadata().ok()?.len();
+        if plan.frames.len() != self.frames.len() {
+            return None;
+        }
+        let keys: Vec<Digest> = plan.frames.iter().map(|frame| key(pieces(plan, frame))).collect();
         let mut sum = Packed::default();
-        for frame in found {
-            let Some(frame) = frame.filter(|frame| frame.offset == sum.compressed) else { return Ok(None) };
-            sum.add(frame);
+        for key in &keys {
+            sum.add(self.frames.get(key).filter(|frame| frame.offset == sum.compressed)?);
         }
-        let length = self.pack.as_ref().and_then(|pack| pack.metadata().ok()).map(|about| about.len());
-        if length != Some(sum.compressed) {
-            return Ok(None);
-        }
-        let link = |name: &str| fs::hard_link(self.folder.join(name), out.join(name));
-        if link("pack").is_err() {
-            return Ok(None);
-        }
-        link("pack-index").map_err(PackError::Write)?;
-        Ok(Some(sum))
+        let is_whole = length == sum.compressed
+            && parallel::map(&keys, |key| self.by_key(key).is_some()).into_iter().all(|whole| whole);
+        is_whole.then_some(sum)
+    }
+
+    /// Whether the files in `out` are those that were opened.
+    fn are(&self, out: &Path) -> bool {
+        let is = |(name, file): (&str, &File)| {
+            let there = fs::symlink_metadata(out.join(name));
+            matches!((there, file.metadata()), (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()))
+        };
+        self.files.as_ref().is_some_and(|files| NAMES.into_iter().zip(files).all(is))
     }
 
     /// The frame with these pieces, and its bytes.
     pub(super) fn frame<'p>(&self, pieces: impl IntoIterator<Item = &'p Piece>) -> Option<(&Frame, Vec<u8>)> {
-        let frame = self.frames.get(&key(pieces))?;
+        self.by_key(&key(pieces))
+    }
+
+    fn by_key(&self, key: &Digest) -> Option<(&Frame, Vec<u8>)> {
+        let frame = self.frames.get(key)?;
         let mut compressed = vec![0; frame.compressed as usize];
-        self.pack.as_ref()?.read_exact_at(&mut compressed, frame.offset).ok()?;
+        self.files.as_ref()?[0].read_exact_at(&mut compressed, frame.offset).ok()?;
         (Digest::of(&compressed) == frame.digest).then_some((frame, compressed))
     }
+}
+
+fn pieces<'p>(plan: &'p Plan, frame: &Range<usize>) -> impl Iterator<Item = &'p Piece> {
+    plan.frame(frame).iter().map(|source| &source.piece)
 }
 
 /// What frames are known by: the lines of their pieces.

@@ -33,11 +33,9 @@ impl Turns {
         self.0.insert(card.to_owned(), (!is_up).then(|| now + AGAIN));
     }
 
-    /// Those that had a turn and are none of `cards`: they have theirs again when they come back.
-    pub(super) fn gone(&mut self, cards: &[String]) -> Vec<String> {
-        let gone: Vec<String> = self.0.keys().filter(|card| !cards.contains(card)).cloned().collect();
-        self.0.retain(|card, _| cards.contains(card));
-        gone
+    /// It is gone: one of its name has a turn again.
+    pub(super) fn forget(&mut self, card: &str) {
+        self.0.remove(card);
     }
 }
 
@@ -103,13 +101,15 @@ pub(super) fn are_settled(cards: &[Seen], waited: Duration) -> bool {
 }
 
 /// What a card's VLAN is called: by the card, or by its number where that is too long for the kernel.
-pub(super) fn tagged(sys: &Path, card: &str, vlan: u16) -> String {
+pub(super) fn tagged(card: &str, number: &str, vlan: u16) -> String {
     let name = format!("{card}.{vlan}");
-    if is_card(&name) {
-        return name;
-    }
-    let number = fs::read_to_string(sys.join("class/net").join(card).join("ifindex")).unwrap_or_default();
-    format!("v{}.{vlan}", number.trim())
+    if is_card(&name) { name } else { format!("v{number}.{vlan}") }
+}
+
+/// The number that the kernel gave a card, another one each time that a card comes; none where there is no such card.
+pub(super) fn number(sys: &Path, card: &str) -> Option<String> {
+    let number = fs::read_to_string(sys.join("class/net").join(card).join("ifindex")).ok()?;
+    Some(number.trim().to_owned())
 }
 
 /// The Ethernet cards: what has a device and speaks Ethernet.
@@ -154,9 +154,7 @@ mod tests {
     fn a_card_that_comes_back_has_its_turn_again() {
         let (mut turns, begun) = (Turns::default(), Instant::now());
         ["eth0", "eth1"].into_iter().for_each(|card| turns.had(card, true, begun));
-        let there = ["eth0".to_owned()];
-        assert_eq!(turns.gone(&there), ["eth1"]);
-        assert_eq!(turns.gone(&there), [""; 0], "it is told once");
+        turns.forget("eth1");
         assert_eq!(["eth0", "eth1"].map(|card| turns.is_due(card, begun)), [false, true]);
     }
 
@@ -188,13 +186,18 @@ mod tests {
 
     #[test]
     fn each_card_has_a_vlan_of_its_own_whose_name_the_kernel_takes() {
+        let names = ["eth0", "eth1", "enp65s0f0np0"].map(|card| tagged(card, "12", 4094));
+        assert_eq!(names, ["eth0.4094", "eth1.4094", "v12.4094"]);
+    }
+
+    #[test]
+    fn a_card_is_known_by_the_number_that_the_kernel_gave_it() {
         let sys = tempfile::tempdir().unwrap();
-        let long = "enp65s0f0np0";
-        let folder = sys.path().join("class/net").join(long);
+        assert_eq!(number(sys.path(), "eth0"), None);
+        let folder = sys.path().join("class/net/eth0");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("ifindex"), "12\n").unwrap();
-        let names = ["eth0", "eth1", long].map(|card| tagged(sys.path(), card, 4094));
-        assert_eq!(names, ["eth0.4094", "eth1.4094", "v12.4094"]);
+        assert_eq!(number(sys.path(), "eth0").as_deref(), Some("12"));
     }
 
     #[test]

@@ -90,7 +90,10 @@ impl Lease {
     }
 
     /// The card has none any more; the resolver asks no server that was reached by it.
-    fn forget(root: &Path, card: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What the file system said.
+    pub(super) fn forget(root: &Path, card: &str) -> io::Result<()> {
         let folder = root.join(LEASES);
         match fs::remove_file(folder.join(card)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -5,13 +5,12 @@
 //! several ways out one after the other is tried.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::cards::{Missing, Seen, Turns, are_settled, cards, has_carrier, tagged};
+use super::cards::{Missing, Seen, Turns, are_settled, cards, has_carrier, number, tagged};
 use super::early;
 use super::flow::For;
 use super::lease::{HOOK, LEASES, Lease, Route, ip};
@@ -28,19 +27,27 @@ const SAY: Duration = Duration::from_secs(15);
 pub(super) struct Network<'a> {
     links: &'a Links,
     progress: &'a dyn Progress,
-    /// When each was raised.
-    raised: BTreeMap<String, Instant>,
+    met: BTreeMap<String, Met>,
     turns: Turns,
-    /// The DHCP clients, by the card of each.
-    clients: BTreeMap<String, Child>,
     /// The way out that is tried, and since when.
     tried: Option<(Route, Instant)>,
 }
 
+/// A card that was raised.
+struct Met {
+    /// The kernel's number of it.
+    number: Option<String>,
+    /// When it was raised.
+    since: Instant,
+    /// What has its address: itself, or its VLAN.
+    named: String,
+    /// Its DHCP client.
+    client: Option<Child>,
+}
+
 impl<'a> Network<'a> {
     pub(super) fn new(links: &'a Links, progress: &'a dyn Progress) -> Self {
-        let (raised, turns, clients) = (BTreeMap::new(), Turns::default(), BTreeMap::new());
-        Self { links, progress, raised, turns, clients, tried: None }
+        Self { links, progress, met: BTreeMap::new(), turns: Turns::default(), tried: None }
     }
 
     /// Waits until one card has an address, and then a little for the others.
@@ -95,12 +102,11 @@ impl<'a> Network<'a> {
 
     /// Does what can be done now; what is seen of each card then.
     fn look(&mut self) -> io::Result<Vec<Seen>> {
+        self.forget();
         let cards = cards(Path::new("/sys"));
-        self.forget(&cards);
         for card in &cards {
-            if !self.raised.contains_key(card) {
-                self.raised.insert(card.clone(), Instant::now());
-                self.try_to(&format!("raising {card}"), ip(&words(&["link", "set", "dev", card, "up"])));
+            if !self.met.contains_key(card) {
+                self.meet(card);
             }
             if has_carrier(Path::new("/sys"), card) && self.turns.is_due(card, Instant::now()) {
                 let is_up = self.begin(card)?;
@@ -110,57 +116,54 @@ impl<'a> Network<'a> {
         Ok(cards.iter().map(|card| self.seen(card)).collect())
     }
 
-    /// Cards that are gone are set up anew when they come back; where a client ended, another asks.
-    fn forget(&mut self, cards: &[String]) {
-        let now = Instant::now();
-        for card in self.turns.gone(cards) {
-            self.progress.note(&format!("{card} is gone"));
-            self.raised.remove(&card);
-            // Of a card of that name which comes the address is not known. There may be no file.
-            let _ = fs::remove_file(Path::new("/").join(LEASES).join(self.named(&card)));
-            if let Some(mut client) = self.clients.remove(&card) {
-                end(&mut client);
-            }
-        }
-        let turns = &mut self.turns;
-        self.clients.retain(|card, client| {
-            let lives = matches!(client.try_wait(), Ok(None));
-            if !lives {
-                turns.had(card, false, now);
-            }
-            lives
-        });
+    fn meet(&mut self, card: &str) {
+        let number = number(Path::new("/sys"), card);
+        let known = number.as_deref().unwrap_or_default();
+        let named =
+            self.links.of(card).vlan.map_or_else(|| card.to_owned(), |vlan| tagged(card, known, vlan));
+        self.met.insert(card.to_owned(), Met { number, since: Instant::now(), named, client: None });
+        self.try_to(&format!("raising {card}"), ip(&words(&["link", "set", "dev", card, "up"])));
     }
 
-    /// What has the address of a card: itself, or its VLAN.
-    fn named(&self, card: &str) -> String {
-        let vlan = self.links.of(card).vlan;
-        vlan.map_or_else(|| card.to_owned(), |vlan| tagged(Path::new("/sys"), card, vlan))
+    /// Cards that went away are set up anew when they come back; where a client ended, another asks.
+    fn forget(&mut self) {
+        let is_gone = |(card, met): &(&String, &Met)| number(Path::new("/sys"), card) != met.number;
+        let gone: Vec<String> = self.met.iter().filter(is_gone).map(|(card, _)| card.clone()).collect();
+        for card in gone {
+            self.progress.note(&format!("{card} is gone"));
+            self.turns.forget(&card);
+            let Some(mut met) = self.met.remove(&card) else { continue };
+            met.client.iter_mut().for_each(end);
+            self.try_to("forgetting its address", Lease::forget(Path::new("/"), &met.named));
+        }
+        for (card, met) in &mut self.met {
+            if met.client.as_mut().is_some_and(|client| !matches!(client.try_wait(), Ok(None))) {
+                met.client = None;
+                self.turns.had(card, false, Instant::now());
+            }
+        }
     }
 
     fn seen(&self, card: &str) -> Seen {
-        let address = self.links.of(card).address;
+        let (address, met) = (self.links.of(card).address, self.met.get(card));
         Seen {
             has_carrier: has_carrier(Path::new("/sys"), card),
             asks: address != Address::None,
-            has_address: Path::new("/").join(LEASES).join(self.named(card)).exists(),
-            raised: self.raised.get(card).map_or(Duration::ZERO, Instant::elapsed),
+            has_address: met.is_some_and(|met| Path::new("/").join(LEASES).join(&met.named).exists()),
+            raised: met.map_or(Duration::ZERO, |met| met.since.elapsed()),
         }
     }
 
     /// Sets a card up; whether that was possible. What was not is told.
     fn begin(&mut self, name: &str) -> io::Result<bool> {
         let Link { address, vlan } = self.links.of(name);
-        let card = match vlan.filter(|_| address != Address::None) {
-            None => name.to_owned(),
-            Some(vlan) => {
-                let tagged = tagged(Path::new("/sys"), name, vlan);
-                if !self.try_to(&format!("VLAN {vlan} on {name}"), add_vlan(name, vlan, &tagged)) {
-                    return Ok(false);
-                }
-                tagged
-            }
-        };
+        let card = self.met.get(name).map_or_else(|| name.to_owned(), |met| met.named.clone());
+        if address != Address::None
+            && let Some(vlan) = vlan
+            && !self.try_to(&format!("VLAN {vlan} on {name}"), add_vlan(name, vlan, &card))
+        {
+            return Ok(false);
+        }
         match address {
             Address::None => Ok(true),
             Address::Static(network) => {
@@ -177,7 +180,10 @@ impl<'a> Network<'a> {
                 client.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
                 // An installer that starts over starts its own.
                 die_with_us(&mut client);
-                self.clients.insert(name.to_owned(), client.spawn()?);
+                let client = client.spawn()?;
+                if let Some(met) = self.met.get_mut(name) {
+                    met.client = Some(client);
+                }
                 Ok(true)
             }
         }
@@ -191,7 +197,7 @@ impl<'a> Network<'a> {
 
 impl Drop for Network<'_> {
     fn drop(&mut self) {
-        self.clients.values_mut().for_each(end);
+        self.met.values_mut().filter_map(|met| met.client.as_mut()).for_each(end);
     }
 }
 

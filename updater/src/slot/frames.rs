@@ -37,7 +37,7 @@ pub struct Frames<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum FramesError {
     /// The index of the pack or delta.
-    #[error(transparent)]
+    #[error("the index of the new version's pack or delta")]
     Index(#[from] IndexError),
     /// The manifest that says what is wanted.
     #[error("the manifest of the new version")]

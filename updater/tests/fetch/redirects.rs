@@ -33,11 +33,22 @@ fn a_redirect_to_another_server_is_followed() {
 
 #[test]
 fn redirects_without_end_end_after_three_each_time() {
-    let (fetch, server) = site((0..16).map(|_| elsewhere("/again")).collect());
+    let (fetch, server) =
+        site((0..16).map(|_| elsewhere("/again")).chain([elsewhere("/end"), whole(BODY)]).collect());
     let error = fetch.get("x", 9).unwrap_err();
     assert!(matches!(&error, FetchError::Io { url, .. } if url.ends_with("/x")), "{error:?}");
-    // Four attempts of one request and three redirects.
-    assert_eq!(server.join().unwrap().len(), 16);
+    // Four attempts of one request and three redirects; then the server has an end.
+    assert_eq!(fetch.get("y", 9).unwrap(), BODY.as_bytes());
+    let heads = server.join().unwrap();
+    let at = |start: &str| {
+        heads
+            .iter()
+            .enumerate()
+            .filter(|(_, head)| head.starts_with(start))
+            .map(|(n, _)| n)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((at("get /x "), at("get /y ")), (vec![0, 4, 8, 12], vec![16]), "{heads:?}");
 }
 
 #[test]

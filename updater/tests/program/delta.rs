@@ -249,6 +249,19 @@ fn a_delta_that_is_not_there_is_spared_and_the_pack_taken() {
 }
 
 #[test]
+fn for_a_delta_that_is_not_there_no_more_is_fetched_than_may_be() {
+    let whole = lab(|index| index);
+    let json = whole.run(&["test-upgrade", "3", "--json"]).done().json();
+    // Manifest, indexes and what the delta takes: much less than the pack's half a megabyte.
+    let allowed = (json["download"].as_u64().unwrap() + (100 << 10)).to_string();
+    whole.run(&["test-upgrade", "3", "--max-bytes", &allowed]).done();
+    fs::remove_file(file(&whole, "targets", "web@3@delta@1")).unwrap();
+    let ran = whole.run(&["upgrade", "3", "--max-bytes", &allowed]);
+    assert!(ran.code == 3 && ran.failed().1.contains("--max-bytes"), "{ran:?}");
+    assert_eq!(whole.run(&["status", "--json"]).done().json()["next"], "edeploy-a-g1.conf");
+}
+
+#[test]
 fn a_delta_for_another_tree_or_of_a_later_format_is_not_taken() {
     let other = Digest::of(b"another manifest").to_string();
     type Change<'a> = &'a dyn Fn(String) -> String;

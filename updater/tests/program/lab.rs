@@ -24,6 +24,9 @@ pub(crate) const SLOT: u64 = 24 * MIB;
 /// Room for the ESP, both slots and a state partition of a little more than its least size.
 pub(crate) const DISK: u64 = (512 + 24 + 24 + 80) * MIB;
 
+/// In the place of an exit code, of what was ended by a signal.
+pub(crate) const KILLED: i32 = -1;
+
 /// A machine in a file, and where it takes its versions from.
 pub(crate) struct Lab {
     folder: TempDir,
@@ -42,7 +45,7 @@ impl Ran {
     pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (out, err) = (text(output.stdout), text(output.stderr));
-        Self { code: output.status.code().expect("not killed"), out, err }
+        Self { code: output.status.code().unwrap_or(KILLED), out, err }
     }
 
     /// The exit code, and the last line on standard error without the program's name.

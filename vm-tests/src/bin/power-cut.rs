@@ -141,7 +141,9 @@ impl Run<'_> {
         println!("{table}");
         let failures = table.failures();
         failures.iter().for_each(|(moment, failure)| println!("{moment:?}: {failure}"));
-        failures.len()
+        let unseen = table.unseen(EXTENT.boots);
+        unseen.iter().for_each(|unseen| println!("not seen: {unseen}"));
+        failures.len() + usize::from(unseen.is_some())
     }
 
     /// Kills machines, some at a time, and tells of each.

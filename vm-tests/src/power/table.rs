@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 
 use super::replay::Moment;
-use super::survey::Survey;
+use super::survey::{Row, Survey};
 use super::trials::Trials;
 
 /// A replay that came to its end.
@@ -27,6 +27,17 @@ impl Table {
     pub fn failures(&self) -> Vec<(Moment, String)> {
         let of_trials = self.trials.failures.lock().expect("all trials have ended").clone();
         self.survey.failures.iter().cloned().chain(of_trials).collect()
+    }
+
+    /// What was not seen, of what there must be to see: cuts after which each version boots, and so many machines that booted.
+    #[must_use]
+    pub fn unseen(&self, boots: usize) -> Option<String> {
+        let sum = |of: fn(&Row) -> usize| self.survey.rows.iter().map(|(_, row)| of(row)).sum::<usize>();
+        let (old, new) = (sum(|row| row.old), sum(|row| row.new));
+        let booted = self.trials.booted.load(Ordering::Relaxed);
+        (old == 0 || new == 0 || booted < boots).then(|| {
+            format!("{old} cuts boot the old version, {new} the new one, {booted} of {boots} machines booted")
+        })
     }
 }
 

@@ -1,5 +1,5 @@
 //! A machine that has lost its state partition still boots, says so, and blesses nothing; one that has lost its ESP boots
-//! once it is repaired.
+//! once it is repaired, also with a torn partition table.
 
 use std::path::Path;
 
@@ -24,14 +24,15 @@ fn without_its_state_a_machine_boots_on_a_volatile_var_and_says_so() {
 }
 
 #[test]
-fn without_its_esp_a_machine_boots_again_once_a_rescue_system_repaired_it() {
+fn without_its_esp_and_with_a_torn_table_a_machine_boots_again_once_a_rescue_system_repaired_it() {
     let fixture = fixture();
     let disk = fixture.folder.join("lost-esp.img");
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     run("cp", &["--sparse=always", &text(&fixture.twins[1]), &text(&disk)]);
     let (start, size) = place(&disk, ESP);
-    let zeros = format!("write -z {start} {size}");
-    run("qemu-io", &["-f", "raw", "-c", &zeros, &text(&disk)]);
+    // And the first of both partition tables is torn: the firmware makes it of the second.
+    let zeros = [format!("write -z {start} {size}"), "write -z 512 512".to_owned()];
+    run("qemu-io", &["-f", "raw", "-c", &zeros[0], "-c", &zeros[1], &text(&disk)]);
     let said = run(edeploy_ab(), &["repair", "--disk", &text(&disk)]);
     assert!(said.contains(" repaired; edeploy-a-g"), "{said}");
     let mut machine = Machine::on(&disk, &fixture.folder, "lost-esp");
@@ -41,5 +42,6 @@ fn without_its_esp_a_machine_boots_again_once_a_rescue_system_repaired_it() {
     let status = guest.status();
     assert_eq!((&status["version"], &status["slot"]), (&"1.0".into(), &"a".into()), "{status}");
     guest.must("edeploy-ab verify");
+    assert_eq!(guest.must("dd if=/dev/vda bs=1 skip=512 count=8 status=none"), "EFI PART");
     guest.switch_off_and_check_parts(&[ESP, SLOTS[0], STATE]);
 }
