@@ -37,7 +37,7 @@ pub struct Frames<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum FramesError {
     /// The index of the pack or delta.
-    #[error("the index of the new version's pack or delta")]
+    #[error("reading an index of the new version")]
     Index(#[from] IndexError),
     /// The manifest that says what is wanted.
     #[error("the manifest of the new version")]
