@@ -129,6 +129,7 @@ const CASES: [Case; 14] = [
         run("setfattr", &["-n", "user.empty", "-v", "", &file]);
         run("setfattr", &["-n", "user.bytes", "-v", "0x000aff5c", &file]);
         run("setfattr", &["-n", "trusted.mine", "-v", &"x".repeat(2000), &file]);
+        run("setfattr", &["-n", "security.selinux", "-v", "system_u:object_r:etc_t:s0", &file]);
     }),
     ("hard-links", |at| {
         fs::create_dir_all(at.join("z/deep")).unwrap();

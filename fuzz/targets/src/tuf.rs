@@ -29,9 +29,21 @@ fn file(bytes: &[u8]) {
     let Ok(envelope) = Envelope::parse(bytes) else { return };
     document::<Timestamp>(&envelope);
     document::<Snapshot>(&envelope);
-    document::<Targets>(&envelope);
+    if document::<Targets>(&envelope).is_some() {
+        channels(&envelope.read().expect("it was read"));
+    }
     if let Some(root) = document::<Root>(&envelope) {
         trusted(&root);
+    }
+}
+
+/// A channel that is read is one that can be set, and then nothing changes.
+fn channels(targets: &Targets) {
+    let all = targets.channels();
+    for (name, version) in &all {
+        let mut again = targets.clone();
+        again.set_channel(name, Some(version));
+        assert_eq!(again.channels(), all);
     }
 }
 

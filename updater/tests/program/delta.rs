@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use edeploy_format::delta::patch::Step;
@@ -101,12 +101,16 @@ fn delta(to: u8) -> (Vec<u8>, Vec<Frame>) {
 
 /// Version 1 is installed; version 3 and the delta to it are published, its index with the last word of `change`.
 pub(crate) fn lab(change: impl Fn(String) -> String) -> Lab {
+    let (bytes, frames) = delta(3);
+    lab_with(bytes, change(index(&right(), &frames)))
+}
+
+fn lab_with(bytes: Vec<u8>, index: String) -> Lab {
     static FIRST: OnceLock<Lab> = OnceLock::new();
     let mut lab = FIRST.get_or_init(|| Lab::first(&version(1))).copy();
     lab.site.version = 2;
     lab.publish("3", 3, &version(3), &rule("3", &json!({})), |_| ());
-    let (bytes, frames) = delta(3);
-    let (index, from) = (change(index(&right(), &frames)).into_bytes(), "1".parse::<Name>().unwrap());
+    let (index, from) = (index.into_bytes(), "1".parse::<Name>().unwrap());
     let contents = Contents { blake3: Digest::of(&index), size: index.len() as u64 };
     lab.site.packed(Object::DeltaIndex(&from), "3", &index, &contents);
     lab.site.add(Object::Delta(&from), "3", bytes, None::<&()>);
@@ -173,6 +177,24 @@ fn of_a_delta_that_is_tampered_with_nothing_is_taken_and_the_pack_serves() {
     }
     let pack = fs::read(file(&whole, "targets", "web@3@pack")).unwrap();
     tampered(FRAMES, &|place| place.clone_from(&pack));
+}
+
+#[test]
+fn a_frame_of_a_delta_that_would_become_much_more_than_it_says_takes_no_memory() {
+    let (good, mut frames) = delta(3);
+    let bomb = zstd::bulk::compress(&vec![0; 256 << 20], 3).unwrap();
+    let more = bomb.len() as u64 - u64::from(frames[0].compressed);
+    let bytes = [&bomb[..], &good[frames[0].compressed as usize..]].concat();
+    (frames[0].compressed, frames[0].digest) = (u32::try_from(bomb.len()).unwrap(), Digest::of(&bomb));
+    frames[1..].iter_mut().for_each(|frame| frame.offset += more);
+    let lab = lab_with(bytes, index(&right(), &frames));
+    let (command, peak) = (lab.command(&["upgrade", "3"]), lab.path("peak"));
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["-f", "%M", "-o"]).arg(&peak).arg(command.get_program()).args(command.get_args());
+    let ran = Ran::of(timed.output().expect("GNU time: apt-get install time")).done();
+    assert!(ran.err.contains("not patched, fetched whole: "), "{ran:?}");
+    let kibibytes: u64 = fs::read_to_string(peak).unwrap().trim().parse().unwrap();
+    assert!(kibibytes < 64 << 10, "{kibibytes}");
 }
 
 #[test]
