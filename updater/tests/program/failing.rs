@@ -87,8 +87,9 @@ impl Under {
         let (code, said) = ran.failed();
         let is_known = !said.contains(" boots next is not known; `edeploy-ab status` may tell: ");
         assert_eq!([0, 100].contains(&code), is_done && is_known, "{failed}: {ran:?}");
+        let is_read_back = failed.contains("(INJECTED: args)") && said.contains(" read back");
         assert!(
-            is_done || said.contains(": ") || said.contains(" read back"),
+            is_done || said.contains(": ") || is_read_back,
             "{failed}: what failed on what is not said: {ran:?}"
         );
     }
@@ -110,6 +111,8 @@ fn each_fails(
             assert!(nth > 1, "it makes no {calls}");
             return;
         }
+        // Nothing that fails may end it by a signal.
+        assert!(ran.code != KILLED || how.starts_with("signal"), "{calls} {nth}, {failed:?}: {ran:?}");
         // The loader reads libraries, the standard library pipes of its children, which do not fail like that.
         if failed.iter().any(|line| line.contains("/lib") || line.contains("<pipe:")) && ran.code > 100 {
             continue;

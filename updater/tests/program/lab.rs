@@ -43,6 +43,13 @@ pub(crate) struct Ran {
 
 impl Ran {
     pub(crate) fn of(output: Output) -> Self {
+        let ran = Self::ended(output);
+        assert_ne!(ran.code, KILLED, "{ran:?}");
+        ran
+    }
+
+    /// The same of what may have been ended by a signal.
+    fn ended(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (out, err) = (text(output.stdout), text(output.stderr));
         Self { code: output.status.code().unwrap_or(KILLED), out, err }
@@ -227,7 +234,7 @@ impl Lab {
         let mut traced = Command::new("strace");
         traced.args(options).arg("-o").arg(self.path("trace"));
         let output = traced.arg(command.get_program()).args(command.get_args()).output();
-        let ran = Ran::of(output.expect("strace: apt-get install strace"));
+        let ran = Ran::ended(output.expect("strace: apt-get install strace"));
         (ran, fs::read_to_string(self.path("trace")).unwrap())
     }
 
