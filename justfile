@@ -51,11 +51,11 @@ python-tuf:
     @target/python-tuf/bin/python -c "import tuf; assert tuf.__version__ == '7.0.1'" 2>/dev/null || \
       { python3 -m venv --clear target/python-tuf && target/python-tuf/bin/pip install -q tuf==7.0.1 securesystemslib[crypto]; }
 
-# The servers of the set-up guide, unpacked beside this machine's own programs: none of them is started as a service
-guide-servers:
+# What the set-up guide has on its server, unpacked beside this machine's own programs: none of it is started as a service
+guide-servers packages="nginx isc-dhcp-server ipxe":
     @mkdir -p target/guide
-    @cd target/guide && { test -x usr/sbin/nginx -a -x usr/sbin/dhcpd || \
-      { { apt-get download -q nginx isc-dhcp-server || { apt-get update -q && apt-get download -q nginx isc-dhcp-server; }; } && \
+    @cd target/guide && { test -x usr/sbin/nginx -a -x usr/sbin/dhcpd -a -e usr/lib/ipxe/snponly.efi || \
+      { { apt-get download -q {{packages}} || { apt-get update -q && apt-get download -q {{packages}}; }; } && \
         for package in *.deb; do dpkg -x "$package" .; done; }; }
 
 # The TUF client of hosts alone, for suites that test such clients, in target/debug/examples/tuf_client
@@ -87,7 +87,7 @@ check: && man
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc {{everything}} --no-deps --document-private-items
 
 # The loop in virtual machines, from published objects only (needs root)
-vm-test: host installer-program programs
+vm-test: host installer-program programs guide-servers
     cargo test {{everything}} --test vm --test hostile -- --test-threads=3 --nocapture
 
 # Cuts the power of a simulated machine at every effect of every command: the tables of docs/power.md

@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-packages="acl attr chromium cpio curl debootstrap dnsmasq-base dosfstools e2fsprogs faketime fdisk g++ gdisk groff-base ipxe-qemu
+packages="acl attr chromium cpio curl debootstrap dnsmasq-base dosfstools e2fsprogs faketime fdisk g++ gdisk groff-base iproute2 ipxe-qemu
   libcap2-bin libglib2.0-dev libostree-dev lz4 mmdebstrap mtools musl-tools openssl ostree ovmf pkg-config python3-jsonschema python3-venv qemu-system-x86 qemu-utils rsync
   strace systemd-boot-efi time uidmap zstd"
 

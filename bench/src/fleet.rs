@@ -25,11 +25,17 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts it over these profiles, with nothing to remember. Everything lies in `work`, which is made.
+    /// Starts it over these profiles, with nothing to remember, and with these further arguments. Everything lies in
+    /// `work`, which is made.
     ///
     /// # Errors
     /// When it cannot be started or does not listen.
-    pub fn start(program: &Path, work: &Path, profiles: &[(&str, String)]) -> Result<Self> {
+    pub fn start(
+        program: &Path,
+        work: &Path,
+        profiles: &[(&str, String)],
+        more: &[&Path],
+    ) -> Result<Self> {
         folder::fresh(work)?;
         let (data, shelf) = (work.join("data"), work.join("profiles"));
         folder::fresh(&shelf)?;
@@ -39,7 +45,7 @@ impl Fleet {
         }
         let mut command = Command::new(program);
         command.arg("serve").arg("--data").arg(&data).arg("--profiles").arg(&shelf);
-        command.arg("--listen").arg(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string());
+        command.arg("--listen").arg(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()).args(more);
         let line = format!("{} serve", program.display());
         let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|source| Error::Start { line: line.clone(), source })?;

@@ -229,6 +229,7 @@ pub fn label(way: &str) -> &str {
         "ours-last-line" => "the last line fits none",
         "ours-boot" => "boot script",
         "ours-report" => "plan, by a report",
+        "ours-newest" => "plan, by a report, of the newest version",
         "ostree" => "ostree static delta",
         "ostree-copy" => "ostree static delta, checkout without hard links",
         "ostree-finished" => "ostree static delta, finished trees",

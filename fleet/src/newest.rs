@@ -3,15 +3,16 @@
 //!
 //! The whole client workflow of TUF is gone through, from a root that was handed in; what was accepted is kept in the
 //! store, so that a repository cannot go back behind it. An answer serves for a minute and for all architectures, so
-//! that a crowd of machines, whatever they say that they run, is one question; while it is asked, others who would ask
-//! the same are told to come again.
+//! that a crowd of machines, whatever they say that they run, is one question. Others who would ask the same wait for the
+//! answer; where that takes long they are told to come again, so that a repository that is away holds up nobody else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use edeploy_format::address::masked;
 use edeploy_format::name::{Architecture, Channel, Role, Version};
@@ -29,6 +30,8 @@ use crate::store::{Store, StoreError};
 const FRESH: u64 = 60;
 /// A failure serves for so many: every machine that waits asks again.
 const FAILED: u64 = 5;
+/// A question that is asked for longer is waited for by nobody else.
+const PROMPT: Duration = Duration::from_secs(1);
 /// A request may take that long.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Where Debian keeps the certificates it trusts.
@@ -116,8 +119,10 @@ type Known = (Moment, Result<Versions, String>);
 pub struct Newest {
     root: Option<Vec<u8>>,
     known: Mutex<BTreeMap<Question, Known>>,
-    /// What is asked just now.
-    asking: Mutex<BTreeSet<Question>>,
+    /// What is asked just now, and since when.
+    asking: Mutex<BTreeMap<Question, Instant>>,
+    /// Something is not asked any more.
+    asked: Condvar,
 }
 
 impl Newest {
@@ -132,7 +137,8 @@ impl Newest {
             TrustedRoot::anchor(&bytes)?;
             Ok::<_, NewestError>(bytes)
         };
-        Ok(Self { root: root.map(read).transpose()?, known: Mutex::default(), asking: Mutex::default() })
+        let (known, asking, asked) = Default::default();
+        Ok(Self { root: root.map(read).transpose()?, known, asking, asked })
     }
 
     /// The version of a role that is wanted, for an architecture, of the first repository that answers; an exact one is
@@ -162,7 +168,7 @@ impl Newest {
         version.map_err(|error| chain(&error))
     }
 
-    /// Asks what nobody asks just now, and keeps the answer.
+    /// Asks what nobody asks just now, and keeps the answer; where somebody does, theirs.
     fn ask_once(
         &self,
         question: Question,
@@ -170,7 +176,10 @@ impl Newest {
         role: &Role,
         now: Moment,
     ) -> Result<Versions, String> {
-        let asked = Asked::alone(&self.asking, question).ok_or("it is being asked for")?;
+        let asked = match Asked::alone(self, question) {
+            Ok(asked) => asked,
+            Err(question) => return self.of_another(&question, now),
+        };
         let told = |error: NewestError| masked(&chain(&error)).into_owned();
         let answer = self.ask_any(store, &asked.question.0, role, now).map_err(told);
         let until = now.plus(if answer.is_ok() { FRESH } else { FAILED });
@@ -178,6 +187,17 @@ impl Newest {
         known.retain(|_, (until, _)| *until > now);
         known.insert(asked.question.clone(), (until, answer.clone()));
         answer
+    }
+
+    /// What another thread is answered that asks just now.
+    fn of_another(&self, question: &Question, now: Moment) -> Result<Versions, String> {
+        let mut asking = locked(&self.asking);
+        while let Some(begun) = asking.get(question) {
+            let left = PROMPT.checked_sub(begun.elapsed()).ok_or("it is being asked for")?;
+            (asking, _) = self.asked.wait_timeout(asking, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(asking);
+        self.known(question, now).ok_or("it was asked for in vain")?
     }
 
     /// What was answered before, while that serves.
@@ -215,21 +235,27 @@ impl Newest {
 
 /// A question that one thread asks.
 struct Asked<'a> {
-    asking: &'a Mutex<BTreeSet<Question>>,
+    newest: &'a Newest,
     question: Question,
 }
 
 impl<'a> Asked<'a> {
-    /// `None` where another thread asks it.
-    fn alone(asking: &'a Mutex<BTreeSet<Question>>, question: Question) -> Option<Self> {
-        let alone = locked(asking).insert(question.clone());
-        alone.then(|| Self { asking, question })
+    /// The question as it was where another thread asks it.
+    fn alone(newest: &'a Newest, question: Question) -> Result<Self, Question> {
+        match locked(&newest.asking).entry(question.clone()) {
+            Entry::Occupied(_) => Err(question),
+            Entry::Vacant(free) => {
+                free.insert(Instant::now());
+                Ok(Self { newest, question })
+            }
+        }
     }
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        locked(self.asking).remove(&self.question);
+        locked(&self.newest.asking).remove(&self.question);
+        self.newest.asked.notify_all();
     }
 }
 

@@ -5,6 +5,7 @@
 //! writes, and a kill at any moment leaves what was answered. The command line works on the same file while the
 //! service runs. Only hashes of tokens are kept. Moments are seconds since 1970, and are handed in.
 
+mod armed;
 mod card;
 mod host;
 mod install;
@@ -12,6 +13,7 @@ mod log;
 mod metadata;
 mod operator;
 mod permission;
+mod script;
 mod session;
 mod taken;
 mod ticket;
@@ -40,7 +42,7 @@ pub use watch::Watch;
 /// The name of the file.
 pub const FILE: &str = "fleet.sqlite";
 /// What this program writes; it refuses what a later one wrote.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 /// No more machines are remembered: each that asks for a boot script is, whoever it is. Of those that never had a
@@ -116,13 +118,15 @@ impl Store {
         let path = self.path.clone();
         self.write(|change| {
             let found: i64 = change.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+            let [second, third] = [include_str!("store/schema-2.sql"), include_str!("store/schema-3.sql")];
             let steps = match found {
-                0 => include_str!("store/schema.sql"),
-                1 => include_str!("store/schema-2.sql"),
+                0 => &[include_str!("store/schema.sql")][..],
+                1 => &[second, third],
+                2 => &[third],
                 SCHEMA => return Ok(()),
                 found => return Err(StoreError::Later { path, found }),
             };
-            change.execute_batch(steps)?;
+            steps.iter().try_for_each(|step| change.execute_batch(step))?;
             Ok(change.pragma_update(None, "user_version", SCHEMA)?)
         })
     }

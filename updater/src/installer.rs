@@ -175,11 +175,12 @@ fn installed(
     // Whatever is waited for may be at another card, which has no address yet.
     let pause = |pause, why| network.borrow_mut().wait(pause, why);
     let service = Arc::new(Service::new(server, arguments.token.clone(), ca.as_deref())?);
+    let told = |failure: &str| told(&service, failure, &console.log(), arguments.keep_log);
     if let Some(trouble) = trouble {
-        told(&service, &trouble);
+        told(&trouble);
         return Err(Failure::new(Exit::Failed, trouble));
     }
-    let store = Store::anchor(Path::new(ROOT)).inspect_err(|fault| told(&service, &chain(fault)))?;
+    let store = Store::anchor(Path::new(ROOT)).inspect_err(|fault| told(&chain(fault)))?;
     let machine = Machine {
         root: Path::new("/"),
         uefi: Path::new("/sys/firmware/efi").exists(),
@@ -199,11 +200,14 @@ fn installed(
     }
 }
 
-/// The service hears of what failed before the install began, if it knows this machine and is there.
-fn told(service: &Service, failure: &str) {
+/// The service hears of what failed before the install began, and gets the log, if it knows this machine and is there.
+fn told(service: &Service, failure: &str, log: &str, keep_log: bool) {
     if service.knows_us() {
         let told = Told { stage: Stage::Booted, done: 0, total: 0, failure: Some(failure.to_owned()) };
         // The console says it as well.
         let _: Result<(), _> = service.progress(&told);
+        if !keep_log {
+            let _: Result<(), _> = service.log(log);
+        }
     }
 }

@@ -28,3 +28,16 @@ pub(crate) fn arguments(format: &str, disk: &Path, faults: &[String], log: Optio
     ];
     nodes.into_iter().flat_map(|node| ["-blockdev".to_owned(), node]).collect()
 }
+
+/// A second disk, in qcow2.
+pub(crate) fn copy(file: &Path) -> Vec<String> {
+    let drive = format!("if=none,id=copy,format=qcow2,file={}", file.display());
+    ["-drive", &drive, "-device", "virtio-blk-pci,drive=copy"].map(str::to_owned).to_vec()
+}
+
+/// A USB stick that is booted before all else.
+pub(crate) fn stick(file: &Path) -> Vec<String> {
+    let drive = format!("if=none,id=stick,format=raw,file={}", file.display());
+    let device = "usb-storage,drive=stick,removable=on,bootindex=0";
+    ["-drive", &drive, "-device", "qemu-xhci", "-device", device].map(str::to_owned).to_vec()
+}

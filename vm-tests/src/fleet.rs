@@ -44,17 +44,24 @@ impl Fleet {
     /// # Panics
     /// If it does not start.
     pub fn serve(&mut self, assets: &Path, site: u16) {
-        let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
-        let mut server = Command::new("setpriv")
+        let assets = assets.to_str().expect("UTF-8");
+        let mut server = Command::new("setpriv");
+        server
             .args(["--pdeathsig", "KILL"])
             .arg(edeploy_fleet())
-            .args(["serve", "--data", &self.data(), "--profiles", &text(&self.folder.join("profiles"))])
+            .args(["serve", "--data", &self.data(), "--profiles", &self.profiles()])
             .args(["--listen", &format!("127.0.0.1:{}", self.port), "--url", &self.url_of_machines()])
-            .args(["--repo", &format!("http://10.0.2.2:{site}"), "--assets", &text(assets)])
-            .args(["--kernel-arguments", "console=ttyS0 loglevel=6"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("setpriv of util-linux");
+            .args(["--repo", &format!("http://10.0.2.2:{site}"), "--assets", assets])
+            .args(["--kernel-arguments", "console=ttyS0 loglevel=6"]);
+        self.start(&mut server);
+    }
+
+    /// Starts it by this command.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub(crate) fn start(&mut self, command: &mut Command) {
+        let mut server = command.stderr(Stdio::piped()).spawn().expect("setpriv of util-linux");
         let mut lines = BufReader::new(server.stderr.take().expect("piped")).lines().map_while(Result::ok);
         let first = lines.next().unwrap_or_default();
         assert!(first.contains("listening on"), "edeploy-fleet serve: {first}");
@@ -81,8 +88,14 @@ impl Fleet {
         format!("{}/v1/boot.ipxe", self.url_of_machines())
     }
 
-    fn data(&self) -> String {
+    /// The folder of its data.
+    pub(crate) fn data(&self) -> String {
         self.folder.join("data").to_str().expect("UTF-8").to_owned()
+    }
+
+    /// The folder of its profiles.
+    pub(crate) fn profiles(&self) -> String {
+        self.folder.join("profiles").to_str().expect("UTF-8").to_owned()
     }
 
     /// Runs another command of the program on its data; what it says.

@@ -1,7 +1,13 @@
 //! What a machine is made of: memory, network cards, disks, and what its firmware says of it.
 
+use std::path::Path;
+
+use crate::trunk;
+
 /// Bytes of a further disk.
 const SMALL: u64 = 64 << 20;
+/// The slot of a card that can be taken out.
+const SLOT: &str = "slot0";
 
 /// The parts of a machine.
 #[derive(Clone, Debug)]
@@ -16,10 +22,35 @@ pub struct Hardware {
     pub cards: Vec<Card>,
     /// What its firmware says of it; if not said, what QEMU does.
     pub product: Option<Product>,
-    /// The script that its first card boots by, before its disk: an address for iPXE.
-    pub netboot: Option<String>,
-    /// A switch is between its first card and the network, and the plugs of both can be pulled: [`Plug`].
-    pub switch: bool,
+    /// How its first card boots, before its disk.
+    pub netboot: Option<Netboot>,
+    /// What is between its first card and the network.
+    pub wire: Wire,
+}
+
+/// How a card boots.
+#[derive(Clone, Debug)]
+pub enum Netboot {
+    /// By the iPXE that is in the card, which is told to take this script.
+    Rom(String),
+    /// By PXE of the firmware: what DHCP and TFTP say.
+    Pxe,
+    /// By UEFI HTTP Boot of the firmware.
+    Http,
+}
+
+/// What is between a card and its network.
+#[derive(Clone, Debug, Default)]
+pub enum Wire {
+    /// A cable.
+    #[default]
+    Direct,
+    /// A switch, where the plugs of both can be pulled: [`Plug`].
+    Switch,
+    /// A port of a switch that is a trunk: the network is this VLAN, tagged. The card can be taken out of its slot.
+    Trunk(u16),
+    /// A device of the kernel, in the network namespace of this process, with whatever is behind it.
+    Tap(&'static str, u32),
 }
 
 /// A plug at the switch.
@@ -70,15 +101,21 @@ impl Default for Hardware {
             cards: vec![Card { device: "virtio-net-pci", mac: "52:54:00:12:34:56" }],
             product: None,
             netboot: None,
-            switch: false,
+            wire: Wire::Direct,
         }
     }
 }
 
 impl Hardware {
-    /// All of it as arguments of QEMU, but for what backs the drive `disk`. `forward` comes to the first card's network.
-    #[must_use]
-    pub fn arguments(&self, forward: &str) -> Vec<String> {
+    /// What QEMU must be called by to be at its network.
+    pub(crate) fn place(&self) -> Vec<String> {
+        let Wire::Tap(_, namespace) = self.wire else { return Vec::new() };
+        ["nsenter", "-t", &namespace.to_string(), "-n"].map(str::to_owned).to_vec()
+    }
+
+    /// All of it as arguments of QEMU, but for what backs the drive `disk`. `forward` comes to the first card's network;
+    /// a trunk is opened at `trunk`.
+    pub(crate) fn arguments(&self, forward: &str, trunk: &Path) -> Vec<String> {
         let mut words = vec!["-m".to_owned(), self.memory.to_string()];
         let mut say = |option: &str, value: String| words.extend([option.to_owned(), value]);
         say("-device", format!("{},drive=disk,bootindex=1", self.disk));
@@ -87,31 +124,78 @@ impl Hardware {
             say("-blockdev", format!("driver=null-co,read-zeroes=on,size={SMALL},node-name={node}"));
             say("-device", format!("{device},drive={node}"));
         }
-        for (at, card) in self.cards.iter().enumerate() {
-            let Card { device, mac } = card;
-            let (network, rom) = match (&self.netboot, at) {
-                (Some(script), 0) => (format!("{forward},bootfile={script}"), "bootindex=0"),
-                (None, 0) => (forward.to_owned(), "romfile="),
-                (_, at) => (format!(",ipv6=off,restrict=on,net=10.0.{}.0/24", at + 2), "romfile="),
-            };
-            say("-netdev", format!("user,id=net{at}{network}"));
-            let mut behind = format!("net{at}");
-            if self.switch && at == 0 {
-                say("-netdev", format!("hubport,hubid=0,id=uplink,netdev={behind}"));
-                "port".clone_into(&mut behind);
-                say("-netdev", format!("hubport,hubid=0,id={behind}"));
+        if let Wire::Trunk(vlan) = self.wire {
+            trunk::open(trunk, vlan);
+            say("-device", format!("pcie-root-port,id={SLOT},chassis=1"));
+        }
+        for at in 0..self.cards.len() {
+            if at == 0 {
+                self.wire(forward, trunk).into_iter().for_each(|network| say("-netdev", network));
+            } else {
+                say("-netdev", format!("user,id=net{at},ipv6=off,restrict=on,net=10.0.{}.0/24", at + 2));
             }
-            say("-device", format!("{device},id=card{at},netdev={behind},mac={mac},{rom}"));
+            say("-device", self.card(at));
         }
         if let Some(Product { vendor, name, serial }) = self.product {
             say("-smbios", format!("type=1,manufacturer={vendor},product={name},serial={serial}"));
         }
-        if self.netboot.is_some() {
-            // The firmware's own loaders would each be tried, in vain, after the card's iPXE has ended.
-            for kind in ["IPv4", "IPv6"] {
-                say("-fw_cfg", format!("name=opt/org.tianocore/{kind}PXESupport,string=no"));
-            }
+        // The firmware's own loaders would each be tried, in vain, before or after what is to boot the card.
+        let pxe = match self.netboot {
+            None => return words,
+            Some(Netboot::Rom(_) | Netboot::Http) => "no",
+            Some(Netboot::Pxe) => "yes",
+        };
+        for (kind, wanted) in [("IPv4", pxe), ("IPv6", "no")] {
+            say("-fw_cfg", format!("name=opt/org.tianocore/{kind}PXESupport,string={wanted}"));
         }
         words
+    }
+
+    /// The networks of QEMU that the first card is at the end of.
+    fn wire(&self, forward: &str, trunk: &Path) -> Vec<String> {
+        let script = match &self.netboot {
+            Some(Netboot::Rom(script)) => format!(",bootfile={script}"),
+            _ => String::new(),
+        };
+        let (user, port) = (|id: &str| format!("user,id={id}{forward}{script}"), self.port());
+        let hub = |id: &str, network: &str| format!("hubport,hubid=0,id={id},netdev={network}");
+        let end = |id: &str, end: &str| {
+            format!("stream,id={id},server=off,addr.type=unix,addr.path={}.{end}", trunk.display())
+        };
+        match &self.wire {
+            Wire::Direct => vec![user(port)],
+            Wire::Switch => {
+                vec![user("net0"), hub("uplink", "net0"), format!("hubport,hubid=0,id={port}")]
+            }
+            Wire::Trunk(_) => {
+                let network = [user("net0"), hub("uplink", "net0"), end("far", "network"), hub("switch", "far")];
+                [&network[..], &[end(port, "machine")]].concat()
+            }
+            Wire::Tap(name, _) => vec![format!("tap,id={port},ifname={name},script=no,downscript=no")],
+        }
+    }
+
+    /// The network that the first card is plugged into.
+    fn port(&self) -> &'static str {
+        if let Wire::Direct = self.wire { "net0" } else { "port" }
+    }
+
+    /// The card of this number, as a device of QEMU.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn card(&self, at: usize) -> String {
+        let Card { device, mac } = self.cards[at];
+        let rom = match (&self.netboot, at) {
+            (Some(Netboot::Rom(_)), 0) => ",bootindex=0",
+            (Some(_), 0) => ",romfile=,bootindex=0",
+            _ => ",romfile=",
+        };
+        let network = if at == 0 { self.port().to_owned() } else { format!("net{at}") };
+        let slot = match self.wire {
+            Wire::Trunk(_) if at == 0 => format!(",bus={SLOT}"),
+            _ => String::new(),
+        };
+        format!("{device},id=card{at},netdev={network},mac={mac}{rom}{slot}")
     }
 }

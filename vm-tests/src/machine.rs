@@ -203,7 +203,7 @@ impl Machine {
         let forward = self.forward.map(|(port, to)| format!(",hostfwd=tcp:127.0.0.1:{port}-{to}:80"));
         // It must not outlive a test that is killed.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+        command.args(["--pdeathsig", "KILL"]).args(self.hardware.place()).arg("qemu-system-x86_64");
         // Without a screen SeaBIOS writes to the first serial port.
         command.args(["-machine", "q35,graphics=off", "-accel", "tcg,thread=multi"]);
         command.args(["-cpu", "qemu64,-svm", "-smp", "1"]);
@@ -220,16 +220,9 @@ impl Machine {
         }
         let log = self.next_log();
         command.args(drive::arguments(self.format, &self.disk, &self.faults, log.as_deref()));
-        command.args(self.hardware.arguments(&forward.unwrap_or_default()));
-        if let Some(copy) = &self.copy {
-            command.arg("-drive").arg(format!("if=none,id=copy,format=qcow2,file={}", copy.display()));
-            command.args(["-device", "virtio-blk-pci,drive=copy"]);
-        }
-        if let Some(stick) = self.stick.take() {
-            command.arg("-drive").arg(format!("if=none,id=stick,format=raw,file={}", stick.display()));
-            command.args(["-device", "qemu-xhci"]);
-            command.args(["-device", "usb-storage,drive=stick,removable=on,bootindex=0"]);
-        }
+        command.args(self.hardware.arguments(&forward.unwrap_or_default(), &self.path("trunk")));
+        command.args(self.copy.as_deref().map(drive::copy).into_iter().flatten());
+        command.args(self.stick.take().as_deref().map(drive::stick).into_iter().flatten());
         command.args(["-device", "virtio-rng-pci"]);
         command.arg("-chardev").arg(format!("file,id=console,append=on,path={}", console.display()));
         command.arg("-chardev").arg(format!("socket,id=shell,server=on,wait=off,path={}", shell.display()));
@@ -245,12 +238,25 @@ impl Machine {
         self.qemu = Some(qemu);
     }
 
+    fn monitor(&mut self) -> &mut Monitor {
+        self.monitor.as_mut().expect("it runs")
+    }
+
     /// Pulls a plug at its switch, or puts it back; until it is reset.
     ///
     /// # Panics
     /// If it does not run.
     pub fn plug(&mut self, plug: Plug, is_in: bool) {
-        self.monitor.as_mut().expect("it runs").plug(plug.device(), is_in);
+        self.monitor().plug(plug.device(), is_in);
+    }
+
+    /// Takes its first card out of its slot, or puts it, or one like it, in.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn card(&mut self, is_in: bool) {
+        let card = self.hardware.card(0);
+        if is_in { self.monitor().put_in(&card) } else { self.monitor().take_out("card0") }
     }
 
     /// Where this start logs its writes.

@@ -20,4 +20,20 @@ impl Monitor {
         let state = if is_in { "on" } else { "off" };
         writeln!(self.0, "set_link {device} {state}").expect("QEMU runs");
     }
+
+    /// Takes a device out of its slot.
+    ///
+    /// # Panics
+    /// If QEMU reads no more.
+    pub(crate) fn take_out(&mut self, device: &str) {
+        writeln!(self.0, "device_del {device}").expect("QEMU runs");
+    }
+
+    /// Puts a device, as QEMU describes it, into its slot.
+    ///
+    /// # Panics
+    /// If QEMU reads no more.
+    pub(crate) fn put_in(&mut self, device: &str) {
+        writeln!(self.0, "device_add {device}").expect("QEMU runs");
+    }
 }

@@ -3,7 +3,7 @@
 //! Two become `web`, one `db`, one matches nothing. All boot from the network first. `just demo-install` and the
 //! tests share it; which roles and versions the profiles stand for is theirs to say.
 
-use crate::hardware::{Card, Hardware, Product};
+use crate::hardware::{Card, Hardware, Netboot, Product};
 use crate::timeline::Timeline;
 
 /// A machine of the rack.
@@ -56,7 +56,7 @@ impl Place {
         let product = |name, serial| Some(Product { vendor: "Rack", name, serial });
         let common = Hardware {
             cards: vec![card("virtio-net-pci", self.mac)],
-            netboot: Some(script),
+            netboot: Some(Netboot::Rom(script)),
             ..Hardware::default()
         };
         match self.name {
@@ -73,6 +73,10 @@ impl Place {
                 product: product("Store", "S-3"),
                 ..common
             },
+            // Beside the rack: it stands behind a trunk.
+            "trunk" => {
+                Hardware { more_disks: &["nvme,serial=N-5"], product: product("Store", "S-5"), ..common }
+            }
             "rack-4" => Hardware {
                 disk: "ide-hd",
                 cards: vec![card("e1000e", self.mac)],
@@ -89,13 +93,14 @@ impl Place {
 pub fn profiles([web, db]: [[&str; 2]; 2]) -> Vec<(&'static str, String)> {
     let models = [
         "generate({'host': 'web01-02', 'ip': '10.0.2.101-102', 'serial': ('W-1', 'W-2')})\n",
-        "generate({'host': 'db1-8', 'ip': '10.0.2.201-208'})\n",
+        "generate({'host': 'db1-2', 'ip': '10.0.2.201-202', 'serial': ('S-3', 'S-5')})\n",
     ];
     let specs = [
         r#"["system", "product", "name", "Web Server"],
     ["system", "product", "serial", "$$serial"],"#,
         r#"["system", "product", "name", "Store"],
-    ["disk", "logical", "count", "ge(2)"],"#,
+    ["disk", "logical", "count", "ge(2)"],
+    ["system", "product", "serial", "$$serial"],"#,
     ];
     vec![
         ("state", "[('web', 2), ('db', '*')]\n".to_owned()),

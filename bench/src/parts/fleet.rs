@@ -1,4 +1,5 @@
-//! Part `fleet`: 1, 50 and 500 machines that ask the fleet service for their boot script at once, then report at once.
+//! Part `fleet`: 1, 50 and 500 machines that ask the fleet service for their boot script at once, then report at once;
+//! for a version that their profile names, and for the newest one, which the service asks its own site for.
 //!
 //! Each machine is a thread with a connection of its own for each request; the service is the real program over an
 //! empty store, on the disk of the work folder. Every report must get a plan, and no two the same entry, or the part
@@ -17,22 +18,21 @@ use crate::cli::Part;
 use crate::error::{Result, unexpected};
 use crate::fleet::{self, Fleet, Request};
 use crate::folder;
-use crate::ours;
+use crate::ours::{self, Role, Site};
 use crate::run::{Sample, busy};
 
 /// How many machines there are at once.
 pub const MACHINES: [usize; 3] = [1, 50, 500];
 
 /// The ways of this part, as they are shown.
-pub const WAYS: [&str; 2] = ["ours-boot", "ours-report"];
+pub const WAYS: [&str; 3] = ["ours-boot", "ours-report", "ours-newest"];
 
 /// One profile for all, with 512 entries.
 const STATE: &str = "[('web', '*')]";
 const ENTRIES: &str = "generate({'address': '10.0.1-2.0-255'})";
 const PROFILE: &str = r#"
-role = "web"
-version = "1.0"
-repos = ["http://127.0.0.1:1/"]
+role = "tiny"
+version = "VERSION"
 spec = [["disk", "$disk", "size", "gt(10)"], ["network", "$eth", "serial", "$mac"]]
 [disk]
 name = "{{disk}}"
@@ -48,48 +48,76 @@ text = "{{address}}"
 pub(super) fn run(bench: &mut Bench) -> Result<()> {
     let folder = bench.path("fleet");
     let program = bench.cli.fleet.clone();
-    let (program, work) = (&program, &folder);
+    let site = published(bench)?;
+    let (program, work, site) = (&program, &folder, &site);
     for machines in MACHINES {
         let case = machines.to_string();
         if bench.wants(&case) {
-            let boot =
-                Way::new(WAYS[0], move || booted(program, work, machines).map(|(outcome, _, _)| outcome));
-            let report = Way::new(WAYS[1], move || reported(program, work, machines));
-            bench.interleave(Part::Fleet, &case, vec![boot, report])?;
+            let crowd = move |version| Crowd { program, work, site, machines, version };
+            let boot = Way::new(WAYS[0], move || crowd("1.0").booted().map(|(outcome, _, _)| outcome));
+            let report = Way::new(WAYS[1], move || crowd("1.0").reported());
+            let newest = Way::new(WAYS[2], move || crowd("newest").reported());
+            bench.interleave(Part::Fleet, &case, vec![boot, report, newest])?;
         }
     }
     folder::remove(&folder)
 }
 
-/// So many machines get their boot scripts; the tokens in them.
-fn booted(program: &Path, work: &Path, machines: usize) -> Result<(Outcome, Fleet, Vec<String>)> {
-    let profiles =
-        [("state", STATE.to_owned()), ("web.toml", PROFILE.to_owned()), ("web.cmdb", ENTRIES.to_owned())];
-    let fleet = Fleet::start(program, work, &profiles)?;
-    fleet.command("permit", &format!("--new {machines}"))?;
-    let path = |n| format!("/v1/boot?mac={}&uuid=&serial=&platform=efi&arch=x86_64", card(n));
-    let request = |n| Request { line: format!("GET {}", path(n)), ..Request::default() };
-    let requests: Vec<Request> = (0..machines).map(request).collect();
-    let (outcome, answers) = at_once(&fleet, &requests)?;
-    let tokens: Result<Vec<String>> = answers.iter().map(|script| token(script)).collect();
-    Ok((outcome, fleet, tokens?))
+/// A site with one small version.
+fn published(bench: &Bench) -> Result<Site> {
+    let role = Role { name: "tiny", slot: "64MiB", bare: true };
+    let (site, tree) = (Site::at(bench, bench.path("fleet-site")), bench.path("fleet-tree"));
+    folder::fresh(&tree.join("etc"))?;
+    site.init()?;
+    site.build(role, "1.0", &tree)?;
+    site.publish(role.name, "1.0")?;
+    Ok(site)
 }
 
-/// The same machines get their plans.
-fn reported(program: &Path, work: &Path, machines: usize) -> Result<Outcome> {
-    let (_, fleet, tokens) = booted(program, work, machines)?;
-    let line = "POST /v1/machine/report".to_owned();
-    let request = |(n, token)| Request { line: line.clone(), token, body: report(n).to_string() };
-    let requests: Vec<Request> = tokens.into_iter().enumerate().map(request).collect();
-    let (outcome, answers) = at_once(&fleet, &requests)?;
-    let mut given = BTreeSet::new();
-    for plan in &answers {
-        let address = entry(plan)?;
-        if !given.insert(address.clone()) {
-            return Err(unexpected("the fleet service", format!("{address} was given twice")));
-        }
+/// Machines that come at once, for one version.
+#[derive(Clone, Copy)]
+struct Crowd<'a> {
+    program: &'a Path,
+    work: &'a Path,
+    site: &'a Site,
+    machines: usize,
+    version: &'a str,
+}
+
+impl Crowd<'_> {
+    /// They get their boot scripts; the tokens in them.
+    fn booted(self) -> Result<(Outcome, Fleet, Vec<String>)> {
+        let profile = PROFILE.replace("VERSION", self.version);
+        let profiles =
+            [("state", STATE.to_owned()), ("web.toml", profile), ("web.cmdb", ENTRIES.to_owned())];
+        let (site, root) = (self.site.folder(), self.site.folder().join("metadata/1.root.json"));
+        let more = [Path::new("--site"), site, Path::new("--root"), &root];
+        let fleet = Fleet::start(self.program, self.work, &profiles, &more)?;
+        fleet.command("permit", &format!("--new {}", self.machines))?;
+        let path = |n| format!("/v1/boot?mac={}&uuid=&serial=&platform=efi&arch=x86_64", card(n));
+        let request = |n| Request { line: format!("GET {}", path(n)), ..Request::default() };
+        let requests: Vec<Request> = (0..self.machines).map(request).collect();
+        let (outcome, answers) = at_once(&fleet, &requests)?;
+        let tokens: Result<Vec<String>> = answers.iter().map(|script| token(script)).collect();
+        Ok((outcome, fleet, tokens?))
     }
-    Ok(outcome)
+
+    /// They get their plans after that, which is what counts.
+    fn reported(self) -> Result<Outcome> {
+        let (_, fleet, tokens) = self.booted()?;
+        let line = "POST /v1/machine/report".to_owned();
+        let request = |(n, token)| Request { line: line.clone(), token, body: report(n).to_string() };
+        let requests: Vec<Request> = tokens.into_iter().enumerate().map(request).collect();
+        let (outcome, answers) = at_once(&fleet, &requests)?;
+        let mut given = BTreeSet::new();
+        for plan in &answers {
+            let address = entry(plan)?;
+            if !given.insert(address.clone()) {
+                return Err(unexpected("the fleet service", format!("{address} was given twice")));
+            }
+        }
+        Ok(outcome)
+    }
 }
 
 /// Sends all requests at the same moment; what that cost the service until the last was answered, and the answers.

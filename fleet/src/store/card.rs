@@ -70,8 +70,7 @@ pub(super) fn report_cards(change: &Transaction<'_>, machine: i64, macs: &[Mac])
         match by_mac(change, mac)? {
             Some(other) if other == machine => {}
             Some(other) if is_same(change, machine, other)? => {
-                change.execute("UPDATE mac SET machine = ? WHERE machine = ?", (machine, other))?;
-                change.execute("DELETE FROM machine WHERE id = ?", [other])?;
+                merge(change, machine, other)?;
             }
             Some(other) => {
                 change.execute("UPDATE machine SET claimed = 1 WHERE id = ?", [other])?;
@@ -82,6 +81,25 @@ pub(super) fn report_cards(change: &Transaction<'_>, machine: i64, macs: &[Mac])
             }
         }
     }
+    Ok(())
+}
+
+/// `other` is `machine` itself, and no machine any more: its cards, what it had for the longest, and what is known of it
+/// are of this one. Its permission ends, as this one has its own.
+fn merge(change: &Transaction<'_>, machine: i64, other: i64) -> Result<(), StoreError> {
+    let both = (machine, other);
+    change.execute("UPDATE mac SET machine = ?1 WHERE machine = ?2", both)?;
+    let younger = "DELETE FROM allocation WHERE machine = ?1 AND EXISTS (SELECT 1 FROM allocation AS older
+                   WHERE older.machine = ?2 AND older.profile = allocation.profile AND older.since <= allocation.since)";
+    change.execute(younger, both)?;
+    for table in ["allocation", "place", "log"] {
+        change.execute(&format!("UPDATE OR IGNORE {table} SET machine = ?1 WHERE machine = ?2"), both)?;
+    }
+    let known = "UPDATE machine SET known = max(machine.known, other.known),
+                 installed = coalesce(machine.installed, other.installed)
+                 FROM (SELECT * FROM machine WHERE id = ?2) AS other WHERE machine.id = ?1";
+    change.execute(known, both)?;
+    change.execute("DELETE FROM machine WHERE id = ?", [other])?;
     Ok(())
 }
 

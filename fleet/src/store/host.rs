@@ -5,11 +5,12 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::armed::{UNCONFIRMED, lapse};
 use super::card::{by_mac, known};
 use super::permission::{attempts, is_only_told, name_of};
 use super::taken::drop_places;
-use super::ticket::{UNCONFIRMED, is_busy, lapse};
-use super::{Store, StoreError};
+use super::ticket::is_busy;
+use super::{Store, StoreError, script};
 use crate::mac::Mac;
 use crate::moment::Moment;
 
@@ -154,6 +155,7 @@ impl Store {
             }
             change.execute("DELETE FROM allocation WHERE machine = ?", [id])?;
             change.execute("DELETE FROM ticket WHERE machine = ?", [id])?;
+            script::forget(change, id)?;
             drop_places(change, id)?;
             Ok(Released::Done)
         })
@@ -164,10 +166,9 @@ impl Store {
 fn hosts(long: &str, which: &str) -> String {
     format!(
         "SELECT name, seen, uuid, serial, platform, reported, profile, stage, done, total, failure, installed,
-         since, attempts, summary, {long}, coalesce(state = 'armed' AND busy <= ?1, 0) AS lapsed,
+         since, attempts, summary, {long}, coalesce(armed <= ?1, 0) AS lapsed,
          (SELECT group_concat(mac, ' ') FROM (SELECT mac FROM mac WHERE mac.machine = id ORDER BY mac)) AS macs
-         FROM machine LEFT JOIN permission ON permission.machine = id
-         LEFT JOIN ticket ON ticket.machine = id {which}"
+         FROM machine LEFT JOIN permission ON permission.machine = id {which}"
     )
 }
 

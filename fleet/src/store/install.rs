@@ -3,10 +3,11 @@
 use edeploy_format::fleet::Stage;
 use rusqlite::Transaction;
 
+use super::armed::lapse;
 use super::card::{report_cards, twin};
 use super::permission::{attempts, name_of};
 use super::taken::{allocate, reserve, taken};
-use super::ticket::{State, begin, holder, lapse, not_planned, planned, prolong};
+use super::ticket::{State, bearer, begin, not_planned, planned, prolong};
 use super::{Store, StoreError, Ticket, Tried};
 use crate::judge::Taken;
 use crate::mac::Mac;
@@ -86,7 +87,7 @@ impl Store {
     ) -> Result<Answer<P>, StoreError> {
         self.write(|change| {
             lapse(change, now)?;
-            let Some(ticket) = holder(change, token, now)? else { return Ok(Answer::NoToken) };
+            let Some(ticket) = bearer(change, token, now)? else { return Ok(Answer::NoToken) };
             if ticket.state == State::Over || attempts(change, ticket.machine)?.is_none() {
                 return Ok(Answer::NoPermission);
             }

@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension;
 
 use super::host::find;
-use super::ticket::holder;
+use super::ticket::bearer;
 use super::{Recorded, Store, StoreError};
 use crate::moment::Moment;
 use crate::secret::SecretHash;
@@ -24,7 +24,7 @@ impl Store {
     /// [`StoreError`].
     pub fn keep_log(&self, token: &SecretHash, text: &str, now: Moment) -> Result<Recorded, StoreError> {
         self.write(|change| {
-            let Some(ticket) = holder(change, token, now)? else { return Ok(Recorded::NoToken) };
+            let Some(ticket) = bearer(change, token, now)? else { return Ok(Recorded::NoToken) };
             let sql = "INSERT INTO log (machine, at, text) VALUES (?1, ?2, ?3)
                        ON CONFLICT (machine) DO UPDATE SET at = ?2, text = ?3";
             change.execute(sql, (ticket.machine, now, text))?;

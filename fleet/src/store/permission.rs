@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::card::find_or_make;
 use super::host::find;
-use super::ticket::{forget_armed, forget_lapsed, lapse};
-use super::{Store, StoreError};
+use super::ticket::forget_lapsed;
+use super::{Store, StoreError, armed, script};
 use crate::mac::Mac;
 use crate::moment::Moment;
 
@@ -36,7 +36,7 @@ impl Store {
     /// [`StoreError`].
     pub fn permit(&self, machine: &str, again: bool, now: Moment) -> Result<Permitted, StoreError> {
         self.write(|change| {
-            lapse(change, now)?;
+            armed::lapse(change, now)?;
             let id = match (find(change, machine)?, machine.parse::<Mac>()) {
                 (Some(id), _) => id,
                 (None, Ok(mac)) if !again => match find_or_make(change, &mac, now)? {
@@ -55,7 +55,7 @@ impl Store {
                 }
             }
             if again {
-                forget_armed(change, id)?;
+                armed::forget(change, id)?;
             }
             give(change, id, now)?;
             Ok(Permitted::Given)
@@ -119,8 +119,9 @@ fn give(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), Store
     forget_lapsed(change, machine)
 }
 
-/// Ends a permission; false where there was none.
+/// Ends a permission, and what might still begin under it; false where there was none.
 pub(super) fn withdraw(change: &Transaction<'_>, machine: i64) -> Result<bool, StoreError> {
+    script::forget(change, machine)?;
     Ok(change.execute("DELETE FROM permission WHERE machine = ?", [machine])? == 1)
 }
 

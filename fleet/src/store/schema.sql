@@ -23,7 +23,9 @@ CREATE TABLE machine (
     done      INTEGER NOT NULL DEFAULT 0,
     total     INTEGER NOT NULL DEFAULT 0,
     failure   TEXT,
-    installed INTEGER
+    installed INTEGER,
+    -- Its boot entry is there and not confirmed: until then it may begin again by itself.
+    armed     INTEGER
 ) STRICT;
 
 CREATE TABLE mac (
@@ -44,6 +46,17 @@ CREATE TABLE permission (
 -- One row: so many machines that are new get a permission when they come.
 CREATE TABLE newcomers (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
 INSERT INTO newcomers VALUES (1, 0);
+
+-- Boot scripts that are out, with the hash of a token that was not used yet, and what was said by who asked.
+CREATE TABLE script (
+    hash     TEXT    PRIMARY KEY,
+    machine  INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE,
+    until    INTEGER NOT NULL,
+    uuid     TEXT    NOT NULL,
+    serial   TEXT    NOT NULL,
+    platform TEXT    NOT NULL
+) STRICT;
+CREATE INDEX script_machine ON script (machine);
 
 -- The one token of a machine. `state`: given, planned, armed, lapsed, over. Until `busy` an install under it is taken to go on.
 CREATE TABLE ticket (

@@ -45,7 +45,7 @@ pub(super) fn taken(look: &Transaction<'_>, machine: i64, now: Moment) -> Result
     }
     // Of an install whose boot entry is there the place is spent when the lease runs out.
     let sql = "SELECT profile, count(*) FROM place WHERE machine != ? AND (until IS NULL OR until > ?
-               OR EXISTS (SELECT 1 FROM ticket WHERE ticket.machine = place.machine AND state = 'armed'))
+               OR EXISTS (SELECT 1 FROM machine WHERE id = place.machine AND armed IS NOT NULL))
                GROUP BY profile";
     let mut places = look.prepare(sql)?;
     let rows = places.query_map((machine, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -97,9 +97,11 @@ pub(super) fn spend(change: &Transaction<'_>, machine: i64) -> Result<(), StoreE
     Ok(())
 }
 
-/// Gives back what was reserved.
+/// Gives back what was reserved, unless the machine most likely runs what it was reserved for.
 pub(super) fn give_back(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
-    give_back_but(change, machine, "")
+    let sql = "SELECT armed IS NOT NULL FROM machine WHERE id = ?";
+    let runs = change.query_row(sql, [machine], |row| row.get(0))?;
+    if runs { Ok(()) } else { give_back_but(change, machine, "") }
 }
 
 fn give_back_but(change: &Transaction<'_>, machine: i64, profile: &str) -> Result<(), StoreError> {

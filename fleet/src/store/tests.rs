@@ -166,14 +166,39 @@ fn a_machine_that_cannot_be_installed_uses_up_no_permission() {
 }
 
 #[test]
-fn a_new_boot_script_ends_the_token_of_the_one_before() {
+fn a_new_boot_script_ends_the_token_of_the_one_before_when_its_own_is_used() {
     let (_folder, store) = opened();
     assert_eq!(planned(&store, 1, "t", NOW), given("a"));
-    assert_eq!(boot(&store, 1, "u", NOW), Booted::Install);
-    assert_eq!(report(&store, "t", 1, NOW), Answer::NoToken);
-    assert_eq!(told(&store, "t", Stage::Writing, None, NOW), Recorded::NoToken);
-    assert_eq!(store.keep_log(&token("t"), "log", NOW).unwrap(), Recorded::NoToken);
+    // Anybody may have asked for them.
+    for said in ["u", "v"] {
+        assert_eq!(boot(&store, 1, said, NOW), Booted::Install);
+    }
+    assert_eq!(told(&store, "t", Stage::Writing, None, NOW), Recorded::Done);
+    assert_eq!(store.host(&name(1), NOW).unwrap().unwrap().stage, Some(Stage::Writing), "also as it is shown");
     assert_eq!(report(&store, "u", 1, NOW), given("a"));
+    for ended in ["t", "v"] {
+        assert_eq!(report(&store, ended, 1, NOW), Answer::NoToken, "{ended}");
+        assert_eq!(told(&store, ended, Stage::Writing, None, NOW), Recorded::NoToken, "{ended}");
+        assert_eq!(store.keep_log(&token(ended), "log", NOW).unwrap(), Recorded::NoToken, "{ended}");
+    }
+    assert_eq!(told(&store, "u", Stage::Installed, None, NOW), Recorded::Done);
+}
+
+#[test]
+fn of_the_boot_scripts_of_a_machine_the_last_eight_are_good_until_it_is_installed() {
+    let (_folder, store) = opened();
+    store.permit(&name(1), false, NOW).unwrap();
+    for n in 0..9 {
+        assert_eq!(boot(&store, 1, &format!("t{n}"), NOW), Booted::Install);
+    }
+    assert_eq!(store.ticket(&token("t0"), NOW).unwrap(), None);
+    assert!((1..9).all(|n| store.ticket(&token(&format!("t{n}")), NOW).unwrap().is_some()));
+    assert_eq!(store.ticket(&token("t8"), NOW.plus(86_400)).unwrap(), None, "for a day");
+    assert_eq!(report(&store, "t4", 1, NOW), given("a"));
+    assert_eq!(boot(&store, 1, "u", NOW), Booted::Install);
+    assert_eq!(told(&store, "t4", Stage::Installed, None, NOW), Recorded::Done);
+    assert_eq!(report(&store, "u", 1, NOW), Answer::NoToken);
+    assert_eq!(told(&store, "t4", Stage::Installed, None, NOW), Recorded::Done, "said again");
 }
 
 #[test]

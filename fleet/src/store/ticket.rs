@@ -1,23 +1,19 @@
-//! The one token of a machine that is being installed: from its boot script to the end of its install.
+//! The one token of a machine that is being installed: from its first use to the end of the install.
 
 use edeploy_format::fleet::{Progress, Stage};
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::card::asking;
 use super::host::stage_text;
-use super::permission::{attempts, count_attempt, is_installed, welcome, withdraw, withdraw_if_spent};
+use super::permission::{attempts, count_attempt, is_installed, name_of, welcome, withdraw, withdraw_if_spent};
 use super::taken::{give_back, keep, spend};
-use super::{Store, StoreError};
+use super::{Store, StoreError, armed, script};
 use crate::mac::Mac;
 use crate::moment::Moment;
 use crate::secret::SecretHash;
 
 /// A machine that says nothing for so many seconds must start anew.
-const SILENCE: u64 = 86_400;
-
-/// What is told of a machine whose install is taken for done although it never said so.
-pub(super) const UNCONFIRMED: &str = "its boot entry was made, and it never confirmed the install: most likely it runs what was \
-     installed, and its permission is over";
+pub(super) const SILENCE: u64 = 86_400;
 
 /// What a machine says when it asks for its boot script.
 #[derive(Clone, Debug)]
@@ -85,7 +81,7 @@ pub(super) enum State {
 impl State {
     const ALL: [Self; 5] = [Self::Given, Self::Planned, Self::Armed, Self::Lapsed, Self::Over];
 
-    fn text(self) -> &'static str {
+    pub(super) fn text(self) -> &'static str {
         match self {
             Self::Given => "given",
             Self::Planned => "planned",
@@ -97,16 +93,18 @@ impl State {
 }
 
 impl Store {
-    /// A machine asks what to boot. Where it may be installed, `token` is its token from now on, and no older one is.
+    /// A machine asks what to boot. Where it may be installed, an install can begin by `token`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn boot(&self, boot: &Boot, token: &SecretHash, now: Moment) -> Result<Booted, StoreError> {
         self.write(|change| {
-            lapse(change, now)?;
+            armed::lapse(change, now)?;
             let Some(machine) = asking(change, &boot.mac, &boot.uuid, now)? else { return Ok(Booted::Full) };
-            let sql = "UPDATE machine SET uuid = ?, serial = ?, platform = ?, seen = ? WHERE id = ?";
-            change.execute(sql, (&boot.uuid, &boot.serial, &boot.platform, now, machine))?;
+            // Anybody can ask in its name: what is known of it by its own report is not replaced.
+            let sql = "UPDATE machine SET uuid = ?, serial = ?, platform = ? WHERE id = ? AND reported IS NULL";
+            change.execute(sql, (&boot.uuid, &boot.serial, &boot.platform, machine))?;
+            change.execute("UPDATE machine SET seen = ? WHERE id = ?", (now, machine))?;
             if let Some(refusal) = &boot.refusal {
                 refuse(change, machine, refusal, now)?;
                 return Ok(Booted::Disk);
@@ -116,10 +114,11 @@ impl Store {
             if attempts(change, machine)?.is_none() {
                 return Ok(Booted::Disk);
             }
-            begin(change, machine, Stage::Booted)?;
-            let sql = "INSERT INTO ticket (machine, hash, until, state) VALUES (?1, ?2, ?3, ?4)
-                       ON CONFLICT (machine) DO UPDATE SET hash = ?2, until = ?3, state = ?4";
-            change.execute(sql, (machine, token.as_str(), now.plus(SILENCE), State::Given.text()))?;
+            if !is_busy(change, machine, now)? {
+                begin(change, machine, Stage::Booted)?;
+            }
+            armed::comes_back(change, machine, now)?;
+            script::hand_out(change, machine, boot, token, now)?;
             Ok(Booted::Install)
         })
     }
@@ -145,10 +144,13 @@ impl Store {
         lease: u64,
     ) -> Result<Recorded, StoreError> {
         self.write(|change| {
-            lapse(change, now)?;
-            let Some(ticket) = holder(change, token, now)? else { return Ok(Recorded::NoToken) };
+            armed::lapse(change, now)?;
+            let Some(ticket) = bearer(change, token, now)? else { return Ok(Recorded::NoToken) };
             let machine = ticket.machine;
             prolong(change, machine, now)?;
+            if let State::Planned | State::Armed = ticket.state {
+                armed::heard(change, machine, (ticket.state, progress.stage), now.plus(lease))?;
+            }
             match (ticket.state, &progress.failure, progress.stage) {
                 // The answer to the last message was lost, and it comes again.
                 (State::Over, _, Stage::Installed) => return Ok(Recorded::Done),
@@ -182,12 +184,25 @@ fn clamped(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
+/// The holder of a token, who uses it.
+pub(super) fn bearer(
+    change: &Transaction<'_>,
+    token: &SecretHash,
+    now: Moment,
+) -> Result<Option<Ticket>, StoreError> {
+    script::begun(change, token, now)?;
+    holder(change, token, now)
+}
+
 /// The holder of a token.
 pub(super) fn holder(
     look: &Transaction<'_>,
     token: &SecretHash,
     now: Moment,
 ) -> Result<Option<Ticket>, StoreError> {
+    if let Some(machine) = script::holder(look, token, now)? {
+        return Ok(Some(Ticket { machine, name: name_of(look, machine)?, state: State::Given }));
+    }
     let sql = "SELECT machine, name, state FROM ticket JOIN machine ON machine.id = machine
                WHERE hash = ? AND until > ?";
     let row: Option<(i64, String, String)> = look
@@ -205,22 +220,8 @@ pub(super) fn planned(change: &Transaction<'_>, ticket: &Ticket, busy: Moment) -
         count_attempt(change, ticket.machine)?;
     }
     set(change, ticket.machine, State::Planned)?;
+    armed::stay(change, ticket.machine, busy)?;
     stay_busy(change, ticket.machine, busy)
-}
-
-/// Ends the installs whose boot entry is there and whose lease ran out since: such a machine most likely runs what was
-/// installed, and must not be wiped by a permission that stayed open. What it took is spent.
-pub(super) fn lapse(change: &Transaction<'_>, now: Moment) -> Result<(), StoreError> {
-    let sql = "UPDATE ticket SET state = ?1 WHERE state = ?2 AND busy <= ?3 RETURNING machine";
-    let mut ended = change.prepare(sql)?;
-    let values = (State::Lapsed.text(), State::Armed.text(), now);
-    let machines: Vec<i64> = ended.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for machine in machines {
-        spend(change, machine)?;
-        withdraw(change, machine)?;
-        change.execute("UPDATE machine SET failure = ? WHERE id = ?", (UNCONFIRMED, machine))?;
-    }
-    Ok(())
 }
 
 /// The token of an install that lapsed is of no use once another one is permitted.
@@ -230,26 +231,18 @@ pub(super) fn forget_lapsed(change: &Transaction<'_>, machine: i64) -> Result<()
     Ok(())
 }
 
-/// An install whose boot entry is there is to be done again: else its end, or that of its lease, would end the new
-/// permission. As the machine most likely runs what was installed, what it took is spent.
-pub(super) fn forget_armed(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
-    let sql = "DELETE FROM ticket WHERE machine = ? AND state = ?";
-    if change.execute(sql, (machine, State::Armed.text()))? == 1 {
-        spend(change, machine)?;
-    }
-    Ok(())
-}
-
 /// No plan is carried out any more, or none yet.
 pub(super) fn not_planned(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
     set(change, machine, State::Given)?;
     give_back(change, machine)
 }
 
-/// Whether a plan is carried out, for all that is known: what it gave must not become another machine's.
+/// Whether a plan is carried out, for all that is known, or was as far as its boot entry: what it gave must not become
+/// another machine's.
 pub(super) fn is_busy(look: &Transaction<'_>, machine: i64, now: Moment) -> Result<bool, StoreError> {
-    let sql = "SELECT count(*) FROM ticket WHERE machine = ? AND busy > ?";
-    Ok(look.query_row(sql, (machine, now), |row| row.get::<_, u64>(0))? > 0)
+    let sql = "SELECT EXISTS (SELECT 1 FROM ticket WHERE machine = ?1 AND busy > ?2)
+               OR EXISTS (SELECT 1 FROM machine WHERE id = ?1 AND armed > ?2)";
+    Ok(look.query_row(sql, (machine, now), |row| row.get(0))?)
 }
 
 fn stay_busy(change: &Transaction<'_>, machine: i64, until: Moment) -> Result<(), StoreError> {
@@ -300,6 +293,7 @@ fn fail(change: &Transaction<'_>, machine: i64, state: State, reason: &str) -> R
 
 fn finish(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
     set(change, machine, State::Over)?;
+    armed::settle(change, machine)?;
     spend(change, machine)?;
     withdraw(change, machine)?;
     change.execute("UPDATE machine SET installed = ? WHERE id = ?", (now, machine))?;

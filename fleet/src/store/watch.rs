@@ -51,6 +51,6 @@ fn version(look: &Connection) -> Result<i64, StoreError> {
 }
 
 fn next_lapse(look: &Connection, now: Moment) -> Result<Option<Moment>, StoreError> {
-    let sql = "SELECT min(busy) FROM ticket WHERE state = 'armed' AND busy > ?";
+    let sql = "SELECT min(armed) FROM machine WHERE armed > ?";
     Ok(look.query_row(sql, [now], |row| row.get(0))?)
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use edeploy_format::name::Role;
@@ -185,12 +187,54 @@ fn the_password_of_a_repository_is_told_to_nobody() {
     }
 }
 
+/// A server on loopback that takes a while over each request, and then says that `site` has it; where it is.
+fn slow(site: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut line = String::new();
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            lines.read_line(&mut line).unwrap();
+            let path = line.split(' ').nth(1).unwrap_or_default();
+            lines.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+            std::thread::sleep(Duration::from_millis(30));
+            let head = format!("HTTP/1.1 302 Found\r\nLocation: {site}{path}\r\nContent-Length: 0\r\n");
+            write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_crowd_that_asks_for_the_newest_version_at_once_has_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path(), 1, &[("1.0", 1, "amd64")]);
+    let root = folder.path().join("metadata/1.root.json");
+    let more = ["--assets", folder.path().to_str().unwrap(), "--root", root.to_str().unwrap()];
+    let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
+    let mut fleet = Fleet::start_with(&profiles, &more);
+    let repo = slow(fleet.url("/install"));
+    fleet.kill();
+    fleet.more.extend(["--repo".to_owned(), repo]);
+    fleet.run();
+    let toys: Vec<Toy> = (1..9).map(|n| Toy::new(n, 20)).collect();
+    fleet.must("permit --new 8");
+    let fleet = &fleet;
+    std::thread::scope(|scope| {
+        for mut toy in toys {
+            toy.boot(fleet);
+            scope.spawn(move || assert_eq!(toy.plan(fleet).version.as_str(), "1.0"));
+        }
+    });
+}
+
 #[test]
 fn a_repository_that_does_not_answer_holds_up_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     publish(folder.path(), 1, &[]);
     let root = folder.path().join("metadata/1.root.json");
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let repo = format!("http://{}", silent.local_addr().unwrap());
     let profiles = [("state", "[('web', '*')]"), ("web.toml", NEWEST)];
     let fleet = Fleet::start_with(&profiles, &["--root", root.to_str().unwrap(), "--repo", &repo]);

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use edeploy_format::manifest::{Kind, Reader};
 use vm_tests::fleet::Fleet;
+use vm_tests::guide;
 use vm_tests::rack::profiles;
 use vm_tests::site::{Site, kept_packages};
 use vm_tests::tool::repository;
@@ -90,7 +91,8 @@ fn keep(send: &mpsc::Sender<Fixture>) {
     assert!(size <= ROLE_LIMIT, "the minimal role holds {size} bytes");
     let files = profiles([[ROLE, FIRST[1]], [OTHER_ROLE, FIRST[1]]]);
     let mut fleet = Fleet::new(&folder.join("fleet"), &files);
-    site.delegate_fleet(&[&crate::service::public(), &fleet.key()]);
+    let of_guide = service_of_the_guide(&folder).key();
+    site.delegate_fleet(&[&crate::service::public(), &fleet.key(), &of_guide]);
     let port = site.serve();
     // The installer is made later; it is served from when it is there.
     fleet.serve(&folder.join("repo/install"), port);
@@ -102,6 +104,11 @@ fn keep(send: &mpsc::Sender<Fixture>) {
     loop {
         std::thread::park();
     }
+}
+
+/// The fleet service of the guide, which has its key from the beginning, and is started by its test.
+pub(crate) fn service_of_the_guide(folder: &Path) -> Fleet {
+    guide::fleet(&folder.join("guide"), ROLE, FIRST[1])
 }
 
 fn publish(site: &Site, base: &Path, role: &str, version: &str) {

@@ -105,8 +105,9 @@ impl Guest {
 
     /// Waits until the machine reboots by itself.
     pub(crate) fn wait_for_reboot(&mut self) {
-        self.shell = None;
         self.wait_for(RESTARTING);
+        // Not before: what was typed last may not have been read.
+        self.shell = None;
     }
 
     /// What the command said that rebooted the machine, asked on a later boot.
@@ -138,8 +139,10 @@ impl Guest {
         self.must(
             "mkdir /run/esp && mount /dev/vda1 /run/esp && cd /run/esp/loader/entries && \
              entry=$(ls *+3.conf) && mv \"$entry\" \"${entry%+3.conf}+1-2.conf\" && cd / && \
-             umount /run/esp && rmdir /run/esp && systemctl --no-block reboot",
+             umount /run/esp && rmdir /run/esp",
         );
+        // Its answer may be lost with the boot.
+        self.shell().type_in("systemctl --no-block reboot").expect("the machine runs");
         self.wait_for_reboot();
     }
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use edeploy_format::fleet::{File as Own, Hint, OnFailure, OnSuccess, Plan, Script, Stage};
 use edeploy_format::tuf::{Common, Time};
 use vm_tests::disk::{self, ESP, SLOTS, STATE};
-use vm_tests::hardware::{Hardware, Plug};
+use vm_tests::hardware::{Hardware, Plug, Wire};
 use vm_tests::machine::Machine;
 use vm_tests::site::Site;
 use vm_tests::tool::run;
@@ -106,6 +106,25 @@ fn a_machine_without_uefi_is_refused_before_the_first_write() {
     is_as(machine, &image);
 }
 
+#[test]
+fn what_is_wrong_before_an_install_begins_is_told_with_the_log() {
+    let service = Service::with(plan("wrong", fixture().port));
+    let image = blank("wrong");
+    let mut machine = Machine::over(&image, &fixture().folder, "wrong");
+    boot_installer_with(&mut machine, &service, "edeploy.lldp=never edeploy.on-failure=halt");
+    tell("wrong", "boots the installer");
+    machine.start();
+    let reason = r#"the kernel argument edeploy.lldp="never": it is one of the seconds from 0 to 600"#;
+    machine.wait_for(&format!("FAILED: {reason}"));
+    machine.wait_for_power_off();
+    let told = service.told.lock().unwrap();
+    let last = told.progress.last().unwrap();
+    assert_eq!((last.stage, last.failure.as_deref()), (Stage::Booted, Some(reason)));
+    assert!(told.log.contains(": the installer") && told.log.contains(reason), "{}", told.log);
+    assert!(told.reports.is_empty());
+    is_as(machine, &image);
+}
+
 /// Nothing was written to the disk of a machine that began as `image`.
 pub(crate) fn is_as(mut machine: Machine, image: &Path) {
     let disk = machine.disk().to_owned();
@@ -143,7 +162,7 @@ fn comes_to_its_network(machine: &mut Machine) {
 fn a_blank_machine_becomes_what_a_signed_plan_says() {
     let service = Service::with(plan("blank-1", fixture().port));
     let mut machine = Machine::over(&blank("blank"), &fixture().folder, "blank");
-    machine.made_of(Hardware { disk: "nvme,serial=BLANK", switch: true, ..Hardware::default() });
+    machine.made_of(Hardware { disk: "nvme,serial=BLANK", wire: Wire::Switch, ..Hardware::default() });
     boot_installer(&mut machine, &service);
     tell("blank", "boots the installer");
     machine.start();

@@ -4,10 +4,8 @@ use std::fs;
 use std::sync::LazyLock;
 
 use vm_tests::disk::{ESP, SLOTS, STATE};
-use vm_tests::hardware::Hardware;
 use vm_tests::machine::Machine;
 use vm_tests::rack::{PLACES, Place};
-use vm_tests::stick;
 use vm_tests::tool::{repository, run};
 
 use crate::fixture::{OTHER_ROLE, ROLE, fixture, tell};
@@ -15,7 +13,7 @@ use crate::guest::Guest;
 use crate::install::{INSTALLER, blank, is_as};
 
 /// What a machine says that boots from the network and was not asked for.
-const NOT_ASKED: &str = "Nobody asked for an install: this machine boots from its disk";
+pub(crate) const NOT_ASKED: &str = "Nobody asked for an install: this machine boots from its disk";
 
 /// The same, by the operator's own script.
 const NOT_PERMITTED: &str = "Nobody permitted this machine, or the service does not answer";
@@ -53,62 +51,37 @@ fn switched_on_with_its_own_script(place: &Place) -> Machine {
     machine
 }
 
-/// A machine of the rack that boots the stick of the guide, with an address that it is told and asks nobody for, and that
-/// nobody permitted before it asks.
-fn switched_on_with_a_stick(place: &Place) -> Machine {
-    LazyLock::force(&INSTALLER);
-    let fixture = fixture();
-    let mut machine = Machine::over(&blank(place.name), &fixture.folder, place.name);
-    machine.made_of(from_its_disk(place));
-    let service = fixture.fleet.url_of_machines();
-    let arguments = format!(
-        "console=ttyS0 quiet edeploy.server={service} edeploy.repo=http://10.0.2.2:{} \
-         IP=other:10.0.2.77/24 edeploy.gateway=10.0.2.2 edeploy.dns=10.0.2.3",
-        fixture.port
-    );
-    machine.boot_stick_once(&stick::make(&fixture.folder, &INSTALLER, &arguments));
-    tell(place.name, "boots the installer from a stick");
-    machine.start();
-    machine.wait_for(&format!(
-        "waiting: the service answers 403: Forbidden: nobody permitted {} to be installed",
-        place.mac
-    ));
-    fixture.fleet.command(&["permit", place.mac]);
-    tell(place.name, "is permitted");
-    machine
-}
-
-/// What a machine is made of that boots from its disk.
-fn from_its_disk(place: &Place) -> Hardware {
-    Hardware { netboot: None, ..place.hardware(String::new()) }
-}
-
 #[test]
 fn machines_that_boot_from_the_network_become_what_their_profiles_say() {
     // Two at a time.
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            becomes(&PLACES[0], switched_on(&PLACES[0]), Some(NOT_ASKED));
+            becomes(&PLACES[0], switched_on(&PLACES[0]), NOT_ASKED);
             matches_nothing(&PLACES[3]);
         });
         scope.spawn(|| {
-            becomes(&PLACES[1], switched_on_with_its_own_script(&PLACES[1]), Some(NOT_PERMITTED));
-            becomes(&PLACES[2], switched_on_with_a_stick(&PLACES[2]), None);
+            becomes(&PLACES[1], switched_on_with_its_own_script(&PLACES[1]), NOT_PERMITTED);
+            becomes(&PLACES[2], switched_on(&PLACES[2]), NOT_ASKED);
         });
     });
 }
 
-/// The machine is installed, and is what its profile says; `again`: it boots from the network again after that, and says
-/// this before it boots its disk.
-fn becomes(place: &Place, mut machine: Machine, again: Option<&str>) {
+/// The machine is installed, is left alone when it boots from the network again, and is what its profile says.
+fn becomes(place: &Place, mut machine: Machine, left_alone: &str) {
+    is_installed(place, &mut machine);
+    machine.wait_for(left_alone);
+    is_its_role(place, machine);
+}
+
+pub(crate) fn is_installed(place: &Place, machine: &mut Machine) {
     machine.wait_for(&format!(": profile {}, ", place.profile.unwrap()));
     tell(place.name, "has a plan that holds");
     machine.wait_for(" is installed");
     tell(place.name, "is installed");
-    match again {
-        Some(says) => machine.wait_for(says),
-        None => machine.made_of(from_its_disk(place)),
-    }
+}
+
+/// It comes up as what its profile says, and the service knows it.
+pub(crate) fn is_its_role(place: &Place, machine: Machine) {
     let mut guest = Guest::of(machine, place.name);
     let [host, address] = place.own;
     assert_eq!(guest.must("hostname").trim(), host);
@@ -137,6 +110,8 @@ fn matches_nothing(place: &Place) {
     machine.wait_for("this machine stays as it is");
     let known = fixture().fleet.host(place.mac);
     assert_eq!(known["tried"].as_array().unwrap().len(), 2, "{known:#}");
+    let vendor = serde_json::json!(["network", "eth0", "vendor", "Intel Corporation"]);
+    assert!(known["hardware"].as_array().unwrap().contains(&vendor), "the name, not the number: {known:#}");
     is_as(machine, &fixture().folder.join(format!("{}.img", place.name)));
 }
 

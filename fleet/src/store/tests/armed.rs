@@ -1,6 +1,7 @@
 //! What becomes of a permission where the boot entry was made, and the install was not confirmed.
 
 use super::*;
+use crate::store::armed::UNCONFIRMED;
 
 const LATER: Moment = Moment(NOW.0 + LEASE);
 
@@ -22,7 +23,7 @@ fn the_permission_of_a_machine_that_has_its_boot_entry_ends_with_its_lease() {
     let (_folder, store) = opened();
     armed(&store, 1, "t");
     assert_eq!(shown(&store, Moment(LATER.0 - 1)), (true, None));
-    let over = (false, Some(ticket::UNCONFIRMED.to_owned()));
+    let over = (false, Some(UNCONFIRMED.to_owned()));
     assert_eq!(shown(&store, LATER), over, "also before anybody wrote that down");
     assert_eq!(boot(&store, 1, "u", LATER), Booted::Disk);
     assert_eq!(shown(&store, LATER), over);
@@ -68,12 +69,64 @@ fn a_machine_that_loses_power_before_its_boot_entry_is_there_starts_over_wheneve
 }
 
 #[test]
-fn an_installer_that_begins_anew_after_the_boot_entry_has_none_until_it_is_made_again() {
+fn a_boot_entry_counts_until_the_disk_is_written_again() {
+    for (stage, stays) in [(Stage::Planned, true), (Stage::Prepared, true), (Stage::Writing, false)] {
+        let (_folder, store) = opened();
+        armed(&store, 1, "t");
+        assert_eq!(report(&store, "t", 1, NOW), given("a"));
+        assert_eq!(told(&store, "t", stage, None, NOW), Recorded::Done);
+        let expected = if stays { Booted::Disk } else { Booted::Install };
+        assert_eq!(boot(&store, 1, "u", LATER), expected, "{stage:?}");
+        assert_eq!(shown(&store, LATER).0, !stays, "{stage:?}");
+    }
+}
+
+/// What a machine does that came back within its lease, before it is heard of no more.
+type Back = fn(&Store, Moment);
+
+#[test]
+fn a_machine_that_came_back_within_its_lease_and_wrote_nothing_boots_its_disk_after_it() {
+    let got_its_script: Back = |store, now| assert_eq!(boot(store, 1, "u", now), Booted::Install);
+    let got_many: Back = |store, now| {
+        for n in 0..20 {
+            assert_eq!(boot(store, 1, &format!("u{n}"), now.plus(n)), Booted::Install);
+        }
+    };
+    let was_refused: Back = |store, now| {
+        boot(store, 1, "u", now);
+        assert_eq!(report(store, "u", 0, now), refused());
+    };
+    let was_told_to_wait: Back = |store, now| {
+        boot(store, 1, "u", now);
+        let wait = |_: &str, _: &Taken| Decision::<String>::Wait("soon".to_owned());
+        store.report(&token("u"), &reported(), now, LEASE, wait).unwrap();
+    };
+    let failed: Back = |store, now| {
+        boot(store, 1, "u", now);
+        assert_eq!(report(store, "u", 1, now), given("a"));
+        assert_eq!(told(store, "u", Stage::Prepared, Some("no repository"), now), Recorded::Done);
+    };
+    for back in [got_its_script, got_many, was_refused, was_told_to_wait, failed] {
+        let (_folder, store) = opened();
+        armed(&store, 1, "t");
+        let again = Moment(LATER.0 - 1);
+        back(&store, again);
+        // It was given ten minutes to report, whoever asked how often.
+        let after = again.plus(600);
+        assert_eq!(shown(&store, after), (false, Some(UNCONFIRMED.to_owned())));
+        assert_eq!(store.taken(after).unwrap().places.get("web"), Some(&1), "it runs what it was given");
+        assert_eq!(boot(&store, 1, "v", after), Booted::Disk);
+        assert_eq!(planned(&store, 2, "w", after), refused());
+    }
+}
+
+#[test]
+fn a_machine_that_came_back_at_the_end_of_its_lease_has_the_time_to_report() {
     let (_folder, store) = opened();
     armed(&store, 1, "t");
-    assert_eq!(report(&store, "t", 1, NOW), given("a"));
-    assert_eq!(shown(&store, LATER), (true, None));
-    assert_eq!(boot(&store, 1, "u", LATER), Booted::Install);
+    assert_eq!(boot(&store, 1, "u", Moment(LATER.0 - 1)), Booted::Install);
+    assert_eq!(report(&store, "u", 1, LATER.plus(300)), given("a"));
+    assert_eq!(told(&store, "u", Stage::Installed, None, LATER.plus(300)), Recorded::Done);
 }
 
 #[test]
@@ -119,7 +172,7 @@ fn a_failure_that_is_told_after_the_lease_frees_no_place_and_permits_nothing() {
     let (_folder, store) = opened();
     armed(&store, 1, "t");
     assert_eq!(told(&store, "t", Stage::Armed, Some("no log"), LATER), Recorded::NoPlan);
-    assert_eq!(shown(&store, LATER), (false, Some(ticket::UNCONFIRMED.to_owned())));
+    assert_eq!(shown(&store, LATER), (false, Some(UNCONFIRMED.to_owned())));
     assert_eq!(store.taken(LATER).unwrap().places.get("web"), Some(&1));
     assert_eq!(boot(&store, 1, "u", LATER), Booted::Disk);
 }

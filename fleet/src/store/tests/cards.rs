@@ -82,6 +82,57 @@ fn a_machine_that_was_installed_is_not_wiped_for_having_another_card() {
 }
 
 #[test]
+fn a_machine_that_comes_by_another_card_has_its_own_entry_and_its_log() {
+    // The other card is new, or was given an entry under another name in between.
+    for given_meanwhile in [false, true] {
+        let (_folder, store) = opened();
+        store.permit_new(5).unwrap();
+        installed(&store, 9, OTHER, &[9]);
+        assert_eq!(boot_as(&store, 1, UUID, "t", NOW), Booted::Install);
+        assert_eq!(report_of(&store, "t", &[1]), given("b"));
+        store.keep_log(&token("t"), "the log", NOW).unwrap();
+        assert_eq!(told(&store, "t", Stage::Writing, Some("disk broke"), NOW), Recorded::Done);
+        assert_eq!(store.release(&name(9), NOW).unwrap(), Released::Done);
+        let later = NOW.plus(10);
+        assert_eq!(boot_as(&store, 2, UUID, "u", later), Booted::Install);
+        if given_meanwhile {
+            let report = Reported { macs: vec![mac(2)], ..reported() };
+            let answer = store.report(&token("u"), &report, later, LEASE, first_free(9)).unwrap();
+            assert_eq!(answer, given("a"));
+            assert_eq!(told(&store, "u", Stage::Writing, Some("disk broke"), later), Recorded::Done);
+        }
+        assert_eq!(report_of(&store, "u", &[1, 2]), given("b"), "{given_meanwhile}");
+        assert_eq!(named(&store, 1), Some(name(2)));
+        assert_eq!(store.log(&name(2)).unwrap().unwrap().text, "the log");
+        let taken = store.taken(later).unwrap();
+        assert_eq!(taken.entries["web"].keys().collect::<Vec<_>>(), ["b"], "the other one is free");
+    }
+}
+
+#[test]
+fn who_asks_in_the_name_of_a_machine_that_reported_changes_nothing_that_is_known_of_it() {
+    let (_folder, store) = opened();
+    store.permit_new(1).unwrap();
+    installed(&store, 1, UUID, &[1, 2]);
+    let (serial, platform) = ("EVIL".to_owned(), "efi".to_owned());
+    let boot = Boot { mac: mac(1), uuid: OTHER.to_owned(), serial, platform, refusal: None };
+    assert_eq!(store.boot(&boot, &token("x"), NOW).unwrap(), Booted::Disk);
+    let known = |store: &Store| {
+        let host = store.host(&name(1), NOW).unwrap().unwrap();
+        (host.uuid, host.serial)
+    };
+    assert_eq!(known(&store), (UUID.to_owned(), String::new()));
+    store.permit_new(1).unwrap();
+    assert_eq!(boot_as(&store, 2, UUID, "y", NOW), Booted::Disk, "its second card is still its own");
+    // Once it may be installed again, and its token is used, it is what it says.
+    store.permit(&name(1), true, NOW).unwrap();
+    assert_eq!(store.boot(&boot, &token("z"), NOW).unwrap(), Booted::Install);
+    assert_eq!(known(&store).0, UUID);
+    report_of(&store, "z", &[1]);
+    assert_eq!(known(&store), (OTHER.to_owned(), "EVIL".to_owned()));
+}
+
+#[test]
 fn a_machine_that_is_being_installed_is_not_made_another_by_a_report() {
     let (_folder, store) = opened();
     store.permit_new(5).unwrap();
