@@ -30,12 +30,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When it cannot be started or does not listen.
-    pub fn start(
-        program: &Path,
-        work: &Path,
-        profiles: &[(&str, String)],
-        more: &[&Path],
-    ) -> Result<Self> {
+    pub fn start(program: &Path, work: &Path, profiles: &[(&str, String)], more: &[&Path]) -> Result<Self> {
         folder::fresh(work)?;
         let (data, shelf) = (work.join("data"), work.join("profiles"));
         folder::fresh(&shelf)?;

@@ -9,6 +9,8 @@
 
 mod series;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::literal::{Literal, LiteralError};
@@ -35,6 +37,12 @@ pub enum GenerateError {
     /// A key is no text.
     #[error("a key is {0}, not a text")]
     Key(&'static str),
+    /// A key that stands twice.
+    #[error("the key {0} stands twice")]
+    Twice(String),
+    /// What eDeploy took beside a model, and nothing of it used for such a file.
+    #[error("generate takes a model alone: a prefix, which says what of it varies, is not known here")]
+    Prefix,
     /// A model would give too many entries.
     #[error("{key}: more than {MOST} entries")]
     TooMany {
@@ -80,6 +88,7 @@ impl<'a> Entries<'a> {
             }
             Literal::Call(_, arguments) => match &arguments[..] {
                 [Literal::Dict(model)] => model,
+                [Literal::Dict(_), ..] => return Err(GenerateError::Prefix),
                 [other, ..] => return Err(GenerateError::Neither(other.kind())),
                 [] => return Err(GenerateError::Neither("nothing")),
             },
@@ -144,7 +153,12 @@ impl<'a> Model<'a> {
             Literal::Text(key) => Ok((&**key, Values::read(value)?)),
             other => Err(GenerateError::Key(other.kind())),
         };
-        model.iter().map(key).collect::<Result<_, _>>().map(Self)
+        let pairs: Vec<(&str, Values<'_>)> = model.iter().map(key).collect::<Result<_, _>>()?;
+        let mut seen = BTreeSet::new();
+        match pairs.iter().find(|(key, _)| !seen.insert(*key)) {
+            Some((key, _)) => Err(GenerateError::Twice((*key).to_owned())),
+            None => Ok(Self(pairs)),
+        }
     }
 
     /// How many entries, and the key that has no more; `None` if nothing varies.
@@ -295,6 +309,15 @@ mod tests {
         let expected = r#"[{"host":"host1","tag":"TAG1"},{"host":"host2","tag":"TAG2"}]"#;
         assert_eq!(json("generate({'tag': ('TAG1','TAG2'), 'host': 'host1-4'})"), expected);
         assert_eq!(json("generate({'tag': ['TAG1','TAG2'], 'host': 'host1-4'})"), expected);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_and_a_prefix_are_told() {
+        let said = |source: &str| entries(source.as_bytes()).unwrap_err().to_string();
+        assert_eq!(said("generate({'a': '1-2', 'a': '5-9'})"), "the key a stands twice");
+        assert_eq!(said("generate({'n': {'a': '1', 'a': '2'}})"), "the key a stands twice");
+        let says = "generate takes a model alone: a prefix, which says what of it varies, is not known here";
+        assert_eq!(said("generate({'a': '=1-2'}, '=')"), says);
     }
 
     #[test]

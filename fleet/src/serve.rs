@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -178,7 +178,7 @@ impl Service {
 fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/v1/boot.ipxe", get(machines::first)),
-        ("/v1/boot", get(machines::boot)),
+        ("/v1/boot", get(machines::boot).head(machines::no_head)),
         ("/v1/machine/token", post(machines::token)),
         ("/v1/machine/report", post(machines::report)),
         ("/v1/machine/progress", post(machines::progress)),
@@ -210,13 +210,14 @@ fn router(app: App) -> Router {
 }
 
 /// What is true of every answer: an error says what is wrong, and a machine, which has little to say, keeps no
-/// connection from others.
+/// connection from others; what it is told, such as its token, is kept by no proxy.
 async fn around(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let of_machine = path.starts_with("/v1/machine/") || path.starts_with("/v1/boot");
     let mut response = told(next.run(request).await);
     if of_machine {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let headers = [(CONNECTION, "close"), (CACHE_CONTROL, "no-store")];
+        response.headers_mut().extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
     }
     response
 }

@@ -45,6 +45,19 @@ impl Test {
             Self::Function(function) => function.holds(value),
         }
     }
+
+    /// Why it most likely never holds, if so.
+    fn doubt(&self) -> Option<String> {
+        match self {
+            Self::Equal(text) if function::begins(text) => Some(format!(
+                "{text} is a text to be equal to: a function ends with its closing parenthesis, and has an argument"
+            )),
+            Self::Function(Function::Range(low, high)) if low > high => {
+                Some(format!("no number is in range({low}, {high})"))
+            }
+            Self::Any | Self::Equal(_) | Self::Function(_) => None,
+        }
+    }
 }
 
 /// One field of a spec line.
@@ -135,6 +148,18 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// What is most likely not meant, if anything.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        let of_line = |(n, line): (usize, &SpecLine)| {
+            let doubt = line.0.iter().find_map(|field| field.test.doubt())?;
+            Some(format!("line {}: {doubt}", n + 1))
+        };
+        self.lines.iter().enumerate().find_map(of_line)
+    }
+}
+
 fn spec_line(member: &Literal, line: usize) -> Result<SpecLine, SpecError> {
     let texts: Option<Vec<String>> =
         member.members().and_then(|fields| fields.iter().map(Literal::text).collect());
@@ -185,6 +210,24 @@ mod tests {
     fn field_of(text: &str) -> (Option<(String, bool)>, Test) {
         let field = field(text.to_owned(), 1).unwrap();
         (field.variable.map(|variable| (variable.name, variable.picks_entry)), field.test)
+    }
+
+    #[test]
+    fn what_is_most_likely_not_meant_is_told() {
+        let doubt = |field: &str| {
+            let lines =
+                serde_json::json!([["system", "product", "name", "X"], ["disk", "$d", "size", field]]);
+            Spec::read(lines.to_string().as_bytes()).unwrap().doubt()
+        };
+        for sound in ["ge(4)", "$x=range(1, 5)", "x(y", "Server (rack)", "$$size", "range(5,5)"] {
+            assert_eq!(doubt(sound), None, "{sound}");
+        }
+        assert_eq!(doubt("$x=range(5,1)").unwrap(), "line 2: no number is in range(5, 1)");
+        for text in ["in(\"a\",b", "gt()", "gt(4) "] {
+            let says =
+                "is a text to be equal to: a function ends with its closing parenthesis, and has an argument";
+            assert_eq!(doubt(text).unwrap(), format!("line 2: {text} {says}"));
+        }
     }
 
     #[test]

@@ -168,7 +168,8 @@ impl Hardware {
                 vec![user("net0"), hub("uplink", "net0"), format!("hubport,hubid=0,id={port}")]
             }
             Wire::Trunk(_) => {
-                let network = [user("net0"), hub("uplink", "net0"), end("far", "network"), hub("switch", "far")];
+                let network =
+                    [user("net0"), hub("uplink", "net0"), end("far", "network"), hub("switch", "far")];
                 [&network[..], &[end(port, "machine")]].concat()
             }
             Wire::Tap(name, _) => vec![format!("tap,id={port},ifname={name},script=no,downscript=no")],

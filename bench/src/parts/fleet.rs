@@ -88,8 +88,7 @@ impl Crowd<'_> {
     /// They get their boot scripts; the tokens in them.
     fn booted(self) -> Result<(Outcome, Fleet, Vec<String>)> {
         let profile = PROFILE.replace("VERSION", self.version);
-        let profiles =
-            [("state", STATE.to_owned()), ("web.toml", profile), ("web.cmdb", ENTRIES.to_owned())];
+        let profiles = [("state", STATE.to_owned()), ("web.toml", profile), ("web.cmdb", ENTRIES.to_owned())];
         let (site, root) = (self.site.folder(), self.site.folder().join("metadata/1.root.json"));
         let more = [Path::new("--site"), site, Path::new("--root"), &root];
         let fleet = Fleet::start(self.program, self.work, &profiles, &more)?;

@@ -76,7 +76,7 @@ fn row(name: &str, count: Option<Count>, profile: &Result<Profile, ProfileError>
             let problem = profile.cmdb.as_ref().map(Cmdb::entries).filter(|entries| entries.is_empty());
             let problem = problem.map(|_| empty());
             let (role, version) = (profile.role.to_string(), profile.version.to_string());
-            let warning = profile.first_disk().map(first_disk);
+            let warning = profile.spec.doubt().or_else(|| profile.first_disk().map(first_disk));
             Row { name, count, good: Some((role, version, entries)), problem, warning }
         }
     }

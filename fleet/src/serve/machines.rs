@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use edeploy_format::fleet::{ARRIVAL_LIMIT, Admission, Arrival, LOG_LIMIT, Progress, REPORT_LIMIT};
 use serde::Deserialize;
@@ -68,6 +68,11 @@ pub(super) async fn boot(State(app): State<App>, Query(asked): Query<Asked>) -> 
         false => booted(app, &boot),
     })
     .await?
+}
+
+/// `HEAD /v1/boot`: whoever looks whether it is there is no machine that boots.
+pub(super) async fn no_head() -> impl IntoResponse {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")])
 }
 
 /// `POST /v1/machine/token`

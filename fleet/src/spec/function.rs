@@ -14,6 +14,14 @@ const DEEPEST: usize = 16;
 /// Memory of a compiled regular expression, in bytes.
 const REGEX: usize = 1 << 20;
 
+/// How the functions are called.
+const NAMES: [&str; 11] = ["in", "gt", "ge", "lt", "le", "range", "network", "regexp", "and", "or", "not"];
+
+/// Whether a text that is no function begins like one.
+pub(super) fn begins(text: &str) -> bool {
+    text.split_once('(').is_some_and(|(name, _)| NAMES.contains(&name.trim()))
+}
+
 /// A function of a value.
 #[derive(Clone, Debug)]
 pub enum Function {
@@ -113,8 +121,7 @@ fn read(text: &str, depth: usize) -> Result<Option<Function>, FunctionError> {
         return Ok(None);
     };
     let (name, inner) = (name.trim(), inner.trim());
-    let known = ["in", "gt", "ge", "lt", "le", "range", "network", "regexp", "and", "or", "not"];
-    if !known.contains(&name) || inner.is_empty() {
+    if !NAMES.contains(&name) || inner.is_empty() {
         return Ok(None);
     }
     if depth == DEEPEST {

@@ -174,7 +174,11 @@ fn a_new_boot_script_ends_the_token_of_the_one_before_when_its_own_is_used() {
         assert_eq!(boot(&store, 1, said, NOW), Booted::Install);
     }
     assert_eq!(told(&store, "t", Stage::Writing, None, NOW), Recorded::Done);
-    assert_eq!(store.host(&name(1), NOW).unwrap().unwrap().stage, Some(Stage::Writing), "also as it is shown");
+    assert_eq!(
+        store.host(&name(1), NOW).unwrap().unwrap().stage,
+        Some(Stage::Writing),
+        "also as it is shown"
+    );
     assert_eq!(report(&store, "u", 1, NOW), given("a"));
     for ended in ["t", "v"] {
         assert_eq!(report(&store, ended, 1, NOW), Answer::NoToken, "{ended}");

@@ -5,7 +5,9 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::card::asking;
 use super::host::stage_text;
-use super::permission::{attempts, count_attempt, is_installed, name_of, welcome, withdraw, withdraw_if_spent};
+use super::permission::{
+    attempts, count_attempt, is_installed, name_of, welcome, withdraw, withdraw_if_spent,
+};
 use super::taken::{give_back, keep, spend};
 use super::{Store, StoreError, armed, script};
 use crate::mac::Mac;
@@ -102,7 +104,8 @@ impl Store {
             armed::lapse(change, now)?;
             let Some(machine) = asking(change, &boot.mac, &boot.uuid, now)? else { return Ok(Booted::Full) };
             // Anybody can ask in its name: what is known of it by its own report is not replaced.
-            let sql = "UPDATE machine SET uuid = ?, serial = ?, platform = ? WHERE id = ? AND reported IS NULL";
+            let sql =
+                "UPDATE machine SET uuid = ?, serial = ?, platform = ? WHERE id = ? AND reported IS NULL";
             change.execute(sql, (&boot.uuid, &boot.serial, &boot.platform, machine))?;
             change.execute("UPDATE machine SET seen = ? WHERE id = ?", (now, machine))?;
             if let Some(refusal) = &boot.refusal {

@@ -27,6 +27,34 @@ fn two_of_one_place(more: &[&str]) -> (Fleet, Toy, Toy) {
 }
 
 #[test]
+fn who_asks_in_the_name_of_a_machine_that_is_being_installed_ends_nothing() {
+    let fleet = Fleet::start(WEB);
+    fleet.must("permit --new 2");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    toy.plan(&fleet);
+    toy.at(&fleet, Stage::Writing);
+    let path = |n: u32| format!("/v1/boot?mac={}&uuid=x&serial=EVIL&platform=efi", Toy::new(n, 1).mac);
+    for method in ["GET", "GET", "HEAD"] {
+        let answer = fleet.plainly(method, &path(1), &[], "");
+        let (status, allow) = if method == "GET" { (200, None) } else { (405, Some("GET")) };
+        assert_eq!((answer.status, answer.header("allow")), (status, allow));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    // Nor is a machine made of who looks whether the address is there.
+    assert_eq!(fleet.plainly("HEAD", &path(2), &[], "").status, 405);
+    let operator = fleet.operator();
+    assert_eq!(fleet.get("/v1/permissions", &operator).json()["new"], 1);
+    let host = fleet.get(&format!("/v1/hosts/{}", toy.mac), &operator).json();
+    assert_eq!((&host["stage"], &host["serial"]), (&json!("writing"), &json!("s s")), "{host:#}");
+    assert_eq!(fleet.get("/v1/hosts", &operator).json()["hosts"].as_array().unwrap().len(), 1);
+    for stage in [Stage::Verifying, Stage::Armed, Stage::Installed] {
+        toy.at(&fleet, stage);
+    }
+    assert!(toy.boot(&fleet).ends_with("exit 1\n"));
+}
+
+#[test]
 fn a_machine_becomes_its_role_and_is_left_alone_after_it() {
     let fleet = Fleet::start(WEB);
     fleet.must("permit --new 1");

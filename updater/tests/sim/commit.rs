@@ -10,7 +10,8 @@ use edeploy_format::slot::Slot::{self, A, B};
 
 use crate::cuts::{Dice, subsets};
 use crate::disk::Power;
-use crate::machine::{Fault, Machine};
+use crate::fault::Fault;
+use crate::machine::Machine;
 use crate::power::{configured_otherwise, healthy, installed, lost, second};
 use crate::tree::Tree;
 

@@ -8,7 +8,8 @@ use edeploy_format::boot::{BootFile, ENTRIES, Ends, Found, OBJECTS, choose};
 use edeploy_format::digest::Digest;
 
 use crate::disk::Shared;
-use crate::machine::{Fault, Machine};
+use crate::fault::Fault;
+use crate::machine::Machine;
 
 /// What the firmware boots.
 #[derive(Debug, PartialEq, Eq)]

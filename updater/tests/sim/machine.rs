@@ -3,10 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 
-use edeploy_ab::esp::{BlockDevice, Esp, EspError, SyncId};
+use edeploy_ab::esp::{BlockDevice, Esp, SyncId};
 use edeploy_ab::hooks::Wish;
 use edeploy_ab::host::{Host, Record};
-use edeploy_ab::machine::{Closed, Filled, Held, Refusal, Running, State, Verified, World};
+use edeploy_ab::machine::{Closed, Filled, Held, Running, State, Verified, World};
 use edeploy_format::boot::{BootFile, Efi, Entry, EntryName};
 use edeploy_format::digest::Digest;
 use edeploy_format::slot::Slot;
@@ -14,20 +14,8 @@ use edeploy_format::transition::Hook;
 
 use crate::disk::{Disk, Power, Sector, Shared};
 use crate::esp::{SMALL, content, entry};
+use crate::fault::Fault;
 use crate::tree::{HOOKED, KEPT, LEFT, OWN, TREE, Tree};
-
-/// Why the simulated machine could not do something.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
-    #[error("{0}")]
-    Esp(#[from] EspError),
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error("refused: {0}")]
-    Refused(#[from] Refusal),
-    #[error("{0}")]
-    Broken(String),
-}
 
 /// A machine.
 pub(crate) struct Machine {

@@ -10,6 +10,7 @@ mod commit;
 mod cuts;
 mod disk;
 mod esp;
+mod fault;
 mod firmware;
 mod machine;
 mod plan;

@@ -13,7 +13,8 @@ use edeploy_format::slot::Slot;
 
 use crate::cuts::{Dice, subsets};
 use crate::esp::fsck;
-use crate::machine::{Fault, Machine};
+use crate::fault::Fault;
+use crate::machine::Machine;
 use crate::tree::{Temper, Tree};
 
 /// What the operator asks for, again and again until it is so or refused.

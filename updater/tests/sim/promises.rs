@@ -4,7 +4,8 @@ use edeploy_ab::esp::Esp;
 use edeploy_format::boot::BootFile;
 use edeploy_format::digest::Digest;
 
-use crate::machine::{Fault, Machine};
+use crate::fault::Fault;
+use crate::machine::Machine;
 use crate::plan::{Plan, Wanted};
 
 impl Plan {

@@ -38,7 +38,9 @@ fn the_guides_rack_installs_a_machine_that_its_firmware_boots_from_the_network()
     let before = by_tftp();
     assert!(before > 0, "{}", server.dnsmasq());
     machine.made_of(booted_by(Netboot::Http));
-    for says in ["http://deploy.example/ipxe/snponly.efi", "http://deploy.example/v1/boot.ipxe... ok", NOT_ASKED] {
+    for says in
+        ["http://deploy.example/ipxe/snponly.efi", "http://deploy.example/v1/boot.ipxe... ok", NOT_ASKED]
+    {
         machine.wait_for(says);
         tell("guide", says);
     }

@@ -12,19 +12,17 @@ use crate::install::{INSTALLER, blank};
 use crate::rack::{is_installed, is_its_role};
 
 /// Another store, beside that of the rack.
-const PLACE: Place = Place {
-    name: "trunk",
-    mac: "52:54:00:00:06:01",
-    profile: Some("db"),
-    own: ["db2", "10.0.2.202"],
-};
+const PLACE: Place =
+    Place { name: "trunk", mac: "52:54:00:00:06:01", profile: Some("db"), own: ["db2", "10.0.2.202"] };
 
 /// Boots the stick, which is told about its network by `arguments`, as far as the service that waits for a permission.
 fn boots_the_stick(machine: &mut Machine, arguments: &str) {
     let fixture = fixture();
     let service = fixture.fleet.url_of_machines();
     let port = fixture.port;
-    let all = format!("console=ttyS0 quiet edeploy.server={service} edeploy.repo=http://10.0.2.2:{port} {arguments}");
+    let all = format!(
+        "console=ttyS0 quiet edeploy.server={service} edeploy.repo=http://10.0.2.2:{port} {arguments}"
+    );
     machine.boot_stick_once(&stick::make(&fixture.folder, &INSTALLER, &all));
     tell(PLACE.name, &format!("boots the installer from a stick: {arguments}"));
     machine.start();
@@ -33,7 +31,9 @@ fn boots_the_stick(machine: &mut Machine, arguments: &str) {
 
 fn is_refused(machine: &mut Machine) {
     let mac = PLACE.mac;
-    machine.wait_for(&format!("waiting: the service answers 403: Forbidden: nobody permitted {mac} to be installed"));
+    machine.wait_for(&format!(
+        "waiting: the service answers 403: Forbidden: nobody permitted {mac} to be installed"
+    ));
 }
 
 #[test]
@@ -43,10 +43,7 @@ fn a_machine_in_a_vlan_is_installed_also_when_its_card_went_away_and_came_back()
     let mut machine = Machine::over(&blank(PLACE.name), &fixture().folder, PLACE.name);
     machine.made_of(Hardware { wire: Wire::Trunk(7), ..direct.clone() });
     // It asks nobody for its address, then it does.
-    boots_the_stick(
-        &mut machine,
-        "IP=other:10.0.2.77/24@7 edeploy.gateway=10.0.2.2 edeploy.dns=10.0.2.3",
-    );
+    boots_the_stick(&mut machine, "IP=other:10.0.2.77/24@7 edeploy.gateway=10.0.2.2 edeploy.dns=10.0.2.3");
     machine.cut_power();
     boots_the_stick(&mut machine, "IP=all:dhcp@7");
     machine.card(false);

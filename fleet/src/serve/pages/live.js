@@ -4,13 +4,17 @@
 const AGAIN = 3000;
 let waiting = false;
 
+let asked = 0;
+
 async function refresh() {
   waiting = false;
+  const number = ++asked;
   const answer = await fetch(location.href, { cache: "no-store" });
   if (answer.redirected) location.reload();
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  document.querySelector("main").replaceWith(page.querySelector("main"));
+  // A later one may have been answered first.
+  if (number === asked) document.querySelector("main").replaceWith(page.querySelector("main"));
 }
 
 function soon() {
