@@ -16,6 +16,7 @@ pub mod published;
 pub mod rolling;
 pub mod runs;
 pub mod search;
+pub mod texts;
 
 /// Bytes that nothing resembles, the same each time, for tests.
 #[cfg(test)]

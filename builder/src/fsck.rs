@@ -11,6 +11,7 @@ mod history;
 mod metadata;
 mod objects;
 mod packed;
+mod texts;
 
 use std::path::Path;
 

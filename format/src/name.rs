@@ -119,8 +119,8 @@ pub enum Object<'a> {
 }
 
 impl Object<'_> {
-    /// The target name `<role>@<version>@<object>`, for deltas `<role>@<version>@<object>@<from>`: flat, as TUF
-    /// clients disagree about slashes.
+    /// The target name `<role>@<version>@<object>`, for what needs another version `<role>@<version>@<object>@<from>`:
+    /// flat, as TUF clients disagree about slashes.
     #[must_use]
     pub fn target(self, role: &Role, version: &Version) -> String {
         let object = match self {
@@ -134,6 +134,12 @@ impl Object<'_> {
         };
         format!("{role}@{version}@{object}")
     }
+}
+
+/// The target name of the text `whole`, compressed against that of the version `from`.
+#[must_use]
+pub fn against(whole: &str, from: &Version) -> String {
+    format!("{whole}@{from}")
 }
 
 #[cfg(test)]

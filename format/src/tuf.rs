@@ -36,7 +36,9 @@ pub use metadata::{Common, Issued, MetaFile, Root, RootRoles, Signed, Snapshot, 
 pub use role::{Listed, TrustedRole};
 pub use rules::{General, Profile, Rules, Signer};
 pub use seen::Seen;
-pub use target::{Contents, Delegation, Delegations, Hashes, Identity, Policy, Target, Targets};
+pub use target::{
+    AGAINST_LIMIT, Contents, Delegation, Delegations, Hashes, Identity, Policy, Target, Targets,
+};
 pub use time::{BadTime, Time};
 
 /// `<name>.json` of a server role's delegated metadata, without the ending: `role-web`.

@@ -143,7 +143,7 @@ fn prepared<'a>(
     let trusted = Trusted::current(&*fetch, stores, role, order.expiry, Some(version), progress)?;
     let scratch = std::env::temp_dir();
     let scratch = Scratch(&scratch);
-    let mut wanted = Wanted::fetch(&*fetch, trusted, version, &own_architecture(), scratch, progress)?;
+    let mut wanted = Wanted::fetch(&*fetch, trusted, version, &own_architecture(), None, scratch, progress)?;
     if let Some(size) = order.slot_size {
         wanted.head.slot_size = size;
     }

@@ -30,6 +30,7 @@ use crate::progress::Progress;
 use crate::settings::{Settings, certificates};
 use crate::slot::{Kept, Tree};
 use crate::trust::{STATE_FOLDER, Store, Trusted};
+use crate::wanted::MANIFEST;
 
 /// Where everything is mounted, in this process's own namespace.
 const MOUNTS: &str = "/run/edeploy-ab";
@@ -310,7 +311,7 @@ pub(crate) fn unsuitable(error: impl std::error::Error + Send + Sync + 'static) 
 /// # Errors
 /// If there is none.
 pub fn own_manifest(tree: &Tree) -> Result<File, Failure> {
-    tree.own("manifest")?.ok_or_else(|| Failure::new(Exit::Unsuitable, "the slot holds no manifest"))
+    tree.own(MANIFEST)?.ok_or_else(|| Failure::new(Exit::Unsuitable, "the slot holds no manifest"))
 }
 
 fn head(tree: &Tree) -> Result<Head, Failure> {

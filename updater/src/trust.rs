@@ -10,7 +10,7 @@ mod store;
 pub use object::{ObjectError, Scratch, copy_checked, into_memory, unpacked};
 pub use store::{STATE_FOLDER, Store, StoreError};
 
-use edeploy_format::name::{Object, Role, Version};
+use edeploy_format::name::{Object, Role, Version, against};
 use edeploy_format::tuf::workflow::{self, Source};
 use edeploy_format::tuf::{
     self, Expiry, Listed, Target, Time, TrustedRole, TrustedRoot, TrustedTargets, TufError, delegated,
@@ -183,6 +183,13 @@ impl Trusted {
         let target = self.role.target(&name).ok_or_else(no_version)?;
         let identity = target.custom(&name)?;
         Ok(Listed { version: version.clone(), identity })
+    }
+
+    /// What the text `whole` of a version is compressed against that of the version `from`, if it is published.
+    #[must_use]
+    pub fn against(&self, whole: &str, from: &Version) -> Option<(String, &Target)> {
+        let name = against(whole, from);
+        self.role.target(&name).map(|target| (name, target))
     }
 
     /// An object of a version: its name and what must be true of its bytes.

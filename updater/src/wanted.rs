@@ -9,18 +9,23 @@ use edeploy_format::exit::Exit;
 use edeploy_format::manifest::{Head, Reader};
 use edeploy_format::name::{Architecture, Object, Version};
 use edeploy_format::transition::{Rule, Transition};
-use edeploy_format::tuf::{Contents, Listed};
+use edeploy_format::tuf::{AGAINST_LIMIT, Contents, Listed, Target};
 
 use crate::failure::Failure;
 use crate::fetch::{Fetch, FetchError};
 use crate::progress::Progress;
-use crate::slot::{Boot, Frames, survey};
+use crate::slot::{Boot, Frames, Tree, survey};
 use crate::trust::{ObjectError, Scratch, Trusted, into_memory, unpacked};
 
 /// What an upgrade writes beside that, into its journal: a few lines, or all of it anew.
 const JOURNAL: u64 = crate::journal::LIMIT;
 /// No transition is longer.
 const TRANSITION_LIMIT: u64 = 4 << 20;
+
+/// What a slot calls the manifest of what it holds.
+pub const MANIFEST: &str = "manifest";
+/// And the index of its pack, which is there where it is short enough to be of use.
+const PACK_INDEX: &str = "pack-index";
 
 /// A version with all that is needed to bring it, its pack left on the site.
 pub struct Wanted {
@@ -38,6 +43,7 @@ pub struct Wanted {
     pub described: u64,
     transition: Transition,
     pack_index: File,
+    index_length: u64,
     pack_path: String,
     delta: Option<Delta>,
 }
@@ -61,26 +67,27 @@ impl Wanted {
         trusted: Trusted,
         version: &Version,
         architecture: &Architecture,
+        running: Option<Running<'_>>,
         scratch: Scratch<'_>,
         progress: &dyn Progress,
     ) -> Result<Self, Failure> {
         let published = trusted.find(version)?;
         allowed(&trusted, &published, architecture)?;
         progress.stage("fetching the manifest", 0);
-        let packed = |object| -> Result<_, Failure> {
-            let (name, target) = trusted.object(object, version)?;
-            let contents: Contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
-            Ok((name, target, contents))
-        };
-        let (manifest, index) = (packed(Object::Manifest)?, packed(Object::PackIndex)?);
+        let text = |object| Text::of(&trusted, version, object);
+        let (manifest, index) = (text(Object::Manifest)?, text(Object::PackIndex)?);
         // Each is there compressed too while it is unpacked.
-        let sizes = [manifest.2.size, index.2.size, manifest.1.length.max(index.1.length), JOURNAL];
+        let compressed = manifest.target.length.max(index.target.length);
+        let sizes = [manifest.contents.size, index.contents.size, compressed, JOURNAL];
         let needed = sizes.into_iter().fold(0, u64::saturating_add);
         scratch.must_have(&format!("what describes {version}"), needed)?;
-        let described = manifest.1.length + index.1.length;
-        let plain =
-            |(name, target, contents): (String, _, _)| unpacked(fetch, &name, target, contents, scratch);
-        let (manifest, pack_index) = (plain(manifest)?, plain(index)?);
+        let (index_length, mut described) = (index.contents.size, 0);
+        let mut plain = |text: &Text<'_>| {
+            let (file, bytes) = text.fetch(fetch, &trusted, running, scratch, progress)?;
+            described += bytes;
+            Ok::<_, Failure>(file)
+        };
+        let (manifest, pack_index) = (plain(&manifest)?, plain(&index)?);
         let (name, target) = trusted.object(Object::Transition, version)?;
         let described = described + target.length;
         let bytes = into_memory(fetch, &name, target, TRANSITION_LIMIT)?;
@@ -100,6 +107,7 @@ impl Wanted {
             described,
             transition,
             pack_index,
+            index_length,
             pack_path,
             delta,
             trusted,
@@ -158,7 +166,7 @@ impl Wanted {
         let contents: Contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
         let needed = [target.length, JOURNAL].into_iter().fold(contents.size, u64::saturating_add);
         scratch.must_have(&format!("the index of the delta from {from}"), needed)?;
-        let index = unpacked(fetch, &name, target, contents, scratch)?;
+        let index = unpacked(fetch, &name, target, contents, &[], scratch)?;
         let (head, mut frames) = IndexReader::new(BufReader::new(&index))?;
         // Another tree of that version runs: it was published anew, and the delta is not for us.
         if head != (delta::Head { from: manifest, to: self.digest() }) {
@@ -194,6 +202,16 @@ impl Wanted {
         Frames { fetch, path: &self.pack_path, index: &self.pack_index }
     }
 
+    /// What a slot keeps of what describes it, by its names there: what the next version may be compressed against.
+    #[must_use]
+    pub fn texts(&self) -> Vec<(&'static str, &File)> {
+        let mut texts = vec![(MANIFEST, &self.manifest)];
+        if self.index_length <= AGAINST_LIMIT {
+            texts.push((PACK_INDEX, &self.pack_index));
+        }
+        texts
+    }
+
     /// The rule by which it may be reached from what runs.
     ///
     /// # Errors
@@ -206,6 +224,58 @@ impl Wanted {
             let text = format!("no transition leads from {} to {to}{exact}", from.version);
             Failure::new(Exit::NotFound, text)
         })
+    }
+}
+
+/// What runs: its version, and the tree that holds its texts.
+pub type Running<'a> = (&'a Version, &'a Tree);
+
+/// A text that describes a version, as it is published whole.
+struct Text<'a> {
+    name: String,
+    target: &'a Target,
+    contents: Contents,
+}
+
+impl<'a> Text<'a> {
+    fn of(trusted: &'a Trusted, version: &Version, object: Object<'_>) -> Result<Self, Failure> {
+        let (name, target) = trusted.object(object, version)?;
+        let contents = target.custom(&name).map_err(|e| Failure::new(Exit::Untrusted, e))?;
+        Ok(Self { name, target, contents })
+    }
+
+    /// Fetches it, compressed against that of what runs where that is published, else whole; with the bytes that came.
+    fn fetch(
+        &self,
+        fetch: &dyn Fetch,
+        trusted: &Trusted,
+        running: Option<Running<'_>>,
+        scratch: Scratch<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(File, u64), Failure> {
+        if let Some((name, target, against)) = running.and_then(|running| self.against(trusted, running)) {
+            match unpacked(fetch, &name, target, self.contents, against.as_bytes(), scratch) {
+                Ok(file) => return Ok((file, target.length)),
+                Err(error) => progress.note(&format!("all of {} is fetched: {error}", self.name)),
+            }
+        }
+        let file = unpacked(fetch, &self.name, self.target, self.contents, &[], scratch)?;
+        Ok((file, self.target.length))
+    }
+
+    /// The object that is compressed against the text of what runs, and that text.
+    fn against<'t>(
+        &self,
+        trusted: &'t Trusted,
+        (from, tree): Running<'_>,
+    ) -> Option<(String, &'t Target, String)> {
+        let (name, target) = trusted.against(&self.name, from)?;
+        let against: Contents = target.custom(&name).ok()?;
+        // A slot calls its texts what their objects are called.
+        let (_, own) = self.name.rsplit_once('@')?;
+        let text = tree.own_text(own, AGAINST_LIMIT).ok()??;
+        // Another one of that version may run.
+        (Digest::of(text.as_bytes()) == against.blake3).then_some((name, target, text))
     }
 }
 

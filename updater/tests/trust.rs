@@ -187,7 +187,7 @@ fn manifest(trusted: &Trusted, fetch: &dyn Fetch, scratch: &Path) -> Result<Stri
     let (name, target) = trusted.object(Object::Manifest, &version("D12-9")).unwrap();
     let contents: Contents = target.custom(&name).unwrap();
     let mut text = String::new();
-    unpacked(fetch, &name, target, contents, Scratch(scratch))?.read_to_string(&mut text).unwrap();
+    unpacked(fetch, &name, target, contents, &[], Scratch(scratch))?.read_to_string(&mut text).unwrap();
     Ok(text)
 }
 
@@ -238,7 +238,7 @@ fn a_signed_object_that_takes_more_memory_to_open_than_it_may_is_refused() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
         let fetch = FolderFetch::new(host.folder.path().to_owned());
-        let opened = unpacked(&fetch, "x", &target, contents, Scratch(host.folder.path()));
+        let opened = unpacked(&fetch, "x", &target, contents, &[], Scratch(host.folder.path()));
         match opened {
             Ok(_) => assert!(fits, "a window of 2^{window} bytes"),
             Err(error) => {
@@ -334,7 +334,7 @@ fn a_version_that_has_not_come_to_a_mirror_yet_is_found_at_the_next() {
     let trusted = current(&host, &*fetch, Some("D12-11")).unwrap();
     let (name, target) = trusted.object(Object::Manifest, &version("D12-11")).unwrap();
     let contents: Contents = target.custom(&name).unwrap();
-    let file = unpacked(&*fetch, &name, target, contents, Scratch(host.folder.path())).unwrap();
+    let file = unpacked(&*fetch, &name, target, contents, &[], Scratch(host.folder.path())).unwrap();
     assert_eq!(std::io::read_to_string(file).unwrap(), "eleven");
     // The first one's word is enough where it lists what is asked for.
     assert_eq!(current(&host, &*fetch, Some("D12-9")).unwrap().versions().len(), 2);

@@ -106,14 +106,15 @@ fn bytes(site: &Site, pair: Pair, answer: &str) -> Result<u64> {
     site.delta_bytes(pair.role, pair.from, pair.to)
 }
 
-/// What a host of ours fetches beside the delta, whatever the way: signed metadata is not counted, it is the same
-/// few kilobytes for all.
+/// What a host of ours that runs the older version fetches beside the delta: its texts come against those that it has,
+/// where that is published. Signed metadata is not counted, it is the same few kilobytes for all.
 fn fetched(bench: &mut Bench, site: &Site, pair: Pair) -> Result<()> {
-    let objects = ["manifest", "pack-index", "transition"];
-    let lengths = objects.map(|object| site.object(pair.role, pair.to, object));
-    let mut beside = 0;
-    for length in lengths {
-        beside += length?;
+    let mut beside = site.object(pair.role, pair.to, "transition")?;
+    for text in ["manifest", "pack-index"] {
+        beside += match site.object(pair.role, pair.to, &format!("{text}@{}", pair.from))? {
+            0 => site.object(pair.role, pair.to, text)?,
+            against => against,
+        };
     }
     let case = format!("{} beside", pair.name());
     bench.interleave(Part::Delta, &case, vec![Way::seldom("ours", 1, move || Ok(Outcome::counted(beside)))])

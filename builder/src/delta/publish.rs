@@ -16,6 +16,7 @@ use super::choose::Effort;
 use super::make::{Cost, Made, MakeError, Tree, make};
 use super::own;
 use super::published::{Published, PublishedError};
+use super::texts;
 use crate::durable::Ready;
 use crate::failure::Fault;
 use crate::keys::Keys;
@@ -89,7 +90,7 @@ impl Fault for DeltaError {
     }
 }
 
-/// Both objects of a delta, with their target names, on the site and without a name there yet.
+/// Objects with their target names, on the site and without a name there yet.
 pub(crate) type Objects = Vec<(String, Target, Ready)>;
 
 /// Makes the delta and publishes it; `made` is told of the bytes of each content that is done.
@@ -107,9 +108,13 @@ pub fn publish(
     let Wanted { role, from, to, .. } = wanted;
     let new = Published::open(site, role, to)?;
     let old = if from == to { None } else { Some(Published::open(site, role, from)?) };
-    let (done, objects) = stage(site, wanted, old.as_ref().map(Published::tree).as_ref(), &new.tree(), made)?;
+    let (older, newer) = (old.as_ref().map(Published::tree), new.tree());
+    let (done, mut objects) = stage(site, wanted, older.as_ref(), &newer, made)?;
     if !done.published {
         return Ok(done);
+    }
+    if let Some(older) = &older {
+        objects.extend(texts::stage(&site.targets(), role, (from, older), (to, &newer))?);
     }
     let mut document = (**site.state().role(role)?.document()).clone();
     for (name, target, ready) in objects {

@@ -96,7 +96,11 @@ impl Published {
 }
 
 /// The text of an object that is published compressed, and its digest.
-fn text(metadata: &TrustedRole, name: String, path: PathBuf) -> Result<(Digest, Vec<u8>), PublishedError> {
+pub(crate) fn text(
+    metadata: &TrustedRole,
+    name: String,
+    path: PathBuf,
+) -> Result<(Digest, Vec<u8>), PublishedError> {
     let bytes = fs::read(&path).map_err(|source| PublishedError::Read { path, source })?;
     let listed = metadata.target(&name).and_then(|target| target.custom::<Contents>(&name).ok());
     let text = listed.and_then(|listed| {

@@ -10,7 +10,7 @@ use edeploy_format::transition::Transition;
 use edeploy_format::tuf::{Sha256, Sha256Hasher, Target};
 
 use super::history::Commits;
-use super::{Report, contents, deltas};
+use super::{Report, contents, deltas, texts};
 use crate::site::{SiteError, State, TARGETS, files, named};
 
 /// Checks all objects, and gives the OSTree commits that the manifests name.
@@ -76,6 +76,7 @@ pub(super) fn check(
             }
         }
         deltas::check(role, metadata, &trees, &part, report);
+        texts::check(metadata, &part, report);
     }
     Ok(commits)
 }

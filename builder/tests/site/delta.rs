@@ -71,6 +71,7 @@ fn a_delta_goes_with_either_of_its_versions() {
     let state = place.state();
     let names: Vec<_> = state.roles[&web()].targets().map(|(name, _)| name).collect();
     assert!(names.iter().all(|name| name.starts_with("web@2.0@") && !name.contains("delta")), "{names:?}");
+    assert!(!names.iter().any(|name| name.ends_with("@1.0")), "{names:?}");
 }
 
 #[test]

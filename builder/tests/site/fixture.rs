@@ -154,9 +154,13 @@ impl Place {
 
     /// A published object of role web: what is listed, and its bytes.
     pub(crate) fn object(&self, name: &str, object: Object<'_>) -> (Target, Vec<u8>) {
-        let name = object.target(&web(), &version(name));
-        let target = self.state().roles[&web()].target(&name).unwrap().clone();
-        let bytes = fs::read(self.repo().join(TARGETS).join(target.file(&name))).unwrap();
+        self.named(&object.target(&web(), &version(name)))
+    }
+
+    /// The object of this name.
+    pub(crate) fn named(&self, name: &str) -> (Target, Vec<u8>) {
+        let target = self.state().roles[&web()].target(name).unwrap().clone();
+        let bytes = fs::read(self.repo().join(TARGETS).join(target.file(name))).unwrap();
         (target, bytes)
     }
 

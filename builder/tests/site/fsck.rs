@@ -122,8 +122,12 @@ pub(crate) fn replace(
     bytes: &[u8],
     custom: Option<&serde_json::Value>,
 ) {
-    let (before, _) = place.object(name, object);
-    let name = object.target(&web(), &version(name));
+    replace_named(place, object.target(&web(), &version(name)), bytes, custom);
+}
+
+/// The same of the object of this name.
+pub(crate) fn replace_named(place: &Place, name: String, bytes: &[u8], custom: Option<&serde_json::Value>) {
+    let (before, _) = place.named(&name);
     let mut target = Target::new(bytes.len() as u64, Sha256::of(bytes), custom);
     if custom.is_none() {
         target.custom = before.custom;

@@ -18,4 +18,5 @@ mod python;
 mod rotate;
 mod serve;
 mod silence;
+mod texts;
 mod transition;

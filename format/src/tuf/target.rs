@@ -47,7 +47,8 @@ pub struct Target {
     pub extra: Map<String, Value>,
 }
 
-/// Custom fields of an object that is compressed on the wire: what is in it.
+/// Custom fields of an object that is compressed on the wire: what is in it; of a text that is compressed against
+/// that of another version, what is in that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     /// BLAKE3 of the uncompressed bytes.
@@ -55,6 +56,9 @@ pub struct Contents {
     /// Their length.
     pub size: u64,
 }
+
+/// A text and the one that it is compressed against have at most so many bytes together: a zstd frame looks back by no more.
+pub const AGAINST_LIMIT: u64 = 8 << 20;
 
 /// Custom fields of a manifest: enough to choose a version without fetching it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +96,7 @@ impl Target {
     /// # Errors
     /// [`Fault::Custom`].
     pub fn custom<T: DeserializeOwned>(&self, name: &str) -> Result<T, Fault> {
-        serde_json::from_value(Value::Object(self.custom.clone()))
-            .map_err(|source| Fault::Custom { target: name.to_owned(), source })
+        T::deserialize(&self.custom).map_err(|source| Fault::Custom { target: name.to_owned(), source })
     }
 }
 

@@ -25,7 +25,15 @@ pub(super) fn run(common: &Common, version: &Version) -> Result<Exit, Failure> {
     let (stores, role) = (installed.stores(), &installed.head.role);
     let trusted = Trusted::current(&*fetch, &stores, role, expiry, Some(version), &*progress)?;
     let (scratch, architecture) = (std::env::temp_dir(), &installed.head.architecture);
-    let mut wanted = Wanted::fetch(&*fetch, trusted, version, architecture, Scratch(&scratch), &*progress)?;
+    let mut wanted = Wanted::fetch(
+        &*fetch,
+        trusted,
+        version,
+        architecture,
+        Some((&installed.head.version, &installed.tree)),
+        Scratch(&scratch),
+        &*progress,
+    )?;
     fetch_delta(&installed, &mut wanted, &*fetch, Scratch(&scratch), &*progress)?;
     let mut paths = common.json.then(|| super::Stream::begin("paths")).transpose()?;
     let mut told = Ok(());

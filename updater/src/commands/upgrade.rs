@@ -70,8 +70,15 @@ fn bring(
     let trusted = Trusted::current(&*fetch, &stores, role, expiry, Some(&upgrade.version), progress)?;
     stores[0].save(&trusted)?;
     let (scratch, architecture) = (installed.scratch(), &installed.head.architecture);
-    let mut wanted =
-        Wanted::fetch(&*fetch, trusted, &upgrade.version, architecture, Scratch(&scratch), progress)?;
+    let mut wanted = Wanted::fetch(
+        &*fetch,
+        trusted,
+        &upgrade.version,
+        architecture,
+        Some((&installed.head.version, &installed.tree)),
+        Scratch(&scratch),
+        progress,
+    )?;
     fetch_delta(installed, &mut wanted, &*fetch, Scratch(&scratch), progress)?;
     *to = Some(Deployment {
         version: Some(upgrade.version.clone()),

@@ -32,7 +32,7 @@ use crate::random;
 use crate::remains::Remains;
 use crate::settings::{self, Settings};
 use crate::slot::{self, Kept, Tree};
-use crate::wanted::Wanted;
+use crate::wanted::{MANIFEST, Wanted};
 
 /// Inodes that a slot has beyond the records of a manifest: our own folder, what is carried over.
 const SPARE_INODES: u64 = 1000;
@@ -278,9 +278,11 @@ impl<'a> Linux<'a> {
 
     /// Writes the updater's own files.
     fn write_own(&self, tree: &Tree) -> Result<(), Failure> {
-        let mut manifest = &self.coming()?.wanted.manifest;
-        manifest.rewind().map_err(|e| Failure::new(Exit::Failed, e))?;
-        tree.write_own("manifest", &mut manifest)?;
+        let failed = |e| Failure::new(Exit::Failed, e);
+        for (name, mut text) in self.coming()?.wanted.texts() {
+            text.rewind().map_err(failed)?;
+            tree.write_own(name, &mut text)?;
+        }
         Ok(self.own_files()?.iter().try_for_each(|(name, bytes)| tree.write_own(name, &mut &bytes[..]))?)
     }
 
@@ -290,7 +292,7 @@ impl<'a> Linux<'a> {
             Failure::new(Exit::Differs, format!("the slot's {name} does not read back as it was written"))
         };
         if digest(&mut own_manifest(tree)?)? != self.coming()?.wanted.digest() {
-            return Err(wrong("manifest"));
+            return Err(wrong(MANIFEST));
         }
         for (name, bytes) in self.own_files()? {
             if !tree.has_own(&name, &bytes)? {

@@ -1,7 +1,7 @@
 //! Published objects, checked against their signed description before anything of them is used.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use edeploy_format::digest::Hasher;
@@ -124,7 +124,8 @@ impl Scratch<'_> {
 
 /// What is in the compressed object `name`, in a scratch file that stands at its beginning.
 ///
-/// The compressed bytes are whole and checked before the first of them is decompressed.
+/// The compressed bytes are whole and checked before the first of them is decompressed. They may look back into
+/// `against`, which is nothing where they were compressed alone.
 ///
 /// # Errors
 /// [`ObjectError`].
@@ -133,6 +134,7 @@ pub fn unpacked(
     name: &str,
     target: &Target,
     contents: Contents,
+    against: &[u8],
     scratch: Scratch<'_>,
 ) -> Result<File, ObjectError> {
     let failed = |source| scratch.failed(name, source);
@@ -149,7 +151,7 @@ pub fn unpacked(
         None => differs("it is no zstd frame, or one that takes more memory than it may"),
     };
     let mut hasher = Hasher::new();
-    let mut plain = zstd::Decoder::new(packed).map_err(failed)?;
+    let mut plain = zstd::Decoder::with_ref_prefix(BufReader::new(packed), against).map_err(failed)?;
     plain.window_log_max(WINDOW_LOG).map_err(failed)?;
     let mut plain = plain.take(contents.size + 1);
     let mut buffer = vec![0; 64 << 10];

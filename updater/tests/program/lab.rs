@@ -107,7 +107,14 @@ fn as_version(name: &str, serial: u64) -> impl FnOnce(&mut Head) + use<'_> {
 
 /// The digest of the manifest that [`Lab::publish`] publishes.
 pub(crate) fn manifest(name: &str, serial: u64, tree: &Version) -> Digest {
-    Digest::of(&text(&mut tree.publish_as(as_version(name, serial)).manifest))
+    let [manifest, _] = texts(name, serial, tree);
+    Digest::of(&manifest)
+}
+
+/// The manifest that [`Lab::publish`] publishes, and the index of the pack.
+pub(crate) fn texts(name: &str, serial: u64, tree: &Version) -> [Vec<u8>; 2] {
+    let mut published = tree.publish_as(as_version(name, serial));
+    [text(&mut published.manifest), text(&mut published.index)]
 }
 
 fn text(file: &mut File) -> Vec<u8> {

@@ -30,5 +30,6 @@ mod set_up;
 mod site;
 mod swapped;
 mod syncs;
+mod texts;
 #[path = "../slot/support/version.rs"]
 mod version;

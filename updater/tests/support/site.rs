@@ -81,9 +81,19 @@ impl Site {
         bytes: Vec<u8>,
         custom: Option<&impl serde::Serialize>,
     ) {
+        self.add_as(self.name(object, version), bytes, custom);
+    }
+
+    /// The name of an object.
+    pub fn name(&self, object: Object<'_>, version: &str) -> String {
         let version: Version = version.parse().unwrap();
+        object.target(&self.role, &version)
+    }
+
+    /// Adds an object under this name.
+    pub fn add_as(&mut self, name: String, bytes: Vec<u8>, custom: Option<&impl serde::Serialize>) {
         let target = Target::new(bytes.len() as u64, Sha256::of(&bytes), custom);
-        self.objects.insert(object.target(&self.role, &version), (bytes, target));
+        self.objects.insert(name, (bytes, target));
     }
 
     /// Writes all of it below `folder`; what was there stays where names differ.

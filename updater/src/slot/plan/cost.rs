@@ -1,6 +1,7 @@
 //! Where each content will come from.
 
 use edeploy_format::manifest::{Kind, Record};
+use edeploy_format::tuf::AGAINST_LIMIT;
 use edeploy_format::{delta, pack};
 
 use super::{INACTIVE, NEW, Plan, PlanError, Planning, of};
@@ -45,7 +46,8 @@ impl Planning<'_> {
                 needs.push(&digest, at);
             }
         }
-        plan.need.own_folder(offset);
+        let pack_index = self.pack_index.metadata().map_or(0, |index| index.len());
+        plan.need.own_folder(offset + pack_index.min(AGAINST_LIMIT));
         needs.sort();
         self.download(&mut plan, needs)?;
         Ok(plan)

@@ -63,8 +63,9 @@ impl Need {
         self.inodes += 1;
     }
 
-    pub(super) fn own_folder(&mut self, manifest: u64) {
-        self.bytes += manifest + MARGIN;
+    /// With the texts that describe the version, of so many bytes.
+    pub(super) fn own_folder(&mut self, texts: u64) {
+        self.bytes += texts + MARGIN;
         self.inodes += OWN_INODES;
     }
 
