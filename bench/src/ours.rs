@@ -10,7 +10,7 @@ use crate::bench::Bench;
 use crate::error::{Result, file, unexpected};
 use crate::folder;
 use crate::run::{Call, Ended};
-use crate::trees::{PAIRS, Trees};
+use crate::trees::{PAIRS, Pair, Trees};
 
 /// The loader of Debian's systemd-boot-efi.
 const LOADER: &str = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";
@@ -285,7 +285,9 @@ pub fn site(bench: &mut Bench, trees: &Trees) -> Result<Site> {
         site.init()?;
         fs::write(&stamp, &build).map_err(file("writing", &stamp))?;
     }
-    for pair in PAIRS.into_iter().filter(|pair| bench.wants(&pair.name())) {
+    let wanted = |pair: &Pair| bench.wants(&pair.name()) || bench.wants(&pair.beside());
+    let wanted: Vec<Pair> = PAIRS.into_iter().filter(wanted).collect();
+    for pair in wanted {
         for version in [pair.from, pair.to] {
             if site.object(pair.role, version, "manifest")? == 0 {
                 bench.tell(&format!("building and publishing {version}"));

@@ -55,7 +55,7 @@ pub fn deltas(results: &Results) -> String {
     let tables = PAIRS.iter().map(|pair| {
         let title = format!("{} → {}: {}", pair.from, pair.to, pair.what);
         let table = ways(results, "delta", &pair.name(), &title);
-        let beside = results.of("delta", &format!("{} beside", pair.name()), "ours");
+        let beside = results.of("delta", &pair.beside(), "ours");
         let line = beside.and_then(|record| record.bytes).map(|bytes| {
             let bytes = octets(bytes as f64);
             format!("\nOn top of ours come manifest, index of the pack and transition: {bytes} bytes.\n")

@@ -40,6 +40,12 @@ impl Pair {
     pub fn name(&self) -> String {
         format!("{}-{}", self.from, self.to)
     }
+
+    /// The case of what a host fetches beside the delta.
+    #[must_use]
+    pub fn beside(&self) -> String {
+        format!("{} beside", self.name())
+    }
 }
 
 /// The pairs.

@@ -6,25 +6,25 @@
 //! that a crowd of machines, whatever they say that they run, is one question. Others who would ask the same wait for the
 //! answer; where that takes long they are told to come again, so that a repository that is away holds up nobody else.
 
+mod site;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use edeploy_format::address::masked;
 use edeploy_format::name::{Architecture, Channel, Role, Version};
 use edeploy_format::tuf::{Expiry, Listed, TrustedRole, TrustedRoot, TufError, workflow};
-use ureq::Agent;
-use ureq::http::StatusCode;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::failure::chain;
 use crate::moment::Moment;
 use crate::profile::Wanted;
 use crate::store::{Store, StoreError};
+use site::Site;
 
 /// An answer serves for so many seconds.
 const FRESH: u64 = 60;
@@ -32,10 +32,6 @@ const FRESH: u64 = 60;
 const FAILED: u64 = 5;
 /// A question that is asked for longer is waited for by nobody else.
 const PROMPT: Duration = Duration::from_secs(1);
-/// A request may take that long.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Where Debian keeps the certificates it trusts.
-const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Why no version is known.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +114,8 @@ type Known = (Moment, Result<Versions, String>);
 /// Asks repositories.
 pub struct Newest {
     root: Option<Vec<u8>>,
+    /// The repository that the service itself serves: its address and its folder.
+    own: Option<(String, PathBuf)>,
     known: Mutex<BTreeMap<Question, Known>>,
     /// What is asked just now, and since when.
     asking: Mutex<BTreeMap<Question, Instant>>,
@@ -126,11 +124,12 @@ pub struct Newest {
 }
 
 impl Newest {
-    /// With the root in this file; without one, every question fails.
+    /// With the root in this file; without one, every question fails. The repository at the address of `own` is read
+    /// from its folder.
     ///
     /// # Errors
     /// [`NewestError`], where it is no root.
-    pub fn open(root: Option<&Path>) -> Result<Self, NewestError> {
+    pub fn open(root: Option<&Path>, own: Option<(String, PathBuf)>) -> Result<Self, NewestError> {
         let read = |path: &Path| {
             let failed = |source| NewestError::Read { path: path.to_owned(), source };
             let bytes = fs::read(path).map_err(failed)?;
@@ -138,7 +137,7 @@ impl Newest {
             Ok::<_, NewestError>(bytes)
         };
         let (known, asking, asked) = Default::default();
-        Ok(Self { root: root.map(read).transpose()?, known, asking, asked })
+        Ok(Self { root: root.map(read).transpose()?, own, known, asking, asked })
     }
 
     /// The version of a role that is wanted, for an architecture, of the first repository that answers; an exact one is
@@ -226,7 +225,8 @@ impl Newest {
 
     fn ask(&self, store: &Store, repo: &str, role: &Role, now: Moment) -> Result<Versions, NewestError> {
         let anchor = TrustedRoot::anchor(self.root.as_ref().ok_or(NewestError::NoRoot)?)?;
-        let site = Site { agent: agent(repo)?, repo: repo.trim_end_matches('/'), store };
+        let own = self.own.as_ref().filter(|(address, _)| address == repo).map(|(_, folder)| &**folder);
+        let site = Site::of(repo, own, store)?;
         let root = site.newest_kept(anchor)?;
         let targets = workflow::refresh(&site, root, Expiry::At(now.time()))?;
         Ok(Versions::of_role(&workflow::role(&site, &targets, role)?))
@@ -292,85 +292,4 @@ impl Versions {
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A repository, and what was kept of it.
-struct Site<'a> {
-    agent: Agent,
-    repo: &'a str,
-    store: &'a Store,
-}
-
-impl Site<'_> {
-    /// The newest root that was accepted before, or the anchor.
-    fn newest_kept(&self, anchor: TrustedRoot) -> Result<TrustedRoot, NewestError> {
-        let kept = self.store.metadata(self.repo, "root")?;
-        let kept = kept.map(|bytes| TrustedRoot::anchor(&bytes)).transpose()?;
-        let version = |root: &TrustedRoot| root.root().common.version;
-        Ok(kept.filter(|kept| version(kept) > version(&anchor)).unwrap_or(anchor))
-    }
-
-    fn failed(&self, file: &str, message: &dyn ToString) -> NewestError {
-        NewestError::Fetch { url: self.url(file), message: message.to_string() }
-    }
-
-    fn url(&self, file: &str) -> String {
-        format!("{}/metadata/{file}", self.repo)
-    }
-}
-
-impl workflow::Source for Site<'_> {
-    type Error = NewestError;
-
-    fn fetch(&self, file: &str, limit: u64) -> Result<Vec<u8>, NewestError> {
-        self.if_there(file, limit)?.ok_or_else(|| self.failed(file, &"it is not there"))
-    }
-
-    fn if_there(&self, file: &str, limit: u64) -> Result<Option<Vec<u8>>, NewestError> {
-        let failed = |error: ureq::Error| self.failed(file, &error);
-        let mut answer = self.agent.get(self.url(file)).call().map_err(failed)?;
-        match answer.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::OK => {
-                // That it ends is seen by one more.
-                answer.body_mut().with_config().limit(limit + 1).read_to_vec().map(Some).map_err(failed)
-            }
-            other => Err(self.failed(file, &other)),
-        }
-    }
-
-    fn kept(&self, name: &str) -> Result<Vec<Vec<u8>>, NewestError> {
-        Ok(self.store.metadata(self.repo, name)?.into_iter().collect())
-    }
-
-    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), NewestError> {
-        Ok(self.store.keep_metadata(self.repo, name, bytes)?)
-    }
-}
-
-fn agent(repo: &str) -> Result<Agent, NewestError> {
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(3)
-        .timeout_global(Some(PATIENCE))
-        .accept_encoding("identity")
-        .user_agent(concat!("edeploy-fleet/", env!("CARGO_PKG_VERSION")));
-    if repo.starts_with("https://") {
-        config = config.tls_config(tls()?);
-    }
-    Ok(config.build().new_agent())
-}
-
-fn tls() -> Result<TlsConfig, NewestError> {
-    let failed = |source| NewestError::Read { path: CERTIFICATES.into(), source };
-    let pem = fs::read(CERTIFICATES).map_err(failed)?;
-    let certificate = |item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        Ok(_) | Err(_) => None,
-    };
-    let certificates: Vec<_> = parse_pem(&pem).filter_map(certificate).collect();
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(certificates)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build())
 }

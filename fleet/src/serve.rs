@@ -143,6 +143,7 @@ async fn serve(store: Store, key: SigningKey, mut settings: Settings) -> Result<
     if settings.repos.is_empty() && settings.site.is_some() {
         settings.repos.push(format!("{url}{SITE}"));
     }
+    let own = settings.site.clone().map(|folder| (format!("{url}{SITE}"), folder));
     let app = Arc::new(Service {
         changes: events::begin(&store)?,
         store,
@@ -151,7 +152,7 @@ async fn serve(store: Store, key: SigningKey, mut settings: Settings) -> Result<
         open: local.ip().is_loopback(),
         turns: Turns::new(),
         shelf: Shelf::new(&settings.profiles),
-        newest: Newest::open(settings.root.as_deref())?,
+        newest: Newest::open(settings.root.as_deref(), own)?,
         settings,
     });
     let mut terminated = signal(SignalKind::terminate()).map_err(ServeError::Run)?;

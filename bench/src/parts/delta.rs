@@ -28,6 +28,9 @@ pub(super) fn run(bench: &mut Bench) -> Result<()> {
     for pair in PAIRS {
         if bench.wants(&pair.name()) {
             one(bench, &trees, &site, pair)?;
+        } else if bench.wants(&pair.beside()) {
+            let own = with_delta(bench, &site, pair)?;
+            fetched(bench, &own, pair)?;
         }
     }
     Ok(())
@@ -109,15 +112,15 @@ fn bytes(site: &Site, pair: Pair, answer: &str) -> Result<u64> {
 /// What a host of ours that runs the older version fetches beside the delta: its texts come against those that it has,
 /// where that is published. Signed metadata is not counted, it is the same few kilobytes for all.
 fn fetched(bench: &mut Bench, site: &Site, pair: Pair) -> Result<()> {
-    let mut beside = site.object(pair.role, pair.to, "transition")?;
+    let mut bytes = site.object(pair.role, pair.to, "transition")?;
     for text in ["manifest", "pack-index"] {
-        beside += match site.object(pair.role, pair.to, &format!("{text}@{}", pair.from))? {
+        bytes += match site.object(pair.role, pair.to, &format!("{text}@{}", pair.from))? {
             0 => site.object(pair.role, pair.to, text)?,
             against => against,
         };
     }
-    let case = format!("{} beside", pair.name());
-    bench.interleave(Part::Delta, &case, vec![Way::seldom("ours", 1, move || Ok(Outcome::counted(beside)))])
+    let ours = Way::seldom("ours", 1, move || Ok(Outcome::counted(bytes)));
+    bench.interleave(Part::Delta, &pair.beside(), vec![ours])
 }
 
 /// Where the static delta of a pair is kept: minutes to make, and part `apply` needs it.

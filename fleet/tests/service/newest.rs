@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -227,6 +227,23 @@ fn a_crowd_that_asks_for_the_newest_version_at_once_has_it_at_once() {
             scope.spawn(move || assert_eq!(toy.plan(fleet).version.as_str(), "1.0"));
         }
     });
+}
+
+#[test]
+fn of_its_own_site_the_service_asks_nobody_so_that_no_crowd_keeps_it_from_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    publish(folder.path(), 1, &[("1.0", 1, "amd64")]);
+    let root = folder.path().join("metadata/1.root.json");
+    let more = ["--site", folder.path().to_str().unwrap(), "--root", root.to_str().unwrap()];
+    let fleet = Fleet::start_with(&[("state", "[('web', '*')]"), ("web.toml", NEWEST)], &more);
+    fleet.must("permit --new 1");
+    let mut toy = Toy::new(1, 20);
+    toy.boot(&fleet);
+    // All connections but one are held, by who says nothing for now.
+    let held: Vec<TcpStream> = (1..64).map(|_| TcpStream::connect(&fleet.address).unwrap()).collect();
+    let plan = toy.plan(&fleet);
+    assert_eq!((plan.version.as_str(), plan.repos), ("1.0", vec![fleet.url("/repo")]));
+    assert_eq!(held.len(), 63);
 }
 
 #[test]
