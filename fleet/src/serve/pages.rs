@@ -28,6 +28,8 @@ use crate::secret::{Secret, SecretHash};
 const LIMIT: u64 = 4 << 10;
 /// A session lasts so many seconds.
 const COOKIE_AGE: u64 = 12 * 3600;
+/// How a proxy says that it was asked by HTTPS.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// What a page may do.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
@@ -74,7 +76,7 @@ async fn login() -> Response {
 }
 
 /// The token of a form begins a session, if it is an operator's.
-async fn logged_in(State(app): State<App>, body: Body) -> Result<Response, Problem> {
+async fn logged_in(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let form_body = body::whole(body, LIMIT).await?;
     // A token has no character that a form would write differently.
     let said =
@@ -87,7 +89,9 @@ async fn logged_in(State(app): State<App>, body: Body) -> Result<Response, Probl
     let (hash, now) = (session.hash(), Moment::now());
     let begin = move |app: &Service| app.store.begin_session(&operator, &hash, now, now.plus(COOKIE_AGE));
     blocking(&app, begin).await??;
-    let secure = if app.url.starts_with("https:") { "; Secure" } else { "" };
+    // Who says so without a proxy has a stricter cookie, and nothing else.
+    let by_proxy = headers.get(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
+    let secure = if by_proxy || app.url.starts_with("https:") { "; Secure" } else { "" };
     let cookie =
         format!("{COOKIE_NAME}={session}; Path=/; Max-Age={COOKIE_AGE}; HttpOnly; SameSite=Strict{secure}");
     Ok(([(SET_COOKIE, cookie)], Redirect::to("/")).into_response())

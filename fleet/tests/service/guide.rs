@@ -223,6 +223,11 @@ fn behind_the_guides_nginx_machines_get_what_is_theirs_and_operators_the_rest_wi
         let (status, text) = nginx.operator_gets("/", more);
         assert!(status != "200" && !text.contains("52:54"), "{more:?}: {status} {text}");
     }
+    let (_, answer) = nginx.operator_gets("/login", &["-i", "-d", &format!("token={token}")]);
+    let cookie = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: ").or(line.strip_prefix("Set-Cookie: ")));
+    assert!(cookie.is_some_and(|cookie| cookie.ends_with("; Secure")), "{answer}");
     let bearer = format!("Authorization: Bearer {token}");
     let (status, text) = nginx.operator_gets("/v1/hosts", &["-H", &bearer]);
     assert!(status == "200" && text.contains("52:54:00:12:34:56"), "{status} {text}");
