@@ -52,10 +52,10 @@ python-tuf:
       { python3 -m venv --clear target/python-tuf && target/python-tuf/bin/pip install -q tuf==7.0.1 securesystemslib[crypto]; }
 
 # What the set-up guide has on its server, unpacked beside this machine's own programs: none of it is started as a service
-guide-servers packages="nginx isc-dhcp-server ipxe":
+guide-servers:
     @mkdir -p target/guide
     @cd target/guide && { test -x usr/sbin/nginx -a -x usr/sbin/dhcpd -a -e usr/lib/ipxe/snponly.efi || \
-      { { apt-get download -q {{packages}} || { apt-get update -q && apt-get download -q {{packages}}; }; } && \
+      { { apt-get download -q nginx isc-dhcp-server ipxe || { apt-get update -q && apt-get download -q nginx isc-dhcp-server ipxe; }; } && \
         for package in *.deb; do dpkg -x "$package" .; done; }; }
 
 # The TUF client of hosts alone, for suites that test such clients, in target/debug/examples/tuf_client

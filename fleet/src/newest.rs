@@ -225,7 +225,11 @@ impl Newest {
 
     fn ask(&self, store: &Store, repo: &str, role: &Role, now: Moment) -> Result<Versions, NewestError> {
         let anchor = TrustedRoot::anchor(self.root.as_ref().ok_or(NewestError::NoRoot)?)?;
-        let own = self.own.as_ref().filter(|(address, _)| address == repo).map(|(_, folder)| &**folder);
+        let own = self
+            .own
+            .as_ref()
+            .filter(|(address, _)| address == repo.trim_end_matches('/'))
+            .map(|(_, folder)| &**folder);
         let site = Site::of(repo, own, store)?;
         let root = site.newest_kept(anchor)?;
         let targets = workflow::refresh(&site, root, Expiry::At(now.time()))?;

@@ -146,9 +146,7 @@ impl Spec {
         let lines = members.iter().enumerate().map(|(n, member)| spec_line(member, n + 1));
         Ok(Self { lines: lines.collect::<Result<_, _>>()? })
     }
-}
 
-impl Spec {
     /// What is most likely not meant, if anything.
     #[must_use]
     pub fn doubt(&self) -> Option<String> {

@@ -245,6 +245,9 @@ impl<'a> Text<'a> {
     }
 
     /// Fetches it, compressed against that of what runs where that is published, else whole; with the bytes that came.
+    ///
+    /// # Errors
+    /// [`Exit::Network`] also where the server is busy: the whole one is more for it.
     fn fetch(
         &self,
         fetch: &dyn Fetch,
@@ -256,7 +259,13 @@ impl<'a> Text<'a> {
         if let Some((name, target, against)) = running.and_then(|running| self.against(trusted, running)) {
             match unpacked(fetch, &name, target, self.contents, against.as_bytes(), scratch) {
                 Ok(file) => return Ok((file, target.length)),
-                Err(error) => progress.note(&format!("all of {} is fetched: {error}", self.name)),
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    if is_busy(&failure) {
+                        return Err(failure);
+                    }
+                    progress.note(&format!("all of {} is fetched: {failure}", self.name));
+                }
             }
         }
         let file = unpacked(fetch, &self.name, self.target, self.contents, &[], scratch)?;
@@ -269,7 +278,8 @@ impl<'a> Text<'a> {
         trusted: &'t Trusted,
         (from, tree): Running<'_>,
     ) -> Option<(String, &'t Target, String)> {
-        let (name, target) = trusted.against(&self.name, from)?;
+        let (name, target) =
+            trusted.against(&self.name, from).filter(|(_, target)| target.length < self.target.length)?;
         let against: Contents = target.custom(&name).ok()?;
         // A slot calls its texts what their objects are called.
         let (_, own) = self.name.rsplit_once('@')?;

@@ -227,8 +227,11 @@ fn a_flipped_bit_in_a_compressed_manifest_is_found_before_it_is_opened() {
 fn a_signed_object_that_takes_more_memory_to_open_than_it_may_is_refused() {
     let host = Host::new();
     let text: Vec<u8> = (0..3_u32 << 18).flat_map(|n| Digest::of(&n.to_le_bytes()).0).collect();
-    for (window, fits) in [(23, true), (24, false)] {
-        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    let older = &text[..1 << 20];
+    for (window, fits, against) in
+        [(23, true, &[][..]), (24, false, &[]), (23, true, older), (24, false, older)]
+    {
+        let mut encoder = zstd::Encoder::with_ref_prefix(Vec::new(), 1, against).unwrap();
         encoder.window_log(window).unwrap();
         encoder.write_all(&text).unwrap();
         let bytes = encoder.finish().unwrap();
@@ -238,7 +241,7 @@ fn a_signed_object_that_takes_more_memory_to_open_than_it_may_is_refused() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
         let fetch = FolderFetch::new(host.folder.path().to_owned());
-        let opened = unpacked(&fetch, "x", &target, contents, &[], Scratch(host.folder.path()));
+        let opened = unpacked(&fetch, "x", &target, contents, against, Scratch(host.folder.path()));
         match opened {
             Ok(_) => assert!(fits, "a window of 2^{window} bytes"),
             Err(error) => {

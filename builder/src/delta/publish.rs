@@ -114,7 +114,8 @@ pub fn publish(
         return Ok(done);
     }
     if let Some(older) = &older {
-        objects.extend(texts::stage(&site.targets(), role, (from, older), (to, &newer))?);
+        let metadata = site.state().role(role)?;
+        objects.extend(texts::stage(&site.targets(), metadata, role, (from, older), (to, &newer))?);
     }
     let mut document = (**site.state().role(role)?.document()).clone();
     for (name, target, ready) in objects {

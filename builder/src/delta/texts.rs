@@ -6,7 +6,7 @@ use std::path::Path;
 
 use edeploy_format::digest::Digest;
 use edeploy_format::name::{Object, Role, Version, against};
-use edeploy_format::tuf::{AGAINST_LIMIT, Contents, Target};
+use edeploy_format::tuf::{AGAINST_LIMIT, Contents, Target, TrustedRole};
 
 use super::make::Tree;
 use super::publish::Objects;
@@ -16,12 +16,14 @@ use crate::publish::PublishError;
 /// zstd level.
 const LEVEL: i32 = 19;
 
-/// Manifest and index of the pack of `to`, for who has those of `from`; but what is too long together.
+/// Manifest and index of the pack of `to`, for who has those of `from`; but what is too long together, or no fewer bytes
+/// than alone, as `metadata` lists it.
 ///
 /// # Errors
 /// If they cannot be written below `targets`.
 pub(super) fn stage(
     targets: &Path,
+    metadata: &TrustedRole,
     role: &Role,
     (from, older): (&Version, &Tree<'_>),
     (to, newer): (&Version, &Tree<'_>),
@@ -34,11 +36,15 @@ pub(super) fn stage(
         if size + length > AGAINST_LIMIT {
             continue;
         }
-        let name = against(&object.target(role, to), from);
+        let whole = object.target(role, to);
+        let name = against(&whole, from);
         let failed = |source| PublishError::Read { path: targets.join(&name), source };
         let mut incoming = Incoming::new(targets, &name, 0o644)?;
         compress(newer, older, &mut incoming).map_err(failed)?;
         let (ready, length, sha256) = incoming.finish()?;
+        if metadata.target(&whole).is_none_or(|whole| whole.length <= length) {
+            continue;
+        }
         let of_older = Contents { blake3: Digest::of(older), size };
         objects.push((name, Target::new(length, sha256, Some(&of_older)), ready));
     }

@@ -59,6 +59,8 @@ fn one_that_is_wrong_is_named() {
     let (_, of_index) = place.named(index);
     replace_named(&place, manifest.to_owned(), &of_index, None);
     assert_eq!(faults(&place), [format!("{manifest}: it does not make web@2.0@manifest")]);
+    replace_named(&place, manifest.to_owned(), b"no frame", None);
+    assert_eq!(faults(&place), [format!("{manifest}: it does not make web@2.0@manifest")]);
     let place = site();
     let (_, bytes) = place.named(manifest);
     let other = json!(Contents { blake3: Digest::of(b"another"), size: 7 });

@@ -5,11 +5,11 @@
 //! its permission is over, and what it took is spent, so that it is not wiped by a permission that stayed open.
 
 use edeploy_format::fleet::Stage;
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::StoreError;
 use super::permission::withdraw;
-use super::taken::spend;
+use super::taken::{give_back_but, spend};
 use super::ticket::State;
 use crate::moment::Moment;
 
@@ -27,9 +27,13 @@ pub(super) fn heard(
     until: Moment,
 ) -> Result<(), StoreError> {
     match (state, stage) {
-        (_, Stage::Armed) => set(change, machine, Some(until)),
+        (_, Stage::Armed) => {
+            let sql = "UPDATE machine SET armed = ?, armed_for = profile, returned = 0 WHERE id = ?";
+            change.execute(sql, (until, machine))?;
+            Ok(())
+        }
         // What its disk held is gone.
-        (State::Planned, Stage::Writing | Stage::Verifying) => set(change, machine, None),
+        (State::Planned, Stage::Writing | Stage::Verifying) => settle(change, machine),
         _ => stay(change, machine, until),
     }
 }
@@ -40,32 +44,28 @@ pub(super) fn stay(change: &Transaction<'_>, machine: i64, until: Moment) -> Res
     Ok(())
 }
 
-/// A machine comes back before that, and is given the time to report; once, however often it is asked for.
+/// A machine comes back before that, and is given the time to report; once, however often that is asked for.
 pub(super) fn comes_back(change: &Transaction<'_>, machine: i64, now: Moment) -> Result<(), StoreError> {
-    let sql = "SELECT count(*) FROM script WHERE machine = ?";
-    let scripts: u64 = change.query_row(sql, [machine], |row| row.get(0))?;
-    if scripts == 0 { stay(change, machine, now.plus(ARRIVAL)) } else { Ok(()) }
-}
-
-/// There is no boot entry any more, or it is confirmed.
-pub(super) fn settle(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
-    set(change, machine, None)
-}
-
-fn set(change: &Transaction<'_>, machine: i64, until: Option<Moment>) -> Result<(), StoreError> {
-    change.execute("UPDATE machine SET armed = ? WHERE id = ?", (until, machine))?;
+    let sql = "UPDATE machine SET armed = ?1, returned = 1 WHERE id = ?2 AND armed < ?1 AND NOT returned";
+    change.execute(sql, (now.plus(ARRIVAL), machine))?;
     Ok(())
+}
+
+/// There is no boot entry any more, or it is confirmed: what the machine was by it, it is not reserved any more.
+pub(super) fn settle(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE machine SET armed = NULL, armed_for = NULL WHERE id = ? AND armed IS NOT NULL RETURNING profile";
+    let profile: Option<String> = change.query_row(sql, [machine], |row| row.get(0)).optional()?;
+    profile.map_or(Ok(()), |profile| give_back_but(change, machine, &profile))
 }
 
 /// Ends the permissions of those whose time ran out since.
 pub(super) fn lapse(change: &Transaction<'_>, now: Moment) -> Result<(), StoreError> {
-    let sql = "UPDATE machine SET armed = NULL, failure = ? WHERE armed <= ? RETURNING id";
-    let mut ended = change.prepare(sql)?;
-    let rows = ended.query_map((UNCONFIRMED, now), |row| row.get(0))?;
-    let machines: Vec<i64> = rows.collect::<Result<_, _>>()?;
+    let mut ended = change.prepare("SELECT id FROM machine WHERE armed <= ?")?;
+    let machines: Vec<i64> = ended.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for machine in machines {
-        spend(change, machine)?;
+        runs(change, machine)?;
         withdraw(change, machine)?;
+        change.execute("UPDATE machine SET failure = ? WHERE id = ?", (UNCONFIRMED, machine))?;
         let sql = "UPDATE ticket SET state = ? WHERE machine = ? AND state = ?";
         change.execute(sql, (State::Lapsed.text(), machine, State::Armed.text()))?;
     }
@@ -73,13 +73,20 @@ pub(super) fn lapse(change: &Transaction<'_>, now: Moment) -> Result<(), StoreEr
 }
 
 /// An install whose boot entry is there is to be done again: else its end, or that of its time, would end the new
-/// permission. As the machine most likely runs what was installed, what it took is spent.
+/// permission.
 pub(super) fn forget(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE machine SET armed = NULL WHERE id = ? AND armed IS NOT NULL";
-    if change.execute(sql, [machine])? == 1 {
-        spend(change, machine)?;
+    let sql = "SELECT armed IS NOT NULL FROM machine WHERE id = ?";
+    if change.query_row(sql, [machine], |row| row.get(0))? {
+        runs(change, machine)?;
         let sql = "DELETE FROM ticket WHERE machine = ? AND state = ?";
         change.execute(sql, (machine, State::Armed.text()))?;
     }
     Ok(())
+}
+
+/// It most likely runs what was installed: that is its profile, and what it took is spent.
+fn runs(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE machine SET profile = armed_for, armed = NULL, armed_for = NULL WHERE id = ?";
+    change.execute(sql, [machine])?;
+    spend(change, machine)
 }

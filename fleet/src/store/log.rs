@@ -2,8 +2,9 @@
 
 use rusqlite::OptionalExtension;
 
+use super::armed::lapse;
 use super::host::find;
-use super::ticket::bearer;
+use super::ticket::teller;
 use super::{Recorded, Store, StoreError};
 use crate::moment::Moment;
 use crate::secret::SecretHash;
@@ -24,7 +25,8 @@ impl Store {
     /// [`StoreError`].
     pub fn keep_log(&self, token: &SecretHash, text: &str, now: Moment) -> Result<Recorded, StoreError> {
         self.write(|change| {
-            let Some(ticket) = bearer(change, token, now)? else { return Ok(Recorded::NoToken) };
+            lapse(change, now)?;
+            let Some(ticket) = teller(change, token, now)? else { return Ok(Recorded::NoToken) };
             let sql = "INSERT INTO log (machine, at, text) VALUES (?1, ?2, ?3)
                        ON CONFLICT (machine) DO UPDATE SET at = ?2, text = ?3";
             change.execute(sql, (ticket.machine, now, text))?;

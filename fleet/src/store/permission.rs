@@ -137,9 +137,11 @@ pub(super) fn count_attempt(change: &Transaction<'_>, machine: i64) -> Result<()
     Ok(())
 }
 
-/// Ends a permission under which there were too many attempts, none of which goes on.
+/// Ends a permission under which there were too many attempts.
 pub(super) fn withdraw_if_spent(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
-    change.execute("DELETE FROM permission WHERE machine = ? AND attempts >= ?", (machine, ATTEMPTS))?;
+    if attempts(change, machine)?.is_some_and(|attempts| attempts >= ATTEMPTS) {
+        withdraw(change, machine)?;
+    }
     Ok(())
 }
 

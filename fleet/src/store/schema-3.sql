@@ -1,6 +1,8 @@
 -- From schema 2, whose boot scripts ended the token before them, and whose boot entries were a matter of the ticket.
 ALTER TABLE machine ADD COLUMN armed INTEGER;
-UPDATE machine SET armed = (SELECT busy FROM ticket WHERE ticket.machine = machine.id AND state = 'armed');
+ALTER TABLE machine ADD COLUMN armed_for TEXT;
+ALTER TABLE machine ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;
+UPDATE machine SET armed_for = profile, armed = busy FROM ticket WHERE ticket.machine = machine.id AND state = 'armed';
 CREATE TABLE script (
     hash     TEXT    PRIMARY KEY,
     machine  INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE,

@@ -24,8 +24,11 @@ CREATE TABLE machine (
     total     INTEGER NOT NULL DEFAULT 0,
     failure   TEXT,
     installed INTEGER,
-    -- Its boot entry is there and not confirmed: until then it may begin again by itself.
-    armed     INTEGER
+    -- Its boot entry is there and not confirmed: until then it may begin again by itself, and it runs what this profile
+    -- is. `returned`: that was put off for its return.
+    armed     INTEGER,
+    armed_for TEXT,
+    returned  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE mac (

@@ -97,15 +97,15 @@ pub(super) fn spend(change: &Transaction<'_>, machine: i64) -> Result<(), StoreE
     Ok(())
 }
 
-/// Gives back what was reserved, unless the machine most likely runs what it was reserved for.
+/// Gives back what was reserved.
 pub(super) fn give_back(change: &Transaction<'_>, machine: i64) -> Result<(), StoreError> {
-    let sql = "SELECT armed IS NOT NULL FROM machine WHERE id = ?";
-    let runs = change.query_row(sql, [machine], |row| row.get(0))?;
-    if runs { Ok(()) } else { give_back_but(change, machine, "") }
+    give_back_but(change, machine, "")
 }
 
-fn give_back_but(change: &Transaction<'_>, machine: i64, profile: &str) -> Result<(), StoreError> {
-    let sql = "DELETE FROM place WHERE machine = ? AND profile != ? AND until IS NOT NULL";
+/// The same, but for that of one profile, and of what the machine most likely runs.
+pub(super) fn give_back_but(change: &Transaction<'_>, machine: i64, profile: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM place WHERE machine = ?1 AND profile != ?2 AND until IS NOT NULL
+               AND profile IS NOT (SELECT armed_for FROM machine WHERE id = ?1)";
     change.execute(sql, (machine, profile))?;
     Ok(())
 }

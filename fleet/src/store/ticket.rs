@@ -117,9 +117,8 @@ impl Store {
             if attempts(change, machine)?.is_none() {
                 return Ok(Booted::Disk);
             }
-            if !is_busy(change, machine, now)? {
-                begin(change, machine, Stage::Booted)?;
-            }
+            let sql = "UPDATE machine SET stage = ? WHERE id = ? AND reported IS NULL";
+            change.execute(sql, (stage_text(Stage::Booted), machine))?;
             armed::comes_back(change, machine, now)?;
             script::hand_out(change, machine, boot, token, now)?;
             Ok(Booted::Install)
@@ -148,7 +147,7 @@ impl Store {
     ) -> Result<Recorded, StoreError> {
         self.write(|change| {
             armed::lapse(change, now)?;
-            let Some(ticket) = bearer(change, token, now)? else { return Ok(Recorded::NoToken) };
+            let Some(ticket) = teller(change, token, now)? else { return Ok(Recorded::NoToken) };
             let machine = ticket.machine;
             prolong(change, machine, now)?;
             if let State::Planned | State::Armed = ticket.state {
@@ -195,6 +194,18 @@ pub(super) fn bearer(
 ) -> Result<Option<Ticket>, StoreError> {
     script::begun(change, token, now)?;
     holder(change, token, now)
+}
+
+/// The same, of who does not report: while an install goes on no other begins by that.
+pub(super) fn teller(
+    change: &Transaction<'_>,
+    token: &SecretHash,
+    now: Moment,
+) -> Result<Option<Ticket>, StoreError> {
+    match script::holder(change, token, now)? {
+        Some(machine) if is_busy(change, machine, now)? => Ok(None),
+        Some(_) | None => bearer(change, token, now),
+    }
 }
 
 /// The holder of a token.

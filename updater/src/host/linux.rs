@@ -36,6 +36,8 @@ use crate::wanted::{MANIFEST, Wanted};
 
 /// Inodes that a slot has beyond the records of a manifest: our own folder, what is carried over.
 const SPARE_INODES: u64 = 1000;
+/// What is told before the disk of a first install is written for the first time.
+pub const PARTITIONING: &str = "partitioning the disk";
 /// The unit in which a file system fills its partition, in bytes.
 const BLOCK: u64 = 4096;
 

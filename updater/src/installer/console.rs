@@ -14,6 +14,7 @@ use edeploy_format::address::masked;
 use edeploy_format::fleet::{LOG_LIMIT, Progress as Told, Stage};
 
 use super::service::Service;
+use crate::host::linux::PARTITIONING;
 use crate::progress::{Progress, Terminal};
 use crate::slot::READING_BACK;
 
@@ -153,7 +154,7 @@ impl Progress for Console {
     fn stage(&self, name: &str, total: u64) {
         self.terminal.stage(name, total);
         self.keep(name);
-        if total > 0 {
+        if total > 0 || name == PARTITIONING {
             self.count(if name == READING_BACK { Stage::Verifying } else { Stage::Writing }, total);
         }
     }
@@ -227,5 +228,8 @@ mod tests {
         );
         console.stage(READING_BACK, 100);
         assert_eq!(console.reached(), Stage::Verifying);
+        // Nothing is counted yet, and what the disk held is about to go.
+        console.stage(PARTITIONING, 0);
+        assert_eq!(console.reached(), Stage::Writing);
     }
 }

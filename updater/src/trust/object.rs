@@ -10,7 +10,8 @@ use rustix::fs::{CWD, Mode, OFlags, openat, statvfs};
 
 use crate::fetch::{Fetch, FetchError};
 
-/// A frame may look back by 2^23 bytes, which are in memory while it is decompressed; `rolebuild` uses half of that.
+/// A frame may look back by 2^23 bytes, which are in memory while it is decompressed; what it was compressed against, of as
+/// many bytes at most, is beside them.
 const WINDOW_LOG: u32 = 23;
 
 /// Why an object cannot be used.

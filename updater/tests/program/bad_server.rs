@@ -55,6 +55,11 @@ pub(crate) fn busy_for_deltas(site: PathBuf) -> String {
     serve(site, |asked| only("@delta", asked, busy))
 }
 
+/// The same of texts that are compressed against those of version 1.
+pub(crate) fn busy_for_texts(site: PathBuf) -> String {
+    serve(site, |asked| only("@manifest@1", asked, busy))
+}
+
 /// What it should be, from its end to its beginning.
 fn reversed(asked: Asked<'_>) -> Answer {
     let found = asked.found.map(|found| found.into_iter().rev().collect());

@@ -8,8 +8,9 @@ use edeploy_format::digest::Digest;
 use edeploy_format::name::{Object, Version as Name, against};
 use edeploy_format::tuf::Contents;
 
+use crate::bad_server::busy_for_texts;
 use crate::bad_site::{file, tamper};
-use crate::lab::{Lab, texts, tree};
+use crate::lab::{Lab, Ran, program, texts, tree};
 
 const TEXTS: [Object<'static>; 2] = [Object::Manifest, Object::PackIndex];
 
@@ -76,8 +77,8 @@ fn where_it_cannot_be_used_all_of_it_comes_and_that_is_told() {
     let other_text: Change =
         |made| Made { bytes: zstd::encode_all(&b"another text"[..], 3).unwrap(), ..made };
     let no_frame: Change = |made| Made { bytes: b"no frame".to_vec(), ..made };
-    let alone: Change = |made| Made { bytes: made.bytes[..made.bytes.len() / 2].to_vec(), ..made };
-    for change in [other_text, no_frame, alone] {
+    let cut: Change = |made| Made { bytes: made.bytes[..made.bytes.len() / 2].to_vec(), ..made };
+    for change in [other_text, no_frame, cut] {
         let said = described_by(&lab(change), WHOLE);
         for [whole, against] in [[WHOLE[0], AGAINST[0]], [WHOLE[1], AGAINST[1]]] {
             let begin = format!("all of {whole} is fetched: {against} is not what was signed: ");
@@ -91,6 +92,23 @@ fn where_it_cannot_be_used_all_of_it_comes_and_that_is_told() {
     AGAINST.iter().for_each(|object| fs::remove_file(file(&missing, "targets", object)).unwrap());
     let said = missing.run(&["upgrade", "2"]).done();
     assert_eq!(said.err.matches(" is fetched: ").count(), 2, "{said:?}");
+}
+
+#[test]
+fn a_server_without_time_for_it_is_not_asked_for_all_of_it() {
+    let lab = lab(|made| made);
+    let mut command = program();
+    command.args(["upgrade", "2", "--booted", "a", "--repo", &busy_for_texts(lab.site_folder()), "--disk"]);
+    let ran = Ran::of(command.arg(lab.path("disk")).output().unwrap());
+    let (code, said) = ran.failed();
+    assert!(code == 6 && said.contains("@manifest@1: the server answered 503"), "{ran:?}");
+}
+
+#[test]
+fn one_that_is_no_fewer_bytes_is_not_taken() {
+    let noise =
+        |made: Made| Made { bytes: [&made.bytes[..], &crate::delta::noise(7, 5000)].concat(), ..made };
+    assert_eq!(described_by(&lab(noise), WHOLE).matches(" is fetched: ").count(), 0);
 }
 
 #[test]

@@ -36,22 +36,28 @@ fn is_refused(machine: &mut Machine) {
     ));
 }
 
+/// Its card goes away and comes back, is set up as `says`, and the service is reached again.
+fn comes_back(machine: &mut Machine, says: &str) {
+    machine.card(false);
+    machine.wait_for("eth0 is gone");
+    tell(PLACE.name, "has no card");
+    machine.card(true);
+    machine.wait_for(says);
+    is_refused(machine);
+}
+
 #[test]
 fn a_machine_in_a_vlan_is_installed_also_when_its_card_went_away_and_came_back() {
     LazyLock::force(&INSTALLER);
     let direct = Hardware { netboot: None, ..PLACE.hardware(String::new()) };
     let mut machine = Machine::over(&blank(PLACE.name), &fixture().folder, PLACE.name);
     machine.made_of(Hardware { wire: Wire::Trunk(7), ..direct.clone() });
-    // It asks nobody for its address, then it does.
-    boots_the_stick(&mut machine, "IP=other:10.0.2.77/24@7 edeploy.gateway=10.0.2.2 edeploy.dns=10.0.2.3");
-    machine.cut_power();
     boots_the_stick(&mut machine, "IP=all:dhcp@7");
-    machine.card(false);
-    machine.wait_for("eth0 is gone");
-    tell(PLACE.name, "has no card");
-    machine.card(true);
-    machine.wait_for("eth0.7: asking for an address");
-    is_refused(&mut machine);
+    comes_back(&mut machine, "eth0.7: asking for an address");
+    machine.cut_power();
+    let told = "IP=other:10.0.2.77/24@7 edeploy.gateway=10.0.2.2 edeploy.dns=10.0.2.3";
+    boots_the_stick(&mut machine, told);
+    comes_back(&mut machine, "eth0.7: 10.0.2.77/24");
     fixture().fleet.command(&["permit", PLACE.mac]);
     tell(PLACE.name, "is permitted");
     is_installed(&PLACE, &mut machine);

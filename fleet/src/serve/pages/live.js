@@ -5,6 +5,7 @@ const AGAIN = 3000;
 let waiting = false;
 
 let asked = 0;
+let shown = 0;
 
 async function refresh() {
   waiting = false;
@@ -14,7 +15,9 @@ async function refresh() {
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   // A later one may have been answered first.
-  if (number === asked) document.querySelector("main").replaceWith(page.querySelector("main"));
+  if (number < shown) return;
+  shown = number;
+  document.querySelector("main").replaceWith(page.querySelector("main"));
 }
 
 function soon() {

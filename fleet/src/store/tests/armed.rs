@@ -121,6 +121,92 @@ fn a_machine_that_came_back_within_its_lease_and_wrote_nothing_boots_its_disk_af
 }
 
 #[test]
+fn however_often_it_comes_back_and_is_told_to_wait_the_time_to_report_is_given_once() {
+    let (_folder, store) = opened();
+    armed(&store, 1, "t");
+    let again = Moment(LATER.0 - 1);
+    let mut boots = 0;
+    for n in 0..20 {
+        let now = again.plus(300 * n);
+        if boot(&store, 1, &format!("u{n}"), now) == Booted::Disk {
+            break;
+        }
+        let wait = |_: &str, _: &Taken| Decision::<String>::Wait("soon".to_owned());
+        let answer = store.report(&token(&format!("u{n}")), &reported(), now, LEASE, wait).unwrap();
+        assert_eq!(answer, Answer::Wait("soon".to_owned()));
+        boots += 1;
+    }
+    assert_eq!(boots, 2, "at once and after five minutes");
+}
+
+#[test]
+fn a_stranger_who_has_a_boot_script_ends_neither_the_install_nor_the_lease() {
+    let (_folder, store) = opened();
+    armed(&store, 1, "t");
+    for n in 0..9 {
+        assert_eq!(boot(&store, 1, &format!("u{n}"), NOW), Booted::Install);
+        let token = token(&format!("u{n}"));
+        assert_eq!(store.keep_log(&token, "mine", NOW).unwrap(), Recorded::NoToken);
+        assert_eq!(told(&store, &format!("u{n}"), Stage::Booted, Some("mine"), NOW), Recorded::NoToken);
+    }
+    assert_eq!(shown(&store, NOW), (true, None));
+    assert_eq!(told(&store, "t", Stage::Installed, None, Moment(LATER.0 - 1)), Recorded::Done);
+}
+
+/// Reports, and is planned as what has no database.
+fn planned_as(store: &Store, said: &str, profile: &str, now: Moment) -> Answer<String> {
+    let assign = |_: &str, _: &Taken| Decision::Assign {
+        profile: profile.to_owned(),
+        entry: None,
+        passed: Vec::new(),
+        plan: profile.to_owned(),
+    };
+    store.report(&token(said), &reported(), now, LEASE, assign).unwrap()
+}
+
+#[test]
+fn a_plan_for_another_profile_takes_the_place_of_what_runs_only_when_it_is_written() {
+    for is_written in [false, true] {
+        let (_folder, store) = opened();
+        armed(&store, 1, "t");
+        let back = Moment(LATER.0 - 1);
+        assert_eq!(boot(&store, 1, "u", back), Booted::Install);
+        assert_eq!(planned_as(&store, "u", "db", back), given("db"));
+        let places = |now| store.taken(now).unwrap().places;
+        let both = [("db".to_owned(), 1), ("web".to_owned(), 1)];
+        assert_eq!(places(back), both.clone().into());
+        let profile = |now| store.host(&name(1), now).unwrap().unwrap().profile;
+        if is_written {
+            assert_eq!(told(&store, "u", Stage::Writing, None, back), Recorded::Done);
+            assert_eq!(places(back), [both[0].clone()].into());
+            assert_eq!(told(&store, "u", Stage::Installed, None, back), Recorded::Done);
+            assert_eq!(profile(back).as_deref(), Some("db"));
+        } else {
+            let after = back.plus(600);
+            assert_eq!(boot(&store, 1, "v", after), Booted::Disk);
+            assert_eq!((profile(after).as_deref(), places(after)), (Some("web"), [both[1].clone()].into()));
+        }
+    }
+}
+
+#[test]
+fn one_that_has_its_boot_entry_is_not_installed_by_another_card() {
+    const UUID: &str = "4c4c4544-004b-3910-8050-b9c04f505732";
+    let (_folder, store) = opened();
+    store.permit_new(9).unwrap();
+    assert_eq!(boot_as(&store, 1, UUID, "t", NOW), Booted::Install);
+    assert_eq!(report(&store, "t", 9, NOW), given("a"));
+    assert_eq!(told(&store, "t", Stage::Armed, None, NOW), Recorded::Done);
+    // Its place was reserved until the lease, and it is given more time.
+    assert_eq!(boot_as(&store, 1, UUID, "u", Moment(LATER.0 - 1)), Booted::Install);
+    let meanwhile = LATER.plus(1);
+    assert_eq!(boot_as(&store, 2, UUID, "v", meanwhile), Booted::Install);
+    let reported = Reported { macs: vec![mac(1), mac(2)], ..reported() };
+    let answer = store.report(&token("v"), &reported, meanwhile, LEASE, first_free(9)).unwrap();
+    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+}
+
+#[test]
 fn a_machine_that_came_back_at_the_end_of_its_lease_has_the_time_to_report() {
     let (_folder, store) = opened();
     armed(&store, 1, "t");

@@ -114,6 +114,7 @@ fn who_asks_in_the_name_of_a_machine_that_reported_changes_nothing_that_is_known
     let (_folder, store) = opened();
     store.permit_new(1).unwrap();
     installed(&store, 1, UUID, &[1, 2]);
+    let before = store.host(&name(1), NOW).unwrap();
     let (serial, platform) = ("EVIL".to_owned(), "efi".to_owned());
     let boot = Boot { mac: mac(1), uuid: OTHER.to_owned(), serial, platform, refusal: None };
     assert_eq!(store.boot(&boot, &token("x"), NOW).unwrap(), Booted::Disk);
@@ -121,13 +122,13 @@ fn who_asks_in_the_name_of_a_machine_that_reported_changes_nothing_that_is_known
         let host = store.host(&name(1), NOW).unwrap().unwrap();
         (host.uuid, host.serial)
     };
-    assert_eq!(known(&store), (UUID.to_owned(), String::new()));
+    assert_eq!(store.host(&name(1), NOW).unwrap(), before, "all of it");
     store.permit_new(1).unwrap();
     assert_eq!(boot_as(&store, 2, UUID, "y", NOW), Booted::Disk, "its second card is still its own");
     // Once it may be installed again, and its token is used, it is what it says.
     store.permit(&name(1), true, NOW).unwrap();
     assert_eq!(store.boot(&boot, &token("z"), NOW).unwrap(), Booted::Install);
-    assert_eq!(known(&store).0, UUID);
+    assert_eq!(known(&store), (UUID.to_owned(), String::new()));
     report_of(&store, "z", &[1]);
     assert_eq!(known(&store), (OTHER.to_owned(), "EVIL".to_owned()));
 }

@@ -39,7 +39,8 @@ fn an_install_that_an_older_program_saw_come_to_its_boot_entry_lapses_as_any_oth
             assert_eq!(told(&store, said, stage, None, NOW), Recorded::Done);
         }
         // As that schema had it.
-        let as_it_was = "DROP TABLE script; ALTER TABLE machine DROP COLUMN armed;";
+        let as_it_was = "DROP TABLE script; ALTER TABLE machine DROP COLUMN armed;
+                         ALTER TABLE machine DROP COLUMN armed_for; ALTER TABLE machine DROP COLUMN returned;";
         store.locked().execute_batch(as_it_was).unwrap();
         if schema == 1 {
             store.locked().execute("UPDATE ticket SET state = 'planned'", ()).unwrap();

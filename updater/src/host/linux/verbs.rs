@@ -13,7 +13,7 @@ use edeploy_format::slot::Slot;
 use edeploy_format::transition::Hook;
 
 use super::remains::Version;
-use super::{Blank, Linux, SPARE_INODES, Subject};
+use super::{Blank, Linux, PARTITIONING, SPARE_INODES, Subject};
 use crate::commands::warn;
 use crate::disk::fs::{Ext4, Tool};
 use crate::disk::gpt::{self, GptError, Sizes};
@@ -97,9 +97,14 @@ impl Host for Linux<'_> {
             gpt::must_be_blank(&mut disk).map_err(of_disk)?;
         }
         let slot = self.coming()?.wanted.head.slot_size.next_multiple_of(1 << 20);
-        gpt::create(&mut disk, Sizes { esp: ESP_SIZE, slot }, |disk| disk.sync_all()).map_err(of_disk)?;
+        gpt::create(&mut disk, Sizes { esp: ESP_SIZE, slot }, |disk| {
+            self.progress.stage(PARTITIONING, 0);
+            disk.sync_all()
+        })
+        .map_err(of_disk)?;
         disk.sync_all().map_err(|source| of_disk(GptError::Io { action: "syncing", source }))?;
         drop(disk);
+        self.progress.done();
         self.new_place = Some(Place::image(blank.disk)?);
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Planning<'_> {
             }
         }
         let pack_index = self.pack_index.metadata().map_or(0, |index| index.len());
-        plan.need.own_folder(offset + pack_index.min(AGAINST_LIMIT));
+        plan.need.own_folder(offset + if pack_index <= AGAINST_LIMIT { pack_index } else { 0 });
         needs.sort();
         self.download(&mut plan, needs)?;
         Ok(plan)
