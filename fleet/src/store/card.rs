@@ -125,14 +125,16 @@ pub(super) fn twin(
 ) -> Result<Option<String>, StoreError> {
     let uuid = uuid_of(look, machine)?;
     let sql = "SELECT name FROM machine WHERE id != ?1 AND (name = ?2 OR (?4 AND uuid = ?3))
-               AND EXISTS (SELECT 1 FROM place WHERE place.machine = id AND (until IS NULL OR until > ?5 OR armed IS NOT NULL)) LIMIT 1";
+               AND EXISTS (SELECT 1 FROM place WHERE place.machine = id
+                           AND (until IS NULL OR until > ?5 OR armed IS NOT NULL)) LIMIT 1";
     let row = look.query_row(sql, (machine, name, &uuid, is_unique(&uuid), now), |row| row.get(0));
     if let Some(twin) = row.optional()? {
         return Ok(Some(twin));
     }
     let sql =
         "SELECT name, uuid FROM mac JOIN machine ON id = machine WHERE mac = ?1 AND NOT told AND id != ?2
-               AND EXISTS (SELECT 1 FROM place WHERE place.machine = id AND (until IS NULL OR until > ?3 OR armed IS NOT NULL))";
+               AND EXISTS (SELECT 1 FROM place WHERE place.machine = id
+                           AND (until IS NULL OR until > ?3 OR armed IS NOT NULL))";
     for mac in macs {
         let row = look.query_row(sql, (mac.as_str(), machine, now), |row| Ok((row.get(0)?, row.get(1)?)));
         let other: Option<(String, String)> = row.optional()?;

@@ -3,13 +3,13 @@
 //! Anybody can ask for one in a machine's name, so none changes anything: an install that runs goes on, and what was said
 //! of the machine is believed once the token is used. The first that is used ends the others, and the token before it.
 
+use edeploy_format::fleet::Stage;
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::ticket::{SILENCE, State, begin};
 use super::{Boot, StoreError};
 use crate::moment::Moment;
 use crate::secret::SecretHash;
-use edeploy_format::fleet::Stage;
 
 /// So many of one machine may be out.
 const SCRIPTS: u64 = 8;
