@@ -41,8 +41,14 @@ pub use watch::Watch;
 
 /// The name of the file.
 pub const FILE: &str = "fleet.sqlite";
+/// How the tables come to be, schema by schema.
+const STEPS: [&str; 3] = [
+    include_str!("store/schema.sql"),
+    include_str!("store/schema-2.sql"),
+    include_str!("store/schema-3.sql"),
+];
 /// What this program writes; it refuses what a later one wrote.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = STEPS.len() as i64;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 /// No more machines are remembered: each that asks for a boot script is, whoever it is. Of those that never had a
@@ -118,14 +124,11 @@ impl Store {
         let path = self.path.clone();
         self.write(|change| {
             let found: i64 = change.query_row("PRAGMA user_version", (), |row| row.get(0))?;
-            let [second, third] = [include_str!("store/schema-2.sql"), include_str!("store/schema-3.sql")];
-            let steps = match found {
-                0 => &[include_str!("store/schema.sql")][..],
-                1 => &[second, third],
-                2 => &[third],
-                SCHEMA => return Ok(()),
-                found => return Err(StoreError::Later { path, found }),
-            };
+            let steps = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));
+            let steps = steps.ok_or(StoreError::Later { path, found })?;
+            if steps.is_empty() {
+                return Ok(());
+            }
             steps.iter().try_for_each(|step| change.execute_batch(step))?;
             Ok(change.pragma_update(None, "user_version", SCHEMA)?)
         })

@@ -1,4 +1,4 @@
--- Moments are seconds since 1970.
+-- Schema 1, to which the other files add. Moments are seconds since 1970.
 CREATE TABLE machine (
     id        INTEGER PRIMARY KEY,
     name      TEXT    NOT NULL UNIQUE,
@@ -23,12 +23,7 @@ CREATE TABLE machine (
     done      INTEGER NOT NULL DEFAULT 0,
     total     INTEGER NOT NULL DEFAULT 0,
     failure   TEXT,
-    installed INTEGER,
-    -- Its boot entry is there and not confirmed: until then it may begin again by itself, and it runs what this profile
-    -- is. `returned`: that was put off for its return.
-    armed     INTEGER,
-    armed_for TEXT,
-    returned  INTEGER NOT NULL DEFAULT 0
+    installed INTEGER
 ) STRICT;
 
 CREATE TABLE mac (
@@ -49,17 +44,6 @@ CREATE TABLE permission (
 -- One row: so many machines that are new get a permission when they come.
 CREATE TABLE newcomers (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
 INSERT INTO newcomers VALUES (1, 0);
-
--- Boot scripts that are out, with the hash of a token that was not used yet, and what was said by who asked.
-CREATE TABLE script (
-    hash     TEXT    PRIMARY KEY,
-    machine  INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE,
-    until    INTEGER NOT NULL,
-    uuid     TEXT    NOT NULL,
-    serial   TEXT    NOT NULL,
-    platform TEXT    NOT NULL
-) STRICT;
-CREATE INDEX script_machine ON script (machine);
 
 -- The one token of a machine. `state`: given, planned, armed, lapsed, over. Until `busy` an install under it is taken to go on.
 CREATE TABLE ticket (
