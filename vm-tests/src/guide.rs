@@ -122,26 +122,9 @@ impl Server {
     }
 
     fn start_nginx(&mut self) {
-        let at = |name: &str| self.folder.join(name).display().to_string();
-        let [key, certificate] = ["fleet.key", "fleet.pem"].map(at);
-        let subject = ["-subj", "/CN=fleet.example", "-keyout", &key, "-out", &certificate];
-        let kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-        run("openssl", &[&kind[..], &subject].concat());
-        let sites = changed(
-            "/etc/nginx/conf.d/edeploy.conf",
-            &[("/etc/nginx/tls/fleet.pem", &certificate), ("/etc/nginx/tls/fleet.key", &key)],
-        );
-        let scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {};", at(kind)))
-            .concat();
-        let conf = format!(
-            "daemon off; master_process off; error_log stderr; pid {};\nevents {{}}\n\
-             http {{ access_log off; {scratch}\n{sites}}}\n",
-            at("nginx.pid")
-        );
-        fs::write(at("nginx.conf"), conf).expect("a file of ours");
+        let conf = nginx(&self.folder, &[]).display().to_string();
         let mut command = self.command(unpacked("usr/sbin/nginx"));
-        command.args(["-c", &at("nginx.conf"), "-p", &at("")]);
+        command.args(["-c", &conf, "-p", &self.folder.display().to_string()]);
         self.servers.push(command.spawn().expect("setpriv of util-linux"));
     }
 }
@@ -185,15 +168,48 @@ fn namespaces(srv: &Path) -> Child {
     namespaces
 }
 
+/// The configuration of an nginx that keeps to `folder`: the guide's file with each of these changed, and with a certificate.
+///
+/// # Panics
+/// If it cannot be written.
+#[must_use]
+pub fn nginx(folder: &Path, changes: &[(&str, &str)]) -> PathBuf {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let [key, certificate] = ["fleet.key", "fleet.pem"].map(at);
+    let subject = ["-subj", "/CN=fleet.example", "-keyout", &key, "-out", &certificate];
+    let kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    run("openssl", &[&kind[..], &subject].concat());
+    let tls = [("/etc/nginx/tls/fleet.pem", &*certificate), ("/etc/nginx/tls/fleet.key", &*key)];
+    let sites = changed("/etc/nginx/conf.d/edeploy.conf", &[changes, &tls].concat());
+    let scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {};", at(kind)))
+        .concat();
+    let conf = format!(
+        "daemon off; master_process off; error_log stderr; pid {};\nevents {{}}\n\
+         http {{ access_log off; {scratch}\n{sites}}}\n",
+        at("nginx.pid")
+    );
+    fs::write(at("nginx.conf"), conf).expect("a file of ours");
+    folder.join("nginx.conf")
+}
+
 /// What `just guide-servers` unpacked.
-fn unpacked(path: &str) -> PathBuf {
+///
+/// # Panics
+/// If it did not.
+#[must_use]
+pub fn unpacked(path: &str) -> PathBuf {
     let path = repository().join("target/guide").join(path);
     assert!(path.exists(), "{} is missing; run `just guide-servers`", path.display());
     path
 }
 
 /// The text of the file that the guide introduces by a line with this name.
-fn file(name: &str) -> String {
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn file(name: &str) -> String {
     block(&format!("`{name}`"))
 }
 

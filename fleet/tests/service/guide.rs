@@ -2,33 +2,15 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use vm_tests::guide::{file, nginx, unpacked};
 
 use crate::fleet::Fleet;
-
-const GUIDE: &str = include_str!("../../../docs/first-install.md");
-
-/// The text of the file that the guide introduces by a line with this name: the first block that is indented after it.
-fn file(name: &str) -> String {
-    let introduced = GUIDE.lines().skip_while(|line| !line.contains(&format!("`{name}`")));
-    let block = introduced.skip(1).skip_while(|line| !line.starts_with("    "));
-    let block = block.take_while(|line| line.starts_with("    ") || line.is_empty());
-    let text: String = block.map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect();
-    assert!(!text.is_empty(), "the guide has no {name}");
-    text
-}
-
-/// A server that `just guide-servers` unpacked.
-fn server(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guide/usr/sbin").join(name);
-    assert!(path.exists(), "{} is missing; run `just guide-servers`", path.display());
-    path
-}
 
 fn output(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; run `./setup.sh`"))
@@ -62,7 +44,7 @@ fn the_guides_dhcp_servers_take_their_files() {
     fs::write(at("dhcpd.conf"), &text).unwrap();
     fs::write(at("leases"), "").unwrap();
     let check = |name: &str| {
-        let mut command = Command::new(server("dhcpd"));
+        let mut command = Command::new(unpacked("usr/sbin/dhcpd"));
         command.args(["-t", "-cf"]).arg(at(name)).arg("-lf").arg(at("leases"));
         command
     };
@@ -105,27 +87,15 @@ impl Nginx {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let [machines, operators] =
             [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
-        let mut text = file("/etc/nginx/conf.d/edeploy.conf");
-        for (of_guide, here) in [
+        let changes = [
             ("listen 80;", format!("listen 127.0.0.1:{machines};")),
             ("listen 443 ssl;", format!("listen 127.0.0.1:{operators} ssl;")),
             ("127.0.0.1:8420", fleet.address.clone()),
             ("/srv/edeploy", at("site")),
             ("root /srv;", format!("root {};", at("srv"))),
-            ("/etc/nginx/tls/fleet.pem", at("fleet.pem")),
-            ("/etc/nginx/tls/fleet.key", at("fleet.key")),
-        ] {
-            assert!(text.contains(of_guide), "the guide no longer has {of_guide:?}");
-            text = text.replace(of_guide, &here);
-        }
-        let scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {};", at(kind)))
-            .concat();
-        let whole = format!(
-            "daemon off; master_process off; error_log stderr; pid {};\nevents {{}}\nhttp {{ access_log off; {scratch}\n{text}}}\n",
-            at("pid")
-        );
-        fs::write(at("nginx.conf"), whole).unwrap();
+        ];
+        let changes = changes.each_ref().map(|(of_guide, here)| (*of_guide, &**here));
+        let conf = nginx(folder.path(), &changes);
         for (path, text) in [
             ("site/install/vmlinuz", "a kernel"),
             ("site/metadata/1.root.json", "a root"),
@@ -134,25 +104,8 @@ impl Nginx {
             fs::create_dir_all(Path::new(&at(path)).parent().unwrap()).unwrap();
             fs::write(at(path), text).unwrap();
         }
-        let certificate = [
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=fleet.example",
-        ];
-        checked(Command::new("openssl").args(certificate).args([
-            "-keyout",
-            &at("fleet.key"),
-            "-out",
-            &at("fleet.pem"),
-        ]));
-        let child =
-            Command::new(server("nginx")).args(["-c", &at("nginx.conf"), "-p", &at("")]).spawn().unwrap();
+        let mut command = Command::new(unpacked("usr/sbin/nginx"));
+        let child = command.arg("-c").arg(conf).arg("-p").arg(folder.path()).spawn().unwrap();
         let nginx = Self { _folder: folder, child, machines, operators };
         while TcpStream::connect(("127.0.0.1", operators)).is_err() {
             thread::sleep(Duration::from_millis(20));
